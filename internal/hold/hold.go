@@ -1,0 +1,58 @@
+// Package hold is the noun that authz, the command line and the web share: an
+// action kept on the wire until a human decides. The state machine and its
+// stores are in authz/approval.
+package hold
+
+import (
+	"time"
+
+	"dragoman.dev/dragoman/internal/action"
+	"dragoman.dev/dragoman/internal/identity"
+)
+
+// State of a hold. The zero value is not approved and never becomes so.
+type State string
+
+const (
+	Pending   State = "pending"
+	Approved  State = "approved" // quorum reached; not yet run
+	Used      State = "used"     // handed to the filter, once
+	Denied    State = "denied"
+	Expired   State = "expired"   // nobody decided in time
+	Withdrawn State = "withdrawn" // the agent cancelled, disconnected, or its gateway died
+)
+
+// Hold is one held action.
+type Hold struct {
+	ID       string            `json:"id"` // "hld_" and 128 random bits in base32, made by the filter
+	Session  string            `json:"session"`
+	Target   string            `json:"target"`
+	Identity identity.Identity `json:"identity"`
+	Action   action.Action     `json:"action"`
+	// Digest is the hex SHA-256 of the exact bytes and parameters that are
+	// held; an approval is good for these only.
+	Digest    string     `json:"digest"`
+	Rule      string     `json:"rule"`
+	Reason    string     `json:"reason"`
+	Approvers []string   `json:"approvers"`
+	Quorum    int        `json:"quorum"`
+	Created   time.Time  `json:"created"`
+	Deadline  time.Time  `json:"deadline"`
+	State     State      `json:"state"`
+	Decisions []Decision `json:"decisions"`
+	Ended     time.Time  `json:"ended,omitzero"`
+}
+
+// Decision is one person's word on a hold.
+type Decision struct {
+	By      identity.Identity `json:"by"`
+	Group   string            `json:"group"` // the approver group by which they may decide
+	Approve bool              `json:"approve"`
+	Reason  string            `json:"reason"`
+	At      time.Time         `json:"at"`
+	// Via is how it came: "admin-socket", "api", "slack" …
+	Via string `json:"via"`
+}
+
+// Open reports whether the hold still waits for a decision.
+func (h *Hold) Open() bool { return h.State == Pending }
