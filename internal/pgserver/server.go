@@ -1,0 +1,249 @@
+package pgserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// nobody is the user that the server runs as when we are root: PostgreSQL
+// refuses to run as root.
+const nobody = 65534
+
+// Options of a server. The zero value of each but Home is usable.
+type Options struct {
+	Home     string            // from Ensure
+	Port     int               // 0 takes a free one
+	User     string            // superuser, default "postgres"
+	Password string            // default "postgres"; SCRAM-SHA-256 over TCP
+	HBA      string            // whole pg_hba.conf; default: scram for all on loopback
+	Settings map[string]string // postgresql.conf
+	TLSCert  string            // PEM; with TLSKey turns TLS on
+	TLSKey   string
+	TLSCA    string // client CA
+}
+
+// Server is a running PostgreSQL. Stop it.
+type Server struct {
+	Port     int
+	User     string
+	Password string
+	Dir      string // scratch folder
+	cmd      *exec.Cmd
+	done     chan struct{}
+	err      error
+}
+
+// Addr is host:port.
+func (s *Server) Addr() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.Port)) }
+
+// URL is a libpq connection string for the database.
+func (s *Server) URL(database string) string {
+	return fmt.Sprintf("postgres://%s:%s@%s/%s?sslmode=prefer", s.User, s.Password, s.Addr(), database)
+}
+
+// LogFile is the server's own log.
+func (s *Server) LogFile() string { return filepath.Join(s.Dir, "server.log") }
+
+// Pid of the postmaster.
+func (s *Server) Pid() int { return s.cmd.Process.Pid }
+
+// Start makes a new cluster in a scratch folder and starts a server on it.
+func Start(ctx context.Context, o Options) (*Server, error) {
+	if o.User == "" {
+		o.User = "postgres"
+	}
+	if o.Password == "" {
+		o.Password = "postgres"
+	}
+	if o.Port == 0 {
+		port, err := freePort()
+		if err != nil {
+			return nil, err
+		}
+		o.Port = port
+	}
+	dir, err := os.MkdirTemp("", "dragoman-pg-")
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{Port: o.Port, User: o.User, Password: o.Password, Dir: dir, done: make(chan struct{})}
+	if err := s.launch(ctx, o); err != nil {
+		os.RemoveAll(dir)
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Server) launch(ctx context.Context, o Options) error {
+	home, err := reachable(o.Home, s.Dir)
+	if err != nil {
+		return err
+	}
+	if err := s.initCluster(ctx, home, o); err != nil {
+		return err
+	}
+	log, err := os.Create(s.LogFile())
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	s.cmd = exec.Command(filepath.Join(home, "bin", "postgres"), "-D", filepath.Join(s.Dir, "data"))
+	s.cmd.Stdout, s.cmd.Stderr = log, log
+	s.cmd.Env = []string{"LC_ALL=C", "PATH=/usr/bin:/bin"}
+	s.cmd.Dir = s.Dir
+	s.cmd.SysProcAttr = unprivileged()
+	if err := s.cmd.Start(); err != nil {
+		return err
+	}
+	go func() { s.err = s.cmd.Wait(); close(s.done) }()
+	if err := s.awaitReady(ctx); err != nil {
+		s.Stop()
+		return err
+	}
+	return nil
+}
+
+func (s *Server) initCluster(ctx context.Context, home string, o Options) error {
+	pw := filepath.Join(s.Dir, "pw")
+	if err := os.WriteFile(pw, []byte(o.Password+"\n"), 0o600); err != nil {
+		return err
+	}
+	if err := giveAway(s.Dir, pw); err != nil {
+		return err
+	}
+	data := filepath.Join(s.Dir, "data")
+	cmd := exec.CommandContext(ctx, filepath.Join(home, "bin", "initdb"), "-D", data, "-U", o.User,
+		"--pwfile="+pw, "-A", "scram-sha-256", "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions")
+	cmd.Env = []string{"LC_ALL=C", "PATH=/usr/bin:/bin"}
+	cmd.Dir = s.Dir
+	cmd.SysProcAttr = unprivileged()
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("pgserver: initdb: %w\n%s", err, out)
+	}
+	return s.configure(data, o)
+}
+
+func (s *Server) configure(data string, o Options) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "\nlisten_addresses='127.0.0.1'\nport=%d\nunix_socket_directories='%s'\nfsync=off\nmax_connections=1200\nshared_buffers=64MB\n", o.Port, s.Dir)
+	for _, f := range []struct{ name, setting, pem string }{
+		{"server.crt", "ssl_cert_file", o.TLSCert}, {"server.key", "ssl_key_file", o.TLSKey}, {"ca.crt", "ssl_ca_file", o.TLSCA},
+	} {
+		if f.pem == "" {
+			continue
+		}
+		path := filepath.Join(data, f.name)
+		if err := os.WriteFile(path, []byte(f.pem), 0o600); err != nil {
+			return err
+		}
+		if err := giveAway(path); err != nil {
+			return err
+		}
+		fmt.Fprintf(&b, "%s='%s'\n", f.setting, f.name)
+	}
+	if o.TLSCert != "" {
+		b.WriteString("ssl=on\n")
+	}
+	for k, v := range o.Settings {
+		fmt.Fprintf(&b, "%s='%s'\n", k, strings.ReplaceAll(v, "'", "''"))
+	}
+	if o.HBA != "" {
+		if err := os.WriteFile(filepath.Join(data, "pg_hba.conf"), []byte(o.HBA+"\n"), 0o600); err != nil {
+			return err
+		}
+	}
+	conf, err := os.OpenFile(filepath.Join(data, "postgresql.conf"), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	if _, err := conf.WriteString(b.String()); err != nil {
+		conf.Close()
+		return err
+	}
+	return conf.Close()
+}
+
+// awaitReady waits until the server says so in its log: a TCP connect alone
+// would also succeed during recovery.
+func (s *Server) awaitReady(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	for {
+		log, _ := os.ReadFile(s.LogFile())
+		if strings.Contains(string(log), "database system is ready to accept connections") {
+			return nil
+		}
+		select {
+		case <-s.done:
+			return fmt.Errorf("pgserver: server ended: %v\n%s", s.err, log)
+		case <-ctx.Done():
+			return fmt.Errorf("pgserver: not ready: %w\n%s", ctx.Err(), log)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// Stop ends the server and removes its folder.
+func (s *Server) Stop() error {
+	err := s.cmd.Process.Signal(syscall.SIGINT) // fast shutdown
+	select {
+	case <-s.done:
+	case <-time.After(10 * time.Second):
+		s.cmd.Process.Signal(syscall.SIGQUIT)
+		<-s.done
+	}
+	return errors.Join(err, os.RemoveAll(s.Dir))
+}
+
+func freePort() (int, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port, nil
+}
+
+func unprivileged() *syscall.SysProcAttr {
+	attr := &syscall.SysProcAttr{Pdeathsig: syscall.SIGQUIT}
+	if os.Geteuid() == 0 {
+		attr.Credential = &syscall.Credential{Uid: nobody, Gid: nobody}
+	}
+	return attr
+}
+
+func giveAway(paths ...string) error {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	for _, p := range paths {
+		if err := os.Chown(p, nobody, nobody); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// reachable returns home, or a copy of it below dir when the unprivileged user
+// cannot run it where it is (a checkout in root's own folder).
+func reachable(home, dir string) (string, error) {
+	cmd := exec.Command(filepath.Join(home, "bin", "postgres"), "--version")
+	cmd.SysProcAttr = unprivileged()
+	if cmd.Run() == nil {
+		return home, nil
+	}
+	dst := filepath.Join(dir, "home")
+	if out, err := exec.Command("cp", "-a", home, dst).CombinedOutput(); err != nil {
+		return "", fmt.Errorf("pgserver: copying binaries: %w\n%s", err, out)
+	}
+	return dst, os.Chmod(dir, 0o755)
+}
