@@ -1,0 +1,49 @@
+# Dragoman. `make demo` runs it, `make test` tests it; both install what they need.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+TOOLS  := $(CURDIR)/.tools
+GO     := go
+export CGO_ENABLED := 1
+
+SOURCES := $(shell find cmd xds filters authz sshbridge envoy web internal examples -name '*.go' -o -name '*.rego' -o -name '*.c' -o -name '*.h' -o -name '*.sql' -o -name '*.yaml' 2>/dev/null) go.mod go.sum
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */  \1\t/' | expand -t 22
+
+.PHONY: build
+build: bin/dragoman bin/libdragoman.so ## build the binary and Envoy's module
+
+bin/dragoman: $(SOURCES)
+	@mkdir -p bin
+	$(GO) build -trimpath -o $@ ./cmd/dragoman
+
+bin/libdragoman.so: $(SOURCES)
+	@mkdir -p bin
+	$(GO) build -trimpath -buildmode=c-shared -o $@ ./filters/module
+	@rm -f bin/libdragoman.h
+
+.PHONY: tools
+tools: ## fetch what the demo and the tests need (pinned, cached in .tools)
+	@$(GO) run ./internal/tools -dir $(TOOLS)
+
+.PHONY: demo
+demo: build tools ## the gateway in front of a demo database, in the foreground
+	$(GO) run ./examples/demo -tools $(TOOLS)
+
+.PHONY: test
+test: build tools ## all tests, with the race detector; real Envoy, real targets
+	$(GO) test -race -timeout 30m ./...
+
+.PHONY: lint
+lint: ## formatting, vet, staticcheck
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "not gofmt'ed:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+.PHONY: clean
+clean: ## remove what was built (not .tools)
+	rm -rf bin examples/demo/data
