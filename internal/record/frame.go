@@ -32,6 +32,8 @@ type Frame struct {
 	Time   time.Time // the gateway's clock, nanoseconds; never earlier than the frame before
 	Kind   Kind
 	Action uint64 // ordinal of the action that it belongs to, from 1; 0: none
+	// Recovered says that the frame was made after the session's writer died, by whoever closed its record.
+	Recovered bool
 	// Payload is the kind's body. Frames that a Reader returns own it until the next call.
 	Payload []byte
 }
