@@ -70,10 +70,17 @@ type HoldResponse struct {
 	Message string `json:"message"`
 }
 
+// Codes of a Refusal.
+const (
+	CodeUnauthenticated = "unauthenticated"
+	CodeForbidden       = "forbidden"
+	CodeUnavailable     = "unavailable"
+)
+
 // Refusal is an answer that says no, with words for the agent. It is an error so that
 // callers cannot mistake it for a session.
 type Refusal struct {
-	Code    string `json:"code"` // "unauthenticated", "forbidden", "unavailable"
+	Code    string `json:"code"` // one of the codes above
 	Rule    string `json:"rule"`
 	Message string `json:"message"`
 	Hint    string `json:"hint,omitempty"`
