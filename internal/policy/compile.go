@@ -1,0 +1,188 @@
+package policy
+
+import (
+	"context"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/rego"
+	"github.com/open-policy-agent/opa/v1/storage"
+	"github.com/open-policy-agent/opa/v1/storage/inmem"
+)
+
+//go:embed library.rego
+var librarySource string
+
+//go:embed base.rego
+var baseSource string
+
+//go:embed schema.json
+var schemaSource []byte
+
+// Files of the built-in modules, as errors name them.
+const (
+	libraryFile = "dragoman/library.rego"
+	baseFile    = "dragoman/base.rego"
+	entrypoint  = "data.dragoman.main.result"
+)
+
+// DefaultBudget is how long one evaluation may take.
+const DefaultBudget = 50 * time.Millisecond
+
+// Option changes how an engine judges.
+type Option func(*Engine)
+
+// WithLog gives the logger for internal errors; without it they are discarded.
+func WithLog(l *slog.Logger) Option { return func(e *Engine) { e.log = l } }
+
+// WithBudget sets how long one evaluation may take instead of DefaultBudget.
+func WithBudget(d time.Duration) Option { return func(e *Engine) { e.budget = d } }
+
+// Compile makes an engine of a bundle. Errors are joined *Problem values that name
+// file and line. ctx bounds the compilation only.
+func Compile(ctx context.Context, b Bundle, opts ...Option) (*Engine, error) {
+	store := inmem.NewFromObject(dataOf(b))
+	c, err := compileModules(ctx, b.Modules, store)
+	if err != nil {
+		return nil, err
+	}
+	e := &Engine{log: slog.New(slog.DiscardHandler), budget: DefaultBudget, refs: collectRefs(c)}
+	for _, o := range opts {
+		o(e)
+	}
+	if e.revision = b.Revision; e.revision == "" {
+		if e.revision, err = revision(b); err != nil {
+			return nil, fmt.Errorf("policy data: %w", err)
+		}
+	}
+	if err := checkMasks(b); err != nil {
+		return nil, err
+	}
+	q, err := rego.New(rego.Query(entrypoint), rego.Compiler(c), rego.Store(store),
+		rego.StrictBuiltinErrors(true), rego.Capabilities(Capabilities())).PrepareForEval(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("preparing policy: %w", err)
+	}
+	e.query = q
+	e.cache.init()
+	return e, nil
+}
+
+// dataOf is the bundle's data with the parts that the library reads always there.
+func dataOf(b Bundle) map[string]any {
+	data := maps.Clone(b.Data)
+	if data == nil {
+		data = map[string]any{}
+	}
+	if _, ok := data[reservedKey]; !ok {
+		data[reservedKey] = encode(nil, nil, nil)
+	}
+	return data
+}
+
+func compileModules(ctx context.Context, sources map[string]string, store storage.Store) (*ast.Compiler, error) {
+	mods, err := ParseModules(sources)
+	if err != nil {
+		return nil, err
+	}
+	schema, err := inputSchema()
+	if err != nil {
+		return nil, err
+	}
+	txn, err := store.NewTransaction(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("policy data: %w", err)
+	}
+	defer store.Abort(ctx, txn)
+	c := ast.NewCompiler().WithCapabilities(Capabilities()).WithStrict(true).WithSchemas(schema).
+		WithPathConflictsCheck(storage.NonEmpty(ctx, store, txn)).SetErrorLimit(100)
+	c.Compile(mods)
+	if c.Failed() {
+		return nil, astProblems(c.Errors)
+	}
+	return c, nil
+}
+
+// ParseModules parses the sources and adds the built-in modules. User modules
+// may not be in the library's packages.
+func ParseModules(sources map[string]string) (map[string]*ast.Module, error) {
+	mods := map[string]*ast.Module{}
+	var errs []error
+	opts := ast.ParserOptions{RegoVersion: ast.RegoV1, Capabilities: Capabilities(), ProcessAnnotation: true}
+	for _, file := range slices.Sorted(maps.Keys(sources)) {
+		m, err := ast.ParseModuleWithOpts(file, sources[file], opts)
+		if err != nil {
+			errs = append(errs, astProblems(err))
+			continue
+		}
+		if m == nil {
+			continue // nothing but comments
+		}
+		if p := foreign(file, m); p != nil {
+			errs = append(errs, p)
+			continue
+		}
+		mods[file] = m
+	}
+	for file, src := range map[string]string{libraryFile: librarySource, baseFile: baseSource} {
+		if _, taken := mods[file]; taken {
+			errs = append(errs, &Problem{File: file, Line: 1, Message: "this file name is the library's"})
+		}
+		m, err := ast.ParseModuleWithOpts(file, src, opts)
+		if err != nil {
+			return nil, fmt.Errorf("built-in library: %w", err)
+		}
+		mods[file] = m
+	}
+	return mods, errors.Join(errs...)
+}
+
+// foreign refuses user modules in packages that are the library's.
+func foreign(file string, m *ast.Module) *Problem {
+	path := m.Package.Path // data.a.b
+	if len(path) < 2 || !path[1].Equal(ast.StringTerm(reservedKey)) {
+		return nil
+	}
+	loc := m.Package.Location
+	p := &Problem{File: file, Line: loc.Row, Col: loc.Col, Hint: "use package dragoman.policy, or a name of your own"}
+	if len(path) < 3 || !path[2].Equal(ast.StringTerm("policy")) {
+		p.Message = fmt.Sprintf("package %s belongs to the built-in library", strings.TrimPrefix(path.String(), "data."))
+		return p
+	}
+	return nil
+}
+
+func inputSchema() (*ast.SchemaSet, error) {
+	var doc any
+	if err := json.Unmarshal(schemaSource, &doc); err != nil {
+		return nil, fmt.Errorf("built-in schema: %w", err)
+	}
+	set := ast.NewSchemaSet()
+	set.Put(ast.SchemaRootRef, doc)
+	return set, nil
+}
+
+// unsafeBuiltins reach out of the evaluation: the network, the process, or
+// code that is not in the bundle.
+var unsafeBuiltins = []string{
+	"http.send", "net.lookup_ip_addr", "opa.runtime", "rego.parse_module",
+}
+
+// Capabilities are the built-ins that policies may use: none that reaches the
+// network, files or the process.
+func Capabilities() *ast.Capabilities {
+	c := ast.CapabilitiesForThisVersion()
+	c.Builtins = slices.DeleteFunc(c.Builtins, func(b *ast.Builtin) bool {
+		return slices.Contains(unsafeBuiltins, b.Name)
+	})
+	c.AllowNet = []string{}
+	return c
+}

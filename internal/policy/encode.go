@@ -1,0 +1,104 @@
+package policy
+
+import (
+	"strings"
+	"time"
+)
+
+// Names of the built-in rule groups that Source.Off can turn off.
+const (
+	BuiltinSession = "session" // harmless session statements
+	BuiltinConnect = "connect" // opening a session for whom any rule is about
+)
+
+// reservedKey is the key of the data document that the loader fills:
+// data.dragoman.rules, data.dragoman.masks and data.dragoman.off.
+const reservedKey = "dragoman"
+
+// encode turns rules and masks into the form that library.rego reads: every
+// field present, globs split and escaped.
+func encode(rules []Rule, masks []MaskRule, off []string) map[string]any {
+	rs := make([]any, 0, len(rules))
+	for _, r := range rules {
+		rs = append(rs, map[string]any{"verdict": r.Verdict, "when": encodeWhen(r.When), "out": encodeOut(r)})
+	}
+	ms := make([]any, 0, len(masks))
+	for _, m := range masks {
+		ms = append(ms, map[string]any{
+			"groups": list(m.Groups), "except_groups": list(m.ExceptGroups),
+			"targets": globs(m.Targets), "subjects": globs(m.Subjects),
+			"out": map[string]any{
+				"name": m.Name, "columns": list(m.Columns), "detectors": list(m.Detectors), "way": m.Way,
+				"keep_first": m.KeepFirst, "keep_last": m.KeepLast, "predicates": m.Predicates,
+			},
+		})
+	}
+	return map[string]any{"rules": rs, "masks": ms, "off": list(off)}
+}
+
+func encodeOut(r Rule) map[string]any {
+	out := map[string]any{
+		"verdict": r.Verdict, "rule": r.Name, "reason": r.Reason, "hint": r.Hint,
+		"features_allowed": list(r.FeaturesAllowed),
+	}
+	if out["reason"] == "" {
+		out["reason"] = r.Description
+	}
+	if r.Verdict == "hold" {
+		out["approvers"], out["quorum"], out["timeout"] = list(r.Approvers), max(r.Quorum, 1), timeoutText(r.Timeout)
+	}
+	return out
+}
+
+func timeoutText(d time.Duration) string {
+	if d == 0 {
+		return ""
+	}
+	return d.String()
+}
+
+func encodeWhen(w When) map[string]any {
+	labels, features := map[string]any{}, map[string]any{}
+	for k, v := range w.Labels {
+		labels[k] = v
+	}
+	for k, v := range w.Features {
+		features[k] = v
+	}
+	return map[string]any{
+		"groups": list(w.Groups), "subjects": globs(w.Subjects), "agents_only": w.AgentsOnly,
+		"issuers": list(w.Issuers), "targets": globs(w.Targets), "labels": labels,
+		"kinds": list(w.Kinds), "verbs": list(w.Verbs), "features": features,
+		"tables": dotted(w.Tables, 2), "columns": dotted(w.Columns, 3), "functions": dotted(w.Functions, 2),
+	}
+}
+
+func list(in []string) []any {
+	out := make([]any, 0, len(in))
+	for _, s := range in {
+		out = append(out, s)
+	}
+	return out
+}
+
+// globEscaper makes OPA's glob.match know `*` and `?` only.
+var globEscaper = strings.NewReplacer(`\`, `\\`, `[`, `\[`, `]`, `\]`, `{`, `\{`, `}`, `\}`)
+
+func globs(in []string) []any {
+	out := make([]any, 0, len(in))
+	for _, s := range in {
+		out = append(out, globEscaper.Replace(s))
+	}
+	return out
+}
+
+// dotted encodes patterns that validate has accepted.
+func dotted(in []string, n int) []any {
+	out := make([]any, 0, len(in))
+	for _, p := range in {
+		if parts, err := splitPattern(p, n); err == nil {
+			out = append(out, globs(parts))
+		}
+	}
+	return out
+}

@@ -1,0 +1,322 @@
+# The built-in library: turns the YAML rules (data.dragoman.rules) and masks
+# (data.dragoman.masks) into the same verdict and mask objects that Rego of the
+# policy folder may add in `package dragoman.policy`. It only says what matches
+# and what it covers; the engine combines (most restrictive wins) and blocks
+# what nothing covers. It refers to no volatile part of the input, so that
+# verdicts can be kept.
+package dragoman.main
+
+result := {
+	"verdicts": (rule_verdicts | builtin_verdicts) | data.dragoman.policy.verdicts,
+	"masks": rule_masks | data.dragoman.policy.masks,
+}
+
+# What the action does: its verbs, and "select" when it reads anything that it does not write.
+acts contains verb if some verb in input.action.verbs
+
+acts contains "connect" if input.action.kind == "connect"
+
+acts contains "select" if {
+	input.action.kind == "sql"
+	some object in input.action.reads
+	not written(object)
+}
+
+written(object) if {
+	some other in input.action.writes
+	other.schema == object.schema
+	other.name == object.name
+}
+
+objects := array.concat(input.action.reads, input.action.writes)
+
+# Rules ------------------------------------------------------------------
+
+rule_verdicts contains verdict if {
+	some order, rule in data.dragoman.rules
+	rule.verdict == "allow"
+	applies(rule.when)
+	covers := coverage(rule.when)
+	useful(covers)
+	verdict := object.union(rule.out, {"order": order, "covers": covers})
+}
+
+rule_verdicts contains verdict if {
+	some order, rule in data.dragoman.rules
+	rule.verdict != "allow"
+	applies(rule.when)
+	touches(rule.when)
+	verdict := object.union(rule.out, {"order": order, "covers": coverage(rule.when)})
+}
+
+useful(covers) if count(covers.verbs) > 0
+
+useful(_) if count(acts) == 0
+
+# applies: everything about who, where and the action as a whole.
+applies(when) if {
+	about(when)
+	listed(when.kinds, [input.action.kind])
+	every name, wanted in when.features {
+		feature(wanted, object.get(input.action.features, name, false))
+	}
+}
+
+# about: who and where.
+about(when) if {
+	listed(when.groups, input.identity.groups)
+	listed(when.issuers, [input.identity.issuer])
+	globbed(when.targets, [input.target.name])
+	globbed(when.subjects, input.identity.actors)
+	agents(when.agents_only)
+	every name, value in when.labels {
+		object.get(input.target.labels, name, null) == value
+	}
+}
+
+agents(only) if only == false
+
+agents(only) if {
+	only == true
+	is_agent
+}
+
+is_agent if count(input.identity.actors) > 1
+
+is_agent if {
+	some actor in input.identity.actors
+	startswith(actor, "agent:")
+}
+
+feature(wanted, have) if {
+	wanted == true
+	have != false
+}
+
+feature(wanted, have) if {
+	wanted == false
+	have == false
+}
+
+feature(wanted, have) if {
+	not is_boolean(wanted)
+	wanted == have
+}
+
+# coverage: what of the action the rule speaks for.
+coverage(when) := {
+	"scoped": count(when.tables) + count(when.columns) > 0,
+	"verbs": [verb | some verb in acts; listed(when.verbs, [verb])],
+	"reads": [[object.schema, object.name] |
+		some object in input.action.reads
+		may_read(when, object)
+		covers_object(when, object)
+	],
+	"writes": [[object.schema, object.name] |
+		some object in input.action.writes
+		covers_object(when, object)
+	],
+	"functions": [[called.schema, called.name] |
+		some called in input.action.functions
+		covers_function(when, called)
+	],
+}
+
+# Verbs that read what they name; other verbs cover the reading of what they write only.
+reading := {"select", "copy", "explain"}
+
+may_read(when, _) if count(when.verbs) == 0
+
+may_read(when, _) if "select" in when.verbs
+
+may_read(when, _) if {
+	some verb in input.action.verbs
+	verb in reading
+	verb in when.verbs
+}
+
+may_read(when, _) if {
+	input.action.kind != "sql"
+	some verb in input.action.verbs
+	verb in when.verbs
+}
+
+may_read(when, object) if {
+	written(object)
+	some verb in input.action.verbs
+	verb in when.verbs
+}
+
+covers_object(when, object) if {
+	in_tables(when, object)
+	in_columns(when, object)
+}
+
+in_tables(when, _) if count(when.tables) == 0
+
+in_tables(when, object) if {
+	some pattern in when.tables
+	match(pattern[0], object.schema)
+	match(pattern[1], object.name)
+}
+
+in_columns(when, _) if count(when.columns) == 0
+
+in_columns(when, object) if {
+	count(when.columns) > 0
+	count(object.columns) > 0
+	every column in object.columns {
+		in_column(when, object, column)
+	}
+}
+
+# An object without columns is the whole object: only "schema.table.*" covers it.
+in_columns(when, object) if {
+	count(object.columns) == 0
+	some pattern in when.columns
+	pattern[2] == "*"
+	match(pattern[0], object.schema)
+	match(pattern[1], object.name)
+}
+
+in_column(when, object, column) if {
+	some pattern in when.columns
+	match(pattern[0], object.schema)
+	match(pattern[1], object.name)
+	match(pattern[2], column)
+}
+
+covers_function(when, _) if count(when.functions) == 0
+
+covers_function(when, called) if {
+	some pattern in when.functions
+	match(pattern[0], called.schema)
+	match(pattern[1], called.name)
+}
+
+# touches: the rule is about any part of the action.
+touches(when) if {
+	listed(when.verbs, acts)
+	touches_tables(when)
+	touches_columns(when)
+	touches_functions(when)
+}
+
+touches_tables(when) if count(when.tables) == 0
+
+touches_tables(when) if {
+	some object in objects
+	count(when.tables) > 0
+	in_tables(when, object)
+}
+
+touches_columns(when) if count(when.columns) == 0
+
+touches_columns(when) if {
+	some object in objects
+	some column in object.columns
+	in_column(when, object, column)
+}
+
+touches_columns(when) if {
+	some object in objects
+	count(object.columns) == 0
+	some pattern in when.columns
+	match(pattern[0], object.schema)
+	match(pattern[1], object.name)
+}
+
+touches_functions(when) if count(when.functions) == 0
+
+touches_functions(when) if {
+	some called in input.action.functions
+	count(when.functions) > 0
+	covers_function(when, called)
+}
+
+# Built-in groups ----------------------------------------------------------
+
+session_verbs := {
+	"begin", "start", "commit", "end", "rollback", "abort", "savepoint", "release",
+	"show", "deallocate", "close", "fetch", "move", "execute", "prepare", "declare", "discard",
+}
+
+harmless_settings := {
+	"application_name", "client_encoding", "datestyle", "intervalstyle", "timezone", "time zone",
+	"extra_float_digits", "bytea_output", "statement_timeout", "lock_timeout",
+	"idle_in_transaction_session_timeout", "idle_session_timeout", "transaction_timeout",
+	"client_min_messages", "default_transaction_read_only",
+	"default_transaction_isolation", "default_transaction_deferrable", "transaction_read_only",
+	"transaction_isolation", "transaction_deferrable", "transaction", "session characteristics",
+	"search_path",
+}
+
+builtin_verdicts contains {
+	"verdict": "allow", "rule": "session", "reason": "", "builtin": true,
+	"covers": {"scoped": false, "verbs": session_acts, "reads": [], "writes": [], "functions": []},
+} if {
+	input.action.kind == "sql"
+	not "session" in data.dragoman.off
+	count(session_acts) > 0
+}
+
+session_acts := [verb | some verb in acts; session_act(verb)]
+
+session_act(verb) if verb in session_verbs
+
+session_act(verb) if {
+	verb in {"set", "reset"}
+	lower(object.get(input.action.features, "setting", "")) in harmless_settings
+}
+
+builtin_verdicts contains {
+	"verdict": "allow", "rule": "connect", "reason": "", "builtin": true,
+	"covers": {"scoped": false, "verbs": ["connect"], "reads": [], "writes": [], "functions": []},
+} if {
+	input.action.kind == "connect"
+	not "connect" in data.dragoman.off
+	some rule in data.dragoman.rules
+	rule.verdict != "block"
+	about(rule.when)
+}
+
+# Masks ----------------------------------------------------------------------
+
+rule_masks contains spec if {
+	some order, rule in data.dragoman.masks
+	listed(rule.groups, input.identity.groups)
+	not excepted(rule)
+	globbed(rule.targets, [input.target.name])
+	globbed(rule.subjects, input.identity.actors)
+	spec := object.union(rule.out, {"order": order})
+}
+
+excepted(rule) if {
+	some group in rule.except_groups
+	group in input.identity.groups
+}
+
+# Lists ----------------------------------------------------------------------
+
+# listed: no list, or one of have is in it.
+listed(wanted, _) if count(wanted) == 0
+
+listed(wanted, have) if {
+	some item in have
+	item in wanted
+}
+
+# globbed: no globs, or one of have matches one of them.
+globbed(patterns, _) if count(patterns) == 0
+
+globbed(patterns, have) if {
+	some item in have
+	some pattern in patterns
+	match(pattern, item)
+}
+
+match(pattern, _) if pattern == "*"
+
+match(pattern, value) if pattern == value
+
+match(pattern, value) if glob.match(pattern, null, value)

@@ -1,0 +1,331 @@
+package policy
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+// Bounds of a policy folder.
+const (
+	maxFile  = 4 << 20  // bytes of one file
+	maxFiles = 10000    // entries walked
+	maxTotal = 32 << 20 // bytes of all files
+)
+
+// Source is a policy as its author keeps it: a folder and the entries of the
+// config file.
+type Source struct {
+	// Dir is the policy folder, or "" for none: *.rego (tests excepted),
+	// data.yaml, data.json, rules.yaml, masks.yaml.
+	Dir string
+	// Rules and Masks come before those of the folder.
+	Rules []Rule
+	Masks []MaskRule
+	// Off names built-in rule groups that are turned off.
+	Off []string
+}
+
+// Bundle reads the source. Errors are *Problem or joined *Problem values
+// where they are about a file's content.
+func (s Source) Bundle() (Bundle, error) {
+	l := loader{modules: map[string]string{}, data: map[string]any{}}
+	for i, r := range s.Rules {
+		l.addRule(r, "rules", i, 0)
+	}
+	for i, m := range s.Masks {
+		l.addMask(m, "masks", i, 0)
+	}
+	l.off = slices.Clone(s.Off)
+	if s.Dir != "" {
+		if err := l.readDir(os.DirFS(s.Dir)); err != nil {
+			return Bundle{}, fmt.Errorf("reading policy folder %s: %w", s.Dir, err)
+		}
+	}
+	for _, o := range l.off {
+		if o != BuiltinSession && o != BuiltinConnect {
+			l.problem("off", 0, fmt.Sprintf("%q is not a built-in group (session, connect)", o))
+		}
+	}
+	if len(l.problems) > 0 {
+		return Bundle{}, problemsError(l.problems)
+	}
+	l.data[reservedKey] = encode(l.rules, l.masks, l.off)
+	b := Bundle{Modules: l.modules, Data: l.data}
+	rev, err := revision(b)
+	if err != nil {
+		return Bundle{}, fmt.Errorf("policy data: %w", err)
+	}
+	b.Revision = rev
+	return b, nil
+}
+
+// revision is the hex SHA-256 over everything that decides: the built-in
+// library, the modules and the data.
+func revision(b Bundle) (string, error) {
+	body, err := json.Marshal(struct {
+		Version int
+		Library []string
+		Modules map[string]string
+		Data    map[string]any
+	}{InputVersion, []string{librarySource, baseSource}, b.Modules, b.Data})
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(body)
+	return hex.EncodeToString(sum[:]), nil
+}
+
+type loader struct {
+	modules  map[string]string
+	data     map[string]any
+	rules    []Rule
+	masks    []MaskRule
+	off      []string
+	problems []Problem
+	total    int
+}
+
+func (l *loader) problem(file string, line int, msg string) {
+	l.problems = append(l.problems, Problem{File: file, Line: line, Message: msg})
+}
+
+func (l *loader) addRule(r Rule, file string, i, line int) {
+	if msg := r.validate(); msg != "" {
+		l.problem(file, line, fmt.Sprintf("rule %d (%s): %s", i+1, r.Name, msg))
+	}
+	if slices.ContainsFunc(l.rules, func(o Rule) bool { return o.Name == r.Name }) {
+		l.problem(file, line, fmt.Sprintf("rule %d: the name %q is taken", i+1, r.Name))
+	}
+	l.rules = append(l.rules, r)
+}
+
+func (l *loader) addMask(m MaskRule, file string, i, line int) {
+	if msg := m.validate(); msg != "" {
+		l.problem(file, line, fmt.Sprintf("mask %d (%s): %s", i+1, m.Name, msg))
+	}
+	if slices.ContainsFunc(l.masks, func(o MaskRule) bool { return o.Name == m.Name }) {
+		l.problem(file, line, fmt.Sprintf("mask %d: the name %q is taken", i+1, m.Name))
+	}
+	l.masks = append(l.masks, m)
+}
+
+func (l *loader) readDir(fsys fs.FS) error {
+	n := 0
+	return fs.WalkDir(fsys, ".", func(p string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if n++; n > maxFiles {
+			return fmt.Errorf("more than %d files", maxFiles)
+		}
+		if d.IsDir() {
+			if p != "." && strings.HasPrefix(d.Name(), ".") {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		return l.readFile(fsys, p)
+	})
+}
+
+func (l *loader) readFile(fsys fs.FS, p string) error {
+	name := path.Base(p)
+	isRego := strings.HasSuffix(name, ".rego") && !strings.HasSuffix(name, "_test.rego")
+	isData := name == "data.yaml" || name == "data.yml" || name == "data.json"
+	isRoot := p == "rules.yaml" || p == "masks.yaml"
+	if strings.HasPrefix(name, ".") || !isRego && !isData && !isRoot {
+		return nil
+	}
+	body, err := readBounded(fsys, p)
+	if err != nil {
+		return err
+	}
+	if l.total += len(body); l.total > maxTotal {
+		return fmt.Errorf("more than %d bytes of policy", maxTotal)
+	}
+	switch {
+	case isRego:
+		l.modules[p] = string(body)
+	case p == "rules.yaml":
+		l.readRules(p, body)
+	case p == "masks.yaml":
+		l.readMasks(p, body)
+	default:
+		l.readData(p, body)
+	}
+	return nil
+}
+
+func readBounded(fsys fs.FS, p string) ([]byte, error) {
+	f, err := fsys.Open(p)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if st, err := f.Stat(); err != nil {
+		return nil, err
+	} else if !st.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is not a regular file", p)
+	}
+	body, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err == nil && len(body) > maxFile {
+		err = fmt.Errorf("%s is larger than %d bytes", p, maxFile)
+	}
+	return body, err
+}
+
+// rulesFile is rules.yaml: a list of rules, or this.
+type rulesFile struct {
+	Off   []string   `yaml:"off"`
+	Rules []Rule     `yaml:"rules"`
+	Masks []MaskRule `yaml:"masks"`
+}
+
+func (l *loader) readRules(p string, body []byte) {
+	var f rulesFile
+	var lines yaml.Node
+	if !l.yaml(p, body, &lines) {
+		return
+	}
+	top := root(&lines)
+	if top != nil && top.Kind == yaml.SequenceNode {
+		if !l.yaml(p, body, &f.Rules) {
+			return
+		}
+	} else if !l.yaml(p, body, &f) {
+		return
+	}
+	ruleLines, maskLines := entries(top, "rules"), entries(top, "masks")
+	for i, r := range f.Rules {
+		l.addRule(r, p, i, at(ruleLines, i))
+	}
+	for i, m := range f.Masks {
+		l.addMask(m, p, i, at(maskLines, i))
+	}
+	l.off = append(l.off, f.Off...)
+}
+
+func (l *loader) readMasks(p string, body []byte) {
+	var masks []MaskRule
+	var lines yaml.Node
+	if !l.yaml(p, body, &lines) || !l.yaml(p, body, &masks) {
+		return
+	}
+	at0 := entries(root(&lines), "masks")
+	for i, m := range masks {
+		l.addMask(m, p, i, at(at0, i))
+	}
+}
+
+func (l *loader) readData(p string, body []byte) {
+	var doc map[string]any
+	if strings.HasSuffix(p, ".json") {
+		d := json.NewDecoder(bytes.NewReader(body))
+		d.UseNumber()
+		if err := d.Decode(&doc); err != nil {
+			l.problem(p, 0, "not a JSON object: "+err.Error())
+			return
+		}
+	} else if !l.yaml(p, body, &doc) {
+		return
+	}
+	into := l.data
+	if dir := path.Dir(p); dir != "." {
+		for _, part := range strings.Split(dir, "/") {
+			next, ok := into[part].(map[string]any)
+			if !ok {
+				if _, taken := into[part]; taken {
+					l.problem(p, 0, fmt.Sprintf("data.%s is already a value", strings.ReplaceAll(dir, "/", ".")))
+					return
+				}
+				next = map[string]any{}
+				into[part] = next
+			}
+			into = next
+		}
+	}
+	for k, v := range doc {
+		if _, taken := into[k]; taken {
+			l.problem(p, 0, fmt.Sprintf("the key %q is set twice", k))
+			continue
+		}
+		into[k] = v
+	}
+	if _, taken := l.data[reservedKey]; taken {
+		l.problem(p, 0, "the key \"dragoman\" is reserved")
+		delete(l.data, reservedKey)
+	}
+}
+
+var yamlLine = regexp.MustCompile(`^(?:yaml: )?line (\d+): (.*)$`)
+var yamlField = regexp.MustCompile(`^field (\S+) not found in type \S+$`)
+
+// yaml decodes strictly and keeps what is wrong as problems with lines.
+func (l *loader) yaml(p string, body []byte, into any) bool {
+	d := yaml.NewDecoder(bytes.NewReader(body))
+	d.KnownFields(true)
+	err := d.Decode(into)
+	if err == nil || errors.Is(err, io.EOF) {
+		return true
+	}
+	msgs := []string{err.Error()}
+	var te *yaml.TypeError
+	if errors.As(err, &te) {
+		msgs = te.Errors
+	}
+	for _, m := range msgs {
+		line := 0
+		if s := yamlLine.FindStringSubmatch(m); s != nil {
+			fmt.Sscan(s[1], &line)
+			m = s[2]
+		}
+		if s := yamlField.FindStringSubmatch(m); s != nil {
+			m = fmt.Sprintf("unknown key %q", s[1])
+		}
+		l.problem(p, line, m)
+	}
+	return false
+}
+
+func root(doc *yaml.Node) *yaml.Node {
+	if doc.Kind == yaml.DocumentNode && len(doc.Content) == 1 {
+		return doc.Content[0]
+	}
+	return nil
+}
+
+// entries are the nodes of a list: top itself, or what it has under key.
+func entries(top *yaml.Node, key string) []*yaml.Node {
+	if top == nil {
+		return nil
+	}
+	if top.Kind == yaml.SequenceNode {
+		return top.Content
+	}
+	for i := 0; i+1 < len(top.Content); i += 2 {
+		if top.Content[i].Value == key {
+			return top.Content[i+1].Content
+		}
+	}
+	return nil
+}
+
+func at(nodes []*yaml.Node, i int) int {
+	if i < len(nodes) {
+		return nodes[i].Line
+	}
+	return 0
+}

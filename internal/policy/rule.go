@@ -1,0 +1,159 @@
+package policy
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"dragoman.dev/dragoman/internal/mask"
+)
+
+// Rule is one entry of `rules:`. docs/policy.md describes every field.
+type Rule struct {
+	// Name identifies the rule in decisions, records and error details. Required, unique.
+	Name        string `yaml:"name"`
+	Description string `yaml:"description,omitempty"`
+	// Verdict is "allow", "hold" or "block". Required.
+	Verdict string `yaml:"verdict"`
+	When    When   `yaml:"when,omitempty"`
+	// Approvers are groups whose members may approve; required for a hold.
+	Approvers []string `yaml:"approvers,omitempty"`
+	// Quorum is how many different people must approve; 0 means 1.
+	Quorum int `yaml:"quorum,omitempty"`
+	// Timeout is how long a hold waits ("5m"); 0 means the target's default.
+	Timeout time.Duration `yaml:"timeout,omitempty"`
+	// Reason and Hint are shown to the agent.
+	Reason string `yaml:"reason,omitempty"`
+	Hint   string `yaml:"hint,omitempty"`
+	// FeaturesAllowed names dangerous features (see Dangerous) that an
+	// allow or hold rule lets through.
+	FeaturesAllowed []string `yaml:"features_allowed,omitempty"`
+}
+
+// When says which actions a rule is about. A list that is empty matches
+// anything; a list that is not matches when one of its entries does; all fields
+// must match. Globs know `*` (any run of characters) and `?` (one character).
+type When struct {
+	Groups     []string          `yaml:"groups,omitempty"`
+	Subjects   []string          `yaml:"subjects,omitempty"`    // globs over any actor of the chain
+	AgentsOnly bool              `yaml:"agents_only,omitempty"` // an agent acts, or somebody acts for somebody else
+	Issuers    []string          `yaml:"issuers,omitempty"`
+	Targets    []string          `yaml:"targets,omitempty"` // globs over the target's name
+	Labels     map[string]string `yaml:"labels,omitempty"`  // all of these labels on the target
+	Kinds      []string          `yaml:"kinds,omitempty"`
+	Verbs      []string          `yaml:"verbs,omitempty"`
+	Tables     []string          `yaml:"tables,omitempty"`    // globs over schema.table
+	Columns    []string          `yaml:"columns,omitempty"`   // globs over schema.table.column
+	Functions  []string          `yaml:"functions,omitempty"` // globs over schema.function
+	Features   map[string]any    `yaml:"features,omitempty"`  // true, false, or the value
+}
+
+// MaskRule is one entry of `masks:`: a mask.Spec and who it is for.
+type MaskRule struct {
+	Name       string   `yaml:"name"`
+	Columns    []string `yaml:"columns,omitempty"`
+	Detectors  []string `yaml:"detectors,omitempty"`
+	Way        string   `yaml:"way,omitempty"`
+	KeepFirst  int      `yaml:"keep_first,omitempty"`
+	KeepLast   int      `yaml:"keep_last,omitempty"`
+	Predicates string   `yaml:"predicates,omitempty"`
+	// Groups: only for members of one of these; empty means everybody.
+	Groups []string `yaml:"groups,omitempty"`
+	// ExceptGroups: not for members of one of these.
+	ExceptGroups []string `yaml:"except_groups,omitempty"`
+	Targets      []string `yaml:"targets,omitempty"`  // globs over the target's name
+	Subjects     []string `yaml:"subjects,omitempty"` // globs over any actor of the chain
+}
+
+// Spec is the rule's part that the mask package knows.
+func (m MaskRule) Spec() mask.Spec {
+	return mask.Spec{Name: m.Name, Columns: m.Columns, Detectors: m.Detectors, Way: m.Way,
+		KeepFirst: m.KeepFirst, KeepLast: m.KeepLast, Predicates: m.Predicates}
+}
+
+// validate says what is wrong with the rule, or "".
+func (r Rule) validate() string {
+	switch r.Verdict {
+	case "allow", "block":
+		if len(r.Approvers) > 0 || r.Quorum != 0 || r.Timeout != 0 {
+			return "approvers, quorum and timeout are for verdict hold only"
+		}
+	case "hold":
+		if len(r.Approvers) == 0 {
+			return "a hold needs approvers: the groups whose members may approve"
+		}
+	default:
+		return fmt.Sprintf("verdict %q is not one of allow, hold, block", r.Verdict)
+	}
+	if r.Name == "" {
+		return "a rule needs a name"
+	}
+	if r.Quorum < 0 || r.Timeout < 0 {
+		return "quorum and timeout cannot be negative"
+	}
+	if r.Verdict == "block" && len(r.FeaturesAllowed) > 0 {
+		return "features_allowed is for verdict allow or hold only"
+	}
+	return r.When.validate(r.FeaturesAllowed)
+}
+
+func (w When) validate(allowed []string) string {
+	for _, f := range allowed {
+		if !isDangerous(f) {
+			return fmt.Sprintf("features_allowed: %q is not one of %s", f, strings.Join(dangerousNames(), ", "))
+		}
+	}
+	for _, v := range w.Verbs {
+		if v != strings.ToLower(v) {
+			return fmt.Sprintf("verb %q must be in lower case", v)
+		}
+	}
+	for k, v := range w.Features {
+		switch v.(type) {
+		case bool, string, int, int64, uint64, float64:
+		default:
+			return fmt.Sprintf("features: %s must be true, false, a number or a string", k)
+		}
+	}
+	for _, l := range []struct {
+		name string
+		max  int
+		list []string
+	}{{"tables", 2, w.Tables}, {"columns", 3, w.Columns}, {"functions", 2, w.Functions}} {
+		for _, p := range l.list {
+			if _, err := splitPattern(p, l.max); err != nil {
+				return l.name + ": " + err.Error()
+			}
+		}
+	}
+	return ""
+}
+
+func (m MaskRule) validate() string {
+	if m.Name == "" {
+		return "a mask needs a name"
+	}
+	if _, err := mask.Compile([]mask.Spec{m.Spec()}, nil); err != nil {
+		return strings.TrimPrefix(err.Error(), "mask "+m.Name+": ")
+	}
+	return ""
+}
+
+// splitPattern splits a dotted glob into exactly n parts; parts that are missing
+// in front become "*".
+func splitPattern(p string, n int) ([]string, error) {
+	parts := strings.Split(p, ".")
+	if len(parts) > n {
+		return nil, fmt.Errorf("%q has more than %d parts", p, n)
+	}
+	for _, s := range parts {
+		if s == "" {
+			return nil, fmt.Errorf("%q has an empty part", p)
+		}
+	}
+	out := make([]string, 0, n)
+	for range n - len(parts) {
+		out = append(out, "*")
+	}
+	return append(out, parts...), nil
+}
