@@ -172,8 +172,10 @@ type entry struct {
 
 	mu       sync.Mutex
 	segments []segInfo // in order; only the last may still grow
-	reading  *os.File  // the shipper's handle on the segment that it reads
-	readNum  uint32
+
+	readMu  sync.Mutex
+	reading *os.File // the shipper's handle on the segment that it reads
+	readNum uint32
 }
 
 // segInfo is one segment on disk. Its frames end where the next one's begin, or
