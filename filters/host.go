@@ -69,6 +69,22 @@ type TLS struct {
 // connected (tcp_proxy's max_early_data_bytes).
 const EarlyDataLimit = 65536
 
+// ConnectAttempts is how many failed attempts to connect the host waits for
+// before it reports OnPoolFailure. So that it, and not tcp_proxy, ends the
+// connection, and the client hears why, a listener's tcp_proxy needs
+// max_connect_attempts 100 and backoff_options of about 50 ms to 250 ms.
+const ConnectAttempts = 3
+
+// FlowAware may be implemented by a DownstreamFilter that produces bytes for the
+// client on its own. What only passes from the target to the client needs none
+// of it: Envoy pauses the target itself.
+type FlowAware interface {
+	// OnHighWatermark says that what waits to be sent to the client is over the limit.
+	OnHighWatermark()
+	// OnLowWatermark says that it is under it again.
+	OnLowWatermark()
+}
+
 // Network makes the two halves of a filter for one connection. The host
 // gives the client's bytes to the DownstreamFilter (OnData) and the target's
 // bytes to the UpstreamFilter (OnData); both own what happens next: nothing is

@@ -1,0 +1,198 @@
+package main
+
+// #include "abi.h"
+// #cgo noescape dgm_usable_hosts
+import "C"
+
+import (
+	"strings"
+	"time"
+	"unsafe"
+
+	"github.com/envoyproxy/envoy/contrib/golang/common/go/api"
+
+	"dragoman.dev/dragoman/filters"
+)
+
+// connectState is how far the way to the target is.
+//
+//	unconnected → asked → ready | failed
+type connectState uint8
+
+const (
+	unconnected connectState = iota
+	asked                    // tcp_proxy was told to connect
+	ready                    // OnPoolReady was called
+	failed                   // OnPoolFailure was called
+)
+
+// connecting is the part of conn that brings it to its target.
+type connecting struct {
+	state         connectState
+	connectWanted bool   // Connect was called, and is to be carried out after the drain
+	cluster       string // set by Route
+	early         []byte // written before Connect was carried out
+	earlyEnd      bool
+	timer         *time.Timer
+	wait          time.Duration
+}
+
+// The first and the longest time between two looks at a pending connect.
+const (
+	firstLook = time.Millisecond
+	lastLook  = 50 * time.Millisecond
+)
+
+// Connect implements filters.Conn.
+func (c *conn) Connect() {
+	if c.state != unconnected || c.connectWanted {
+		return
+	}
+	c.connectWanted = true
+	if !c.reading {
+		c.carryOutConnect()
+	}
+}
+
+func (c *conn) carryOutConnect() {
+	if !c.connectWanted {
+		return
+	}
+	c.connectWanted = false
+	c.state = asked
+	if c.cluster != "" && !c.hasEndpoint() {
+		c.fail(api.LocalConnectionFailure, "no usable endpoint in cluster "+c.cluster)
+		return
+	}
+	C.dgm_continue_reading(c.envoy)
+	if early := c.early; len(early) > 0 || c.earlyEnd {
+		c.early = nil
+		c.injectRead(early, c.earlyEnd)
+	}
+	if c.open() && bool(C.dgm_has_attributes()) {
+		c.wait = firstLook
+		c.watch(c.wait)
+	}
+}
+
+// hasEndpoint is asked first, because tcp_proxy closes the client at once when
+// there is none.
+func (c *conn) hasEndpoint() bool {
+	name := []byte(c.cluster)
+	return C.dgm_usable_hosts(c.envoy, unsafe.Pointer(&name[0]), C.size_t(len(name))) > 0
+}
+
+// checkUpstream finds out whether the target is connected: tcp_proxy notes the
+// local address then. It notes the host as well when an attempt failed.
+func (c *conn) checkUpstream() {
+	if c.state != asked || !c.open() {
+		return
+	}
+	if addr, ok := c.attribute(C.DGM_ATTR_UPSTREAM_LOCAL_ADDRESS); ok && addr != "" {
+		c.upstreamReady()
+		return
+	}
+	// The count includes the attempt that runs now.
+	if bool(C.dgm_has_upstream_host(c.envoy)) && c.attempts() > filters.ConnectAttempts {
+		why, _ := c.attribute(C.DGM_ATTR_UPSTREAM_TRANSPORT_FAILURE_REASON)
+		c.fail(failureKind(why), why)
+		return
+	}
+	c.wait = min(c.wait*2, lastLook)
+	c.watch(c.wait)
+}
+
+func (c *conn) attempts() uint64 {
+	var n C.uint64_t
+	if !bool(C.dgm_attribute_int(c.envoy, C.DGM_ATTR_UPSTREAM_REQUEST_ATTEMPT_COUNT, &n)) {
+		return 0
+	}
+	return uint64(n)
+}
+
+// failureKind: Envoy gives no text when the cluster's connect_timeout ran out.
+func failureKind(why string) api.PoolFailureReason {
+	switch {
+	case why == "" || strings.Contains(why, "timeout"):
+		return api.Timeout
+	case strings.Contains(why, "immediate"):
+		return api.LocalConnectionFailure
+	}
+	return api.RemoteConnectionFailure
+}
+
+// fail tells the filter, which may tell the client, and ends the connection.
+func (c *conn) fail(reason api.PoolFailureReason, why string) {
+	c.state = failed
+	c.early = nil
+	c.stopWatch()
+	c.up.OnPoolFailure(reason, why)
+	if c.open() {
+		c.close(api.FlushWrite, "dragoman_no_target")
+	}
+}
+
+func (c *conn) upstreamReady() {
+	if c.state != asked {
+		return
+	}
+	c.state = ready
+	c.stopWatch()
+	c.up.OnPoolReady(&c.upside)
+}
+
+// upstreamClosed is called when the connection is over.
+func (c *conn) upstreamClosed() {
+	c.stopWatch()
+	switch c.state {
+	case asked:
+		why, _ := c.attribute(C.DGM_ATTR_UPSTREAM_TRANSPORT_FAILURE_REASON)
+		c.state = failed
+		c.up.OnPoolFailure(failureKind(why), why)
+	case ready:
+		c.up.OnEvent(api.LocalClose)
+	}
+}
+
+func (c *conn) stopWatch() {
+	if c.timer != nil {
+		c.timer.Stop()
+		c.timer = nil
+	}
+}
+
+// upstream is the target's side of a conn.
+type upstream struct{ c *conn }
+
+// Write keeps what comes before Connect, up to filters.EarlyDataLimit; more than
+// that ends the connection, because bytes must not be lost silently.
+func (u *upstream) Write(b []byte, end bool) {
+	c := u.c
+	switch c.state {
+	case unconnected:
+		if len(c.early)+len(b) > filters.EarlyDataLimit {
+			c.close(api.NoFlush, "dragoman_early_data")
+			return
+		}
+		c.early = append(c.early, b...)
+		c.earlyEnd = c.earlyEnd || end
+	case asked, ready:
+		c.injectRead(b, end)
+	}
+}
+
+func (c *conn) injectRead(b []byte, end bool) {
+	if len(b) > 0 {
+		C.dgm_inject_read(c.envoy, unsafe.Pointer(&b[0]), C.size_t(len(b)), C.bool(end))
+	} else if end {
+		C.dgm_inject_read(c.envoy, nil, 0, true)
+	}
+}
+
+// Close ends both sides: on this host the target's side has no close of its own.
+func (u *upstream) Close(t api.ConnectionCloseType) { u.c.Close(t) }
+
+// EnableHalfClose does nothing: tcp_proxy always has it enabled.
+func (u *upstream) EnableHalfClose(bool) {}
+
+func (u *upstream) StreamInfo() api.StreamInfo { return streamInfo{c: u.c} }
