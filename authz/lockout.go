@@ -1,0 +1,108 @@
+package authz
+
+import (
+	"container/list"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// LockoutConfig bounds failed attempts per client address (per /64 for IPv6).
+// It is a bucket: Burst failures may come at once, and one is forgiven every
+// Refill. While the bucket is full, attempts are refused unseen.
+type LockoutConfig struct {
+	Burst    int           // 0 means 10; negative turns the lockout off
+	Refill   time.Duration // 0 means 6 s
+	Capacity int           // addresses kept; 0 means 10,000; the least recently used is forgotten
+}
+
+type lockout struct {
+	c   LockoutConfig
+	now func() time.Time
+
+	mu      sync.Mutex
+	order   *list.List // of *bucket, most recent first
+	buckets map[netip.Prefix]*list.Element
+}
+
+type bucket struct {
+	key   netip.Prefix
+	level float64 // failures
+	at    time.Time
+}
+
+func newLockout(c LockoutConfig, now func() time.Time) *lockout {
+	if c.Burst == 0 {
+		c.Burst = 10
+	}
+	if c.Refill <= 0 {
+		c.Refill = 6 * time.Second
+	}
+	if c.Capacity <= 0 {
+		c.Capacity = 10_000
+	}
+	return &lockout{c: c, now: now, order: list.New(), buckets: map[netip.Prefix]*list.Element{}}
+}
+
+// client is the key of a host:port. What is no address shares one key.
+func client(addr string) netip.Prefix {
+	ap, err := netip.ParseAddrPort(addr)
+	if err != nil {
+		return netip.Prefix{}
+	}
+	ip := ap.Addr().Unmap().WithZone("")
+	bits := ip.BitLen()
+	if ip.Is6() {
+		bits = 64
+	}
+	p, _ := ip.Prefix(bits)
+	return p
+}
+
+// locked says how long the address must wait; 0 means not at all.
+func (l *lockout) locked(addr string) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e, ok := l.buckets[client(addr)]
+	if !ok || l.c.Burst < 0 {
+		return 0
+	}
+	b := e.Value.(*bucket)
+	l.leak(b)
+	if over := b.level - float64(l.c.Burst) + 1; over > 0 {
+		return time.Duration(over * float64(l.c.Refill))
+	}
+	return 0
+}
+
+// failed counts a failure.
+func (l *lockout) failed(addr string) {
+	if l.c.Burst < 0 {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	key := client(addr)
+	e, ok := l.buckets[key]
+	if !ok {
+		if l.order.Len() >= l.c.Capacity {
+			last := l.order.Back()
+			delete(l.buckets, last.Value.(*bucket).key)
+			l.order.Remove(last)
+		}
+		e = l.order.PushFront(&bucket{key: key, at: l.now()})
+		l.buckets[key] = e
+	}
+	l.order.MoveToFront(e)
+	b := e.Value.(*bucket)
+	l.leak(b)
+	b.level = min(b.level+1, float64(l.c.Burst))
+}
+
+func (l *lockout) leak(b *bucket) {
+	now := l.now()
+	if d := now.Sub(b.at); d > 0 {
+		b.level = max(0, b.level-float64(d)/float64(l.c.Refill))
+		b.at = now
+	}
+}
