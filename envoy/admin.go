@@ -3,6 +3,7 @@ package envoy
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -106,4 +107,53 @@ func (a *Admin) Stats(ctx context.Context, filter string) (map[string]uint64, er
 		}
 	}
 	return stats, nil
+}
+
+// OpenSessions is the number of client connections of all listeners.
+func (a *Admin) OpenSessions(ctx context.Context) (uint64, error) {
+	stats, err := a.Stats(ctx, `^listener\..*\.downstream_cx_active$`)
+	if err != nil {
+		return 0, err
+	}
+	var n uint64
+	for name, v := range stats {
+		if !strings.HasPrefix(name, "listener.admin.") && !strings.Contains(name, ".worker_") {
+			n += v
+		}
+	}
+	return n, nil
+}
+
+// readyLook is the time between two looks for readiness.
+const readyLook = 20 * time.Millisecond
+
+// Ready waits until Envoy is live and the named listeners serve.
+func (a *Admin) Ready(ctx context.Context, listeners ...string) error {
+	for {
+		err := a.ready(ctx, listeners)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(fmt.Errorf("envoy is not ready: %w", ctx.Err()), err)
+		case <-time.After(readyLook):
+		}
+	}
+}
+
+func (a *Admin) ready(ctx context.Context, listeners []string) error {
+	if err := a.Live(ctx); err != nil {
+		return err
+	}
+	addrs, err := a.Listeners(ctx)
+	if err != nil {
+		return err
+	}
+	for _, name := range listeners {
+		if addrs[name] == "" {
+			return fmt.Errorf("listener %q does not serve", name)
+		}
+	}
+	return nil
 }

@@ -8,7 +8,6 @@ package envoytest
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -176,35 +175,16 @@ func (e *Envoy) WaitListening(names ...string) {
 	e.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	for {
-		err := e.listening(ctx, names)
-		if err == nil {
-			return
-		}
+	go func() {
 		select {
 		case <-e.exited:
-			e.t.Fatalf("envoy ended before it served (%v):\n%s", err, e.log)
+			cancel()
 		case <-ctx.Done():
-			e.t.Fatalf("envoy does not serve: %v", err)
-		case <-time.After(20 * time.Millisecond):
 		}
+	}()
+	if err := e.Admin.Ready(ctx, names...); err != nil {
+		e.t.Fatalf("%v\n%s", err, e.log)
 	}
-}
-
-func (e *Envoy) listening(ctx context.Context, names []string) error {
-	if err := e.Admin.Live(ctx); err != nil {
-		return err
-	}
-	addrs, err := e.Admin.Listeners(ctx)
-	if err != nil {
-		return err
-	}
-	for _, n := range names {
-		if addrs[n] == "" {
-			return fmt.Errorf("no listener %q", n)
-		}
-	}
-	return nil
 }
 
 // Addr is host:port of a listener.
