@@ -127,11 +127,11 @@ var builtin = map[uint32]typeInfo{
 	2275: {cText, redacted, redacted}, // cstring
 	2278: {cFixed, "", ""},            // void
 	2950: {cUUID, "00000000-0000-0000-0000-000000000000", zero16},
-	3220: {cFixed, "0/0", zero8}, // pg_lsn
-	3614: {cOpaque, "", zero4},   // tsvector
-	3615: {cOpaque, "", zero4},   // tsquery
-	3734: {cFixed, "-", zero4},   // regconfig
-	3769: {cFixed, "-", zero4},   // regdictionary
+	3220: {cFixed, "0/0", zero8},                                              // pg_lsn
+	3614: {cOpaque, "", zero4},                                                // tsvector
+	3615: {cOpaque, "'redacted'", "\x00\x00\x00\x01\x01\x00\x00redacted\x00"}, // tsquery: one operand, as an empty one is not read
+	3734: {cFixed, "-", zero4},                                                // regconfig
+	3769: {cFixed, "-", zero4},                                                // regdictionary
 	3802: {cJSONB, `"[redacted]"`, "\x01" + `"[redacted]"`},
 	4072: {cOpaque, "$", "\x01$"}, // jsonpath
 	4089: {cFixed, "-", zero4},    // regnamespace
