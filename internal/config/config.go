@@ -1,0 +1,280 @@
+// Package config is dragoman.yaml: its shape, its defaults and what makes it
+// valid. It reads the one file strictly (an unknown key is an error that names
+// the line and the nearest key) and resolves secret references on demand. What
+// the settings do is left to those who use them; see docs/configuration.md.
+package config
+
+import (
+	"time"
+)
+
+// Config is a whole dragoman.yaml, with defaults filled in and every path
+// absolute.
+type Config struct {
+	// Data is the folder for keys, sockets, records and the index. Made with
+	// mode 0700 when it is missing.
+	Data     string   `yaml:"data"`
+	Admin    Admin    `yaml:"admin"`
+	Envoy    Envoy    `yaml:"envoy"`
+	Identity Identity `yaml:"identity"`
+	Vault    Vault    `yaml:"vault"`
+	Targets  []Target `yaml:"targets"`
+	Policy   Policy   `yaml:"policy"`
+
+	// File is the path that the config was read from.
+	File string `yaml:"-"`
+}
+
+// Admin is how people and the command line reach the control plane.
+type Admin struct {
+	// Socket is the unix socket; whoever may open it is an administrator.
+	Socket string `yaml:"socket"`
+	// Listen is host:port for the HTTP API; empty means none.
+	Listen string    `yaml:"listen"`
+	TLS    ServerTLS `yaml:"tls"`
+	// Tokens are fixed bearer tokens for Listen.
+	Tokens []AdminToken `yaml:"tokens"`
+	// Grants give roles to identity tokens (own or OIDC) by group.
+	Grants []AdminGrant `yaml:"grants"`
+}
+
+// Roles of the HTTP API.
+const (
+	RoleRead    = "read"    // sessions, holds, policy and node status
+	RoleApprove = "approve" // decide holds; authz still checks group and four eyes
+	RoleAdmin   = "admin"   // everything, tokens and ending sessions included
+)
+
+// AdminToken is a fixed bearer token and whom it stands for.
+type AdminToken struct {
+	Token   Ref      `yaml:"token"`
+	Subject string   `yaml:"subject"`
+	Groups  []string `yaml:"groups"`
+	Roles   []string `yaml:"roles"`
+}
+
+// AdminGrant gives roles to members of any of the groups.
+type AdminGrant struct {
+	Groups []string `yaml:"groups"`
+	Roles  []string `yaml:"roles"`
+}
+
+// ServerTLS is the server's side of TLS: PEM files.
+type ServerTLS struct {
+	Cert     string `yaml:"cert"`
+	Key      string `yaml:"key"`
+	ClientCA string `yaml:"client_ca"`
+}
+
+// Envoy is the data plane.
+type Envoy struct {
+	// Binary is the Envoy program; empty means the pinned one that was fetched.
+	Binary  string `yaml:"binary"`
+	Version string `yaml:"version"`
+	// Module is the folder that holds libdragoman.so; empty means beside the
+	// dragoman binary.
+	Module string `yaml:"module"`
+	// Concurrency is the number of workers; 0 means one per core.
+	Concurrency int           `yaml:"concurrency"`
+	DrainTime   Duration      `yaml:"drain_time"`
+	Node        string        `yaml:"node"`     // name of the Envoy that `up` runs
+	External    bool          `yaml:"external"` // do not run one; it is started elsewhere
+	Control     ControlListen `yaml:"control"`
+	Nodes       []Node        `yaml:"nodes"` // other Envoys
+}
+
+// ControlListen is where other nodes reach the control plane (ADS, authz,
+// record shipping), over mTLS.
+type ControlListen struct {
+	Listen   string `yaml:"listen"`
+	Address  string `yaml:"address"` // host:port that nodes dial; default Listen
+	Cert     string `yaml:"cert"`
+	Key      string `yaml:"key"`
+	ClientCA string `yaml:"client_ca"`
+}
+
+// Roles of a node.
+const (
+	NodeGateway = "gateway" // serves many; may listen on any address
+	NodeSidecar = "sidecar" // stands beside one workload; loopback listeners only
+)
+
+// Node is an Envoy that is not our child.
+type Node struct {
+	Name   string `yaml:"name"`
+	SPIFFE string `yaml:"spiffe"` // URI SAN of its client certificate
+	Role   string `yaml:"role"`
+}
+
+// Identity is who is believed.
+type Identity struct {
+	Issuer Issuer        `yaml:"issuer"`
+	OIDC   []OIDC        `yaml:"oidc"`
+	SPIFFE []TrustDomain `yaml:"spiffe"`
+	// EndSessionsAtExpiry ends a session when its credential does; default true.
+	EndSessionsAtExpiry *bool `yaml:"end_sessions_at_expiry"`
+}
+
+// Issuer is Dragoman's own token issuer.
+type Issuer struct {
+	Name       string   `yaml:"name"` // the "iss" of its tokens
+	Key        string   `yaml:"key"`  // Ed25519 private key, PEM; made on first start
+	DefaultTTL Duration `yaml:"default_ttl"`
+	MaxTTL     Duration `yaml:"max_ttl"`
+}
+
+// OIDC is an OpenID Connect issuer whose JWTs are accepted.
+type OIDC struct {
+	Issuer    string   `yaml:"issuer"`
+	Audiences []string `yaml:"audiences"`
+	// JWKSURL overrides discovery.
+	JWKSURL string `yaml:"jwks_url"`
+	// CA is a PEM file for the issuer's own TLS certificate.
+	CA string `yaml:"ca"`
+	// Subject is the claim that becomes the subject ("sub" by default), and
+	// SubjectPrefix is put before it ("user:", "ci:").
+	Subject       string `yaml:"subject"`
+	SubjectPrefix string `yaml:"subject_prefix"`
+	GroupsClaim   string `yaml:"groups_claim"`
+	GroupPrefix   string `yaml:"group_prefix"`
+	// AllowHTTP accepts an http:// issuer, on loopback only.
+	AllowHTTP bool `yaml:"allow_http"`
+}
+
+// TrustDomain is a SPIFFE trust domain whose client certificates prove an
+// identity. Which CA signs it is the target's tls.client.client_ca.
+type TrustDomain struct {
+	Name   string   `yaml:"name"`
+	Groups []string `yaml:"groups"` // given to every member
+	// Paths are globs over the SPIFFE ID's path that are accepted; empty: all.
+	Paths []string `yaml:"paths"`
+}
+
+// Vault is the OpenBao or Vault server behind vault: references.
+type Vault struct {
+	Address   string `yaml:"address"`
+	Namespace string `yaml:"namespace"`
+	Token     Ref    `yaml:"token"`
+	CA        string `yaml:"ca"`
+}
+
+// ProtocolPostgres is the one protocol so far.
+const ProtocolPostgres = "postgres"
+
+// Target is a protected system.
+type Target struct {
+	Name      string            `yaml:"name"`
+	Protocol  string            `yaml:"protocol"`
+	Labels    map[string]string `yaml:"labels"`
+	Address   string            `yaml:"address"`
+	Addresses []string          `yaml:"addresses"` // after Load: all of them
+	Health    *HealthCheck      `yaml:"health_check"`
+	Listen    string            `yaml:"listen"`
+	SNI       []string          `yaml:"sni"`
+	// Nodes are the Envoys that serve it; default the one that `up` runs.
+	Nodes       []string    `yaml:"nodes"`
+	TLS         TargetTLS   `yaml:"tls"`
+	Credentials Credentials `yaml:"credentials"`
+	Audit       Audit       `yaml:"audit"`
+	Limits      Limits      `yaml:"limits"`
+	// AllowCleartext lets clients log in without TLS. Default: true on a
+	// loopback listener that has no certificate, false otherwise.
+	AllowCleartext    *bool `yaml:"allow_cleartext"`
+	AllowReplication  bool  `yaml:"allow_replication"`
+	AllowFunctionCall bool  `yaml:"allow_function_call"`
+}
+
+// HealthCheck is a TCP connect check of each endpoint.
+type HealthCheck struct {
+	Interval  Duration `yaml:"interval"`
+	Timeout   Duration `yaml:"timeout"`
+	Healthy   int      `yaml:"healthy"`
+	Unhealthy int      `yaml:"unhealthy"`
+}
+
+// TargetTLS is TLS on both sides of the gateway.
+type TargetTLS struct {
+	Client   ClientTLS   `yaml:"client"`
+	Upstream UpstreamTLS `yaml:"upstream"`
+}
+
+// ClientTLS is TLS from the client to the gateway.
+type ClientTLS struct {
+	Cert     string `yaml:"cert"`
+	Key      string `yaml:"key"`
+	ClientCA string `yaml:"client_ca"`
+	// Required refuses clients without a certificate.
+	Required bool `yaml:"required"`
+}
+
+// Modes of upstream TLS.
+const (
+	TLSDisable    = "disable"
+	TLSRequire    = "require"     // encrypted, the target's certificate is not verified
+	TLSVerifyFull = "verify-full" // verified against CA and name
+)
+
+// UpstreamTLS is TLS from the gateway to the target.
+type UpstreamTLS struct {
+	Mode       string `yaml:"mode"`
+	CA         string `yaml:"ca"`
+	Cert       string `yaml:"cert"`
+	Key        string `yaml:"key"`
+	ServerName string `yaml:"server_name"`
+}
+
+// Credentials log in to the target. User and Database may be written plainly.
+type Credentials struct {
+	User     Ref `yaml:"user"`
+	Password Ref `yaml:"password"`
+	Database Ref `yaml:"database"`
+}
+
+// Audit is how a target's sessions are recorded.
+type Audit struct {
+	Durability string `yaml:"durability"` // "write" or "fsync"
+	Comment    *bool  `yaml:"comment"`    // identity as an SQL comment; default true
+}
+
+// Limits bound sessions of a target. Zero means the default.
+type Limits struct {
+	MaxStatement   Size     `yaml:"max_statement"`
+	MaxMessage     Size     `yaml:"max_message"`
+	MaxPrepared    int      `yaml:"max_prepared"`
+	MaxConnections int      `yaml:"max_connections"`
+	ConnectTimeout Duration `yaml:"connect_timeout"`
+	LoginTimeout   Duration `yaml:"login_timeout"`
+	HoldTimeout    Duration `yaml:"hold_timeout"`
+	IdleTimeout    Duration `yaml:"idle_timeout"`
+}
+
+// Policy is what decides: a folder of Rego, YAML and data, rules written here, or both.
+type Policy struct {
+	Dir   string           `yaml:"dir"`
+	Rules []map[string]any `yaml:"rules"`
+	Masks []map[string]any `yaml:"masks"`
+}
+
+// Target returns the target of that name, or nil.
+func (c *Config) Target(name string) *Target {
+	for i := range c.Targets {
+		if c.Targets[i].Name == name {
+			return &c.Targets[i]
+		}
+	}
+	return nil
+}
+
+// NodeNames are all Envoys that the config knows, the local one first.
+func (c *Config) NodeNames() []string {
+	names := []string{c.Envoy.Node}
+	for _, n := range c.Envoy.Nodes {
+		names = append(names, n.Name)
+	}
+	return names
+}
+
+// TTLs returns the issuer's default and longest token life.
+func (i Issuer) TTLs() (def, longest time.Duration) {
+	return i.DefaultTTL.Std(), i.MaxTTL.Std()
+}

@@ -1,0 +1,23 @@
+package config
+
+import "path/filepath"
+
+// Where things are under the data folder.
+
+// RunDir holds sockets and what lives as long as the process.
+func (c *Config) RunDir() string { return filepath.Join(c.Data, "run") }
+
+// ControlSocket is where the local Envoy reaches the control plane.
+func (c *Config) ControlSocket() string { return filepath.Join(c.RunDir(), "control.sock") }
+
+// SpoolDir is where the local Envoy's filters spool their records.
+func (c *Config) SpoolDir() string { return filepath.Join(c.Data, "spool") }
+
+// AuditDir holds sealed records and their index.
+func (c *Config) AuditDir() string { return filepath.Join(c.Data, "audit") }
+
+// KeysDir holds private keys.
+func (c *Config) KeysDir() string { return filepath.Join(c.Data, "keys") }
+
+// StateFile is the SQLite index of holds, grants and revocations.
+func (c *Config) StateFile() string { return filepath.Join(c.Data, "state.db") }

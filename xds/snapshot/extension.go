@@ -1,0 +1,75 @@
+package snapshot
+
+import (
+	"encoding/json"
+	"time"
+
+	core "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	nmodule "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/dynamic_modules/v3"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"dragoman.dev/dragoman/internal/config"
+	"dragoman.dev/dragoman/internal/nodeconfig"
+	"dragoman.dev/dragoman/internal/policy"
+)
+
+// networkModuleURL is the type that ECDS may deliver for our filter.
+const networkModuleURL = "type.googleapis.com/envoy.extensions.filters.network.dynamic_modules.v3.DynamicModuleNetworkFilter"
+
+// extensionOf is a target's network filter with the whole policy. A policy
+// push is a new version of this resource and of nothing else.
+func extensionOf(t *config.Target, bundle policy.Bundle) (*core.TypedExtensionConfig, error) {
+	doc, err := json.Marshal(Network(t, bundle))
+	if err != nil {
+		return nil, err
+	}
+	inner, err := pack(wrapperspb.String(string(doc)))
+	if err != nil {
+		return nil, err
+	}
+	filter, err := pack(&nmodule.DynamicModuleNetworkFilter{
+		DynamicModuleConfig: module(),
+		FilterName:          nodeconfig.PostgresFilter,
+		FilterConfig:        inner,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &core.TypedExtensionConfig{Name: ExtensionName(t.Name), TypedConfig: filter}, nil
+}
+
+// Network is what the filter of a target is told.
+func Network(t *config.Target, bundle policy.Bundle) nodeconfig.Network {
+	l := t.Limits
+	return nodeconfig.Network{
+		Target:        TargetOf(t),
+		Policy:        bundle,
+		Durability:    t.Audit.Durability,
+		UpstreamTLS:   t.TLS.Upstream.Mode != config.TLSDisable,
+		CancelCluster: CancelClusterName(t.Name),
+		Limits: nodeconfig.Limits{
+			MaxStatement: int(l.MaxStatement),
+			MaxMessage:   int64(l.MaxMessage),
+			MaxPrepared:  l.MaxPrepared,
+			LoginTimeout: l.LoginTimeout.Std(),
+			HoldTimeout:  l.HoldTimeout.Std(),
+			IdleTimeout:  l.IdleTimeout.Std(),
+		},
+		AllowReplication:  t.AllowReplication,
+		AllowFunctionCall: t.AllowFunctionCall,
+		Comment:           *t.Audit.Comment,
+		AllowCleartext:    *t.AllowCleartext,
+	}
+}
+
+// TargetOf is the target as policy sees it.
+func TargetOf(t *config.Target) policy.Target {
+	return policy.Target{Name: t.Name, Protocol: t.Protocol, Labels: t.Labels}
+}
+
+func loginTimeout(t *config.Target) time.Duration {
+	if d := t.Limits.LoginTimeout.Std(); d > 0 {
+		return d
+	}
+	return 30 * time.Second
+}
