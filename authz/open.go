@@ -119,7 +119,7 @@ func connectAction(target policy.Target, s policy.Session) action.Action {
 // admit judges the connect action, and holds it when policy says so.
 func (s *Service) admit(ctx context.Context, log *slog.Logger, node string, id identity.Identity, target policy.Target, session policy.Session) (policy.Decision, *check.Refusal) {
 	act := connectAction(target, session)
-	d := s.Judge.Judge(ctx, &policy.Input{Version: policy.InputVersion, Identity: id, Target: target, Session: session, Action: act})
+	d := s.Judge.Judge(ctx, &policy.Input{Version: policy.InputVersion, Identity: id, Target: target, Session: session, Action: act}, nil)
 	switch d.Verdict {
 	case policy.Allow:
 		return d, nil

@@ -22,6 +22,7 @@ import (
 	"dragoman.dev/dragoman/internal/identity"
 	"dragoman.dev/dragoman/internal/identity/token"
 	"dragoman.dev/dragoman/internal/policy"
+	stmt "dragoman.dev/dragoman/internal/sql"
 	"dragoman.dev/dragoman/internal/sqlitedb"
 )
 
@@ -80,7 +81,7 @@ func (e *ender) EndSession(_ context.Context, id, reason string) error {
 	return nil
 }
 
-func (w *world) Judge(_ context.Context, in *policy.Input) policy.Decision {
+func (w *world) Judge(_ context.Context, in *policy.Input, _ *stmt.Statement) policy.Decision {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.inputs = append(w.inputs, *in)

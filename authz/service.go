@@ -20,6 +20,7 @@ import (
 	"dragoman.dev/dragoman/internal/check"
 	"dragoman.dev/dragoman/internal/identity"
 	"dragoman.dev/dragoman/internal/policy"
+	"dragoman.dev/dragoman/internal/sql"
 )
 
 // Authenticator proves identities; *identity.Authenticator is one.
@@ -29,16 +30,19 @@ type Authenticator interface {
 	Recheck(context.Context, identity.Proof) error
 }
 
-// Judge decides about an action on a target. A zero decision blocks.
+// Judge decides about an action on a target; *policy.Engine is one. A zero
+// decision blocks. There is never a statement here: st is nil.
 type Judge interface {
-	Judge(ctx context.Context, in *policy.Input) policy.Decision
+	Judge(ctx context.Context, in *policy.Input, st *sql.Statement) policy.Decision
 }
 
-// JudgeFunc makes a function a Judge.
-type JudgeFunc func(context.Context, *policy.Input) policy.Decision
+// JudgeFunc makes a function a Judge: one that takes the engine now in force.
+type JudgeFunc func(context.Context, *policy.Input, *sql.Statement) policy.Decision
 
 // Judge implements Judge.
-func (f JudgeFunc) Judge(ctx context.Context, in *policy.Input) policy.Decision { return f(ctx, in) }
+func (f JudgeFunc) Judge(ctx context.Context, in *policy.Input, st *sql.Statement) policy.Decision {
+	return f(ctx, in, st)
+}
 
 // Targets knows the protected systems.
 type Targets interface {

@@ -119,7 +119,7 @@ func (w *watcher) take() (ids []string, lost bool) {
 }
 
 // Watch sends holds as they are after each change from now on, until ctx
-// ends. The channel is closed then, and also when the receiver falls too far behind
+// ends; a state may be told twice. The channel is closed then, and also when the receiver falls too far behind
 // or changes may have been missed: it should List and Watch again.
 func (s *Service) Watch(ctx context.Context) <-chan hold.Hold {
 	out := make(chan hold.Hold, 64)
