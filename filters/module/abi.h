@@ -52,6 +52,7 @@ void DGM_CB(network_filter_close_with_details)(dgm_envoy, int type, dgm_buffer d
 uint64_t DGM_CB(network_filter_get_connection_id)(dgm_envoy) DGM_WEAK;
 int DGM_CB(network_filter_get_connection_state)(dgm_envoy) DGM_WEAK;
 int DGM_CB(network_filter_read_disable)(dgm_envoy, bool disable) DGM_WEAK;
+bool DGM_CB(network_filter_read_enabled)(dgm_envoy) DGM_WEAK;
 void DGM_CB(network_filter_enable_half_close)(dgm_envoy, bool enabled) DGM_WEAK;
 bool DGM_CB(network_filter_get_remote_address)(dgm_envoy, dgm_buffer*, uint32_t* port) DGM_WEAK;
 bool DGM_CB(network_filter_get_local_address)(dgm_envoy, dgm_buffer*, uint32_t* port) DGM_WEAK;
@@ -99,6 +100,7 @@ void dgm_continue_reading(dgm_envoy f);
 void dgm_close(dgm_envoy f, int type, const void* p, size_t n);
 bool dgm_is_open(dgm_envoy f);
 void dgm_read_disable(dgm_envoy f, bool disable);
+bool dgm_read_enabled(dgm_envoy f);
 void dgm_enable_half_close(dgm_envoy f, bool enabled);
 uint64_t dgm_connection_id(dgm_envoy f);
 uint32_t dgm_worker_index(dgm_envoy f);

@@ -23,6 +23,7 @@ const char* dgm_missing(void) {
   REQUIRE(network_filter_get_connection_id);
   REQUIRE(network_filter_get_connection_state);
   REQUIRE(network_filter_read_disable);
+  REQUIRE(network_filter_read_enabled);
   REQUIRE(network_filter_enable_half_close);
   REQUIRE(network_filter_get_remote_address);
   REQUIRE(network_filter_get_local_address);
@@ -72,6 +73,8 @@ void dgm_close(dgm_envoy f, int type, const void* p, size_t n) {
 bool dgm_is_open(dgm_envoy f) { return DGM_CB(network_filter_get_connection_state)(f) == 0; }
 
 void dgm_read_disable(dgm_envoy f, bool disable) { DGM_CB(network_filter_read_disable)(f, disable); }
+
+bool dgm_read_enabled(dgm_envoy f) { return DGM_CB(network_filter_read_enabled)(f); }
 
 void dgm_enable_half_close(dgm_envoy f, bool enabled) {
   DGM_CB(network_filter_enable_half_close)(f, enabled);

@@ -10,7 +10,6 @@ import "C"
 import (
 	"errors"
 	"sync"
-	"time"
 	"unsafe"
 
 	"github.com/envoyproxy/envoy/contrib/golang/common/go/api"
@@ -234,9 +233,4 @@ func (c *conn) StartUpstreamTLS() error {
 		return errors.New("start TLS to the target: its transport socket is not starttls")
 	}
 	return nil
-}
-
-// watch asks again after a while whether the target is connected.
-func (c *conn) watch(after time.Duration) {
-	c.timer = time.AfterFunc(after, func() { c.Post(c.checkUpstream) })
 }

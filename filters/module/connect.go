@@ -31,11 +31,20 @@ type connecting struct {
 	state         connectState
 	connectWanted bool   // Connect was called, and is to be carried out after the drain
 	cluster       string // set by Route
-	early         []byte // written before Connect was carried out
+	early         []byte // written for the target, and not given to Envoy yet
 	earlyEnd      bool
+	lent          int  // bytes given to Envoy while the target may not be connected
+	full          bool // Envoy has as many as it buffers
 	timer         *time.Timer
 	wait          time.Duration
 }
+
+// Envoy buffers early data up to filters.EarlyDataLimit. The write that reaches the
+// limit makes tcp_proxy stop reading from the client, once for each such write, but
+// it starts again only once. So the host lets one write reach the limit, the
+// one that has all of an OnData in it, and keeps what comes after. It keeps at
+// most maxEarly, which is more than Envoy reads at a time.
+const maxEarly = 2 << 20
 
 // The first and the longest time between two looks at a pending connect.
 const (
@@ -65,13 +74,39 @@ func (c *conn) carryOutConnect() {
 		return
 	}
 	C.dgm_continue_reading(c.envoy)
-	if early := c.early; len(early) > 0 || c.earlyEnd {
-		c.early = nil
-		c.injectRead(early, c.earlyEnd)
+	c.flushEarly()
+	if bool(C.dgm_has_attributes()) {
+		c.lookAgain()
 	}
-	if c.open() && bool(C.dgm_has_attributes()) {
-		c.wait = firstLook
-		c.watch(c.wait)
+}
+
+// flushEarly gives Envoy what the host keeps, if Envoy takes it.
+func (c *conn) flushEarly() {
+	if c.state == unconnected || c.full || len(c.early) == 0 && !c.earlyEnd {
+		return
+	}
+	early, end := c.early, c.earlyEnd
+	c.early, c.earlyEnd = nil, false
+	c.injectRead(early, end)
+	if c.state != asked {
+		return
+	}
+	if c.lent += len(early); c.lent >= filters.EarlyDataLimit {
+		c.full = true
+		c.lookAgain()
+	}
+}
+
+// lookAgain looks at the pending connect after a while.
+func (c *conn) lookAgain() {
+	if c.state == asked && c.timer == nil && c.open() {
+		c.wait = max(firstLook, min(c.wait*2, lastLook))
+		c.timer = time.AfterFunc(c.wait, func() {
+			c.Post(func() {
+				c.timer = nil
+				c.checkUpstream()
+			})
+		})
 	}
 }
 
@@ -88,6 +123,15 @@ func (c *conn) checkUpstream() {
 	if c.state != asked || !c.open() {
 		return
 	}
+	if !bool(C.dgm_has_attributes()) {
+		// Full, and reading all the same: tcp_proxy reads again, so it is connected.
+		if c.full && !c.paused && bool(C.dgm_read_enabled(c.envoy)) {
+			c.upstreamReady()
+			return
+		}
+		c.lookAgain()
+		return
+	}
 	if addr, ok := c.attribute(C.DGM_ATTR_UPSTREAM_LOCAL_ADDRESS); ok && addr != "" {
 		c.upstreamReady()
 		return
@@ -98,8 +142,7 @@ func (c *conn) checkUpstream() {
 		c.fail(failureKind(why), why)
 		return
 	}
-	c.wait = min(c.wait*2, lastLook)
-	c.watch(c.wait)
+	c.lookAgain()
 }
 
 func (c *conn) attempts() uint64 {
@@ -136,8 +179,9 @@ func (c *conn) upstreamReady() {
 	if c.state != asked {
 		return
 	}
-	c.state = ready
+	c.state, c.full = ready, false
 	c.stopWatch()
+	c.flushEarly()
 	c.up.OnPoolReady(&c.upside)
 }
 
@@ -164,20 +208,25 @@ func (c *conn) stopWatch() {
 // upstream is the target's side of a conn.
 type upstream struct{ c *conn }
 
-// Write keeps what comes before Connect, up to filters.EarlyDataLimit; more than
-// that ends the connection, because bytes must not be lost silently.
+// Write keeps what Envoy does not take yet. More than maxEarly of it ends the
+// connection, because bytes must not be lost silently.
 func (u *upstream) Write(b []byte, end bool) {
 	c := u.c
-	switch c.state {
-	case unconnected:
-		if len(c.early)+len(b) > filters.EarlyDataLimit {
-			c.close(api.NoFlush, "dragoman_early_data")
-			return
-		}
-		c.early = append(c.early, b...)
-		c.earlyEnd = c.earlyEnd || end
-	case asked, ready:
+	if c.state == failed || c.ended {
+		return
+	}
+	if c.state == ready && len(c.early) == 0 {
 		c.injectRead(b, end)
+		return
+	}
+	if len(c.early)+len(b) > maxEarly {
+		c.close(api.NoFlush, "dragoman_early_data")
+		return
+	}
+	c.early = append(c.early, b...)
+	c.earlyEnd = c.earlyEnd || end
+	if !c.reading {
+		c.flushEarly()
 	}
 }
 

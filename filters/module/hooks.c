@@ -155,6 +155,25 @@ void envoy_dynamic_module_on_listener_filter_on_close(dgm_envoy f, dgm_handle h)
   (void)f, (void)h; // on_destroy follows
 }
 
+// Never scheduled, nor is there a callout; Envoy refuses a module without some of these.
+void envoy_dynamic_module_on_listener_filter_scheduled(dgm_envoy f, dgm_handle h, uint64_t event) {
+  (void)f, (void)h, (void)event;
+}
+
+void envoy_dynamic_module_on_listener_filter_config_scheduled(dgm_envoy f, dgm_handle h,
+                                                              uint64_t event) {
+  (void)f, (void)h, (void)event;
+}
+
+void envoy_dynamic_module_on_listener_filter_http_callout_done(dgm_envoy f, dgm_handle h,
+                                                               uint64_t callout, int result,
+                                                               void* headers, size_t headers_size,
+                                                               dgm_buffer* chunks,
+                                                               size_t chunks_size) {
+  (void)f, (void)h, (void)callout, (void)result, (void)headers, (void)headers_size, (void)chunks,
+      (void)chunks_size;
+}
+
 size_t envoy_dynamic_module_on_listener_filter_get_max_read_bytes(dgm_envoy f, dgm_handle h) {
   (void)f;
   return dgmListenerMaxPeek(h);

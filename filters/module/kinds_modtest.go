@@ -185,8 +185,8 @@ func newPanicker(c filters.Conn, config string) *testFilter {
 			}
 			return false
 		},
-		onEvent: func(api.ConnectionEvent) {
-			if config == "event" {
+		onEvent: func(e api.ConnectionEvent) {
+			if config == "event" && e != api.Connected {
 				panic("told to, in OnEvent")
 			}
 		},

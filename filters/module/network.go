@@ -97,15 +97,18 @@ func dgmNetworkRead(h C.dgm_handle, chunks *C.dgm_buffer, n C.size_t, end C.bool
 	if c == nil || c.over() {
 		return 0
 	}
-	c.reading = true
 	c.enter()
 	defer func() {
 		c.reading = false
-		if c.connectWanted {
+		if c.connectWanted || len(c.early) > 0 || c.earlyEnd {
 			settle = 1
 		}
 	}()
 	defer c.leave("OnData from the client")
+	if c.full {
+		c.upstreamReady() // tcp_proxy lets us read again
+	}
+	c.reading = true
 	list := unsafe.Slice(chunks, n)
 	for i := range list {
 		if c.over() {
@@ -128,6 +131,7 @@ func dgmNetworkSettle(h C.dgm_handle) {
 	c.enter()
 	defer c.leave("connect")
 	c.carryOutConnect()
+	c.flushEarly()
 }
 
 //export dgmNetworkWrite
