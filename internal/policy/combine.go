@@ -58,22 +58,25 @@ func (e *Engine) combine(en *entry, a *action.Action, all []candidate) Decision 
 }
 
 // speaker is the candidate that an allow is named after: the first that covers
-// the whole action, or else the first that covers its tables.
+// the whole action, or else most of what matters: tables written, tables
+// read, verbs.
 func speaker(a *action.Action, all []candidate) candidate {
-	best, rank := all[0], -1
+	best, most := all[0], -1
 	for _, c := range all {
-		n := 0
-		if !c.builtin {
-			n++
-		}
-		if c.coversObjects(a) {
-			n += 2
-			if !slices.ContainsFunc(a.Verbs, func(v string) bool { return !c.coversVerb(v, false) }) {
-				n += 2
+		score := 0
+		for i, yes := range []bool{
+			!c.builtin,
+			!slices.ContainsFunc(a.Verbs, func(v string) bool { return !c.coversVerb(v, false) }),
+			c.covers == nil || len(c.covers.reads) > 0,
+			c.covers == nil || len(c.covers.writes) > 0,
+			c.coversObjects(a),
+		} {
+			if yes {
+				score |= 1 << i
 			}
 		}
-		if n > rank {
-			best, rank = c, n
+		if score > most {
+			best, most = c, score
 		}
 	}
 	return best
@@ -127,6 +130,9 @@ func uncovered(a *action.Action, all []candidate) *Decision {
 	verbs := a.Verbs
 	if a.Kind == action.KindConnect && !slices.Contains(verbs, "connect") {
 		verbs = append([]string{"connect"}, verbs...)
+	}
+	if len(verbs) == 0 && !some(func(c *candidate) bool { return c.covers == nil || !c.covers.scoped }) {
+		return refuse("no rule allows "+describe(a), "")
 	}
 	var writing []string
 	for _, v := range verbs {

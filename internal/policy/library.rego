@@ -37,7 +37,7 @@ rule_verdicts contains verdict if {
 	rule.verdict == "allow"
 	applies(rule.when)
 	covers := coverage(rule.when)
-	useful(covers)
+	useful(rule.when, covers)
 	verdict := object.union(rule.out, {"order": order, "covers": covers})
 }
 
@@ -49,9 +49,12 @@ rule_verdicts contains verdict if {
 	verdict := object.union(rule.out, {"order": order, "covers": coverage(rule.when)})
 }
 
-useful(covers) if count(covers.verbs) > 0
+useful(_, covers) if count(covers.verbs) > 0
 
-useful(_) if count(acts) == 0
+useful(when, _) if {
+	count(acts) == 0
+	count(when.verbs) == 0
+}
 
 # applies: everything about who, where and the action as a whole.
 applies(when) if {
