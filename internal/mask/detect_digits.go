@@ -120,12 +120,15 @@ func cardGrouping(g *groups, n int) bool {
 	return false
 }
 
-// cardStart rejects the fraction of a number and a piece of a hexadecimal
-// string (a digest, a UUID).
+// cardStart rejects the fraction of a number, a telephone number, and a piece
+// of a hexadecimal string (a digest, a UUID).
 func cardStart(t []byte, g *groups) bool {
 	s := g.start[0]
 	if s >= 2 && t[s-1] == '.' && isDigit(t[s-2]) {
 		return false
+	}
+	if s >= 1 && t[s-1] == '+' && g.size(0) <= 15 && (s == 1 || !isAlnum(t[s-2])) {
+		return false // E.164
 	}
 	hexBefore, hexAfter := 0, 0
 	for i := s - 1; i >= 0 && isAlnum(t[i]) && hexBefore < 64; i-- {

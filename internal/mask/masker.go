@@ -20,10 +20,10 @@ const (
 // Masker masks the values of one result column. It is immutable and may be
 // used by many sessions at once; its zero value makes everything NULL.
 type Masker struct {
-	plan *Plan
-	spec *Spec // nil when only detectors at large apply
-	mode mode
-	ways wayTable // modeDetect
+	plan  *Plan
+	spec  *Spec // nil when only detectors at large apply
+	mode  mode
+	scrub *scrubber // modeDetect
 
 	typ       Type
 	class     class
@@ -100,7 +100,7 @@ func (p *Plan) detecting(spec *Spec, w wayTable, t Type) *Masker {
 	if !m.class.scans() || m.class == cArray && !m.elem.scans() {
 		return nil
 	}
-	m.mode, m.ways = modeDetect, w
+	m.mode, m.scrub = modeDetect, &scrubber{ways: &w, plan: p}
 	return m
 }
 
@@ -211,12 +211,11 @@ func (m *Masker) mask(dst, val []byte, binary bool) (out []byte, null, changed b
 
 // detect runs the detectors. A match may hide the whole value.
 func (m *Masker) detect(dst, val []byte, binary bool) (out []byte, null, changed bool) {
-	s := scrubber{ways: &m.ways, plan: m.plan}
 	var o outcome
 	if binary {
-		out, o = s.binary(dst, val, &m.typ, 0)
+		out, o = m.scrub.binary(dst, val, &m.typ, 0)
 	} else {
-		out, o = s.text(dst, val, m.class, m.elem)
+		out, o = m.scrub.text(dst, val, m.class, m.elem)
 	}
 	switch o {
 	case same:
