@@ -14,6 +14,8 @@
 package filters
 
 import (
+	"time"
+
 	"github.com/envoyproxy/envoy/contrib/golang/common/go/api"
 )
 
@@ -72,8 +74,14 @@ const EarlyDataLimit = 65536
 // ConnectAttempts is how many failed attempts to connect the host waits for
 // before it reports OnPoolFailure. So that it, and not tcp_proxy, ends the
 // connection, and the client hears why, a listener's tcp_proxy needs
-// max_connect_attempts 100 and backoff_options of about 50 ms to 250 ms.
-const ConnectAttempts = 3
+// max_connect_attempts MaxConnectAttempts, and backoff_options from
+// ConnectBackoff to MaxConnectBackoff.
+const (
+	ConnectAttempts    = 3
+	MaxConnectAttempts = 20
+	ConnectBackoff     = 50 * time.Millisecond
+	MaxConnectBackoff  = 250 * time.Millisecond
+)
 
 // FlowAware may be implemented by a DownstreamFilter that produces bytes for the
 // client on its own. What only passes from the target to the client needs none

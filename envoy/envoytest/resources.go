@@ -99,10 +99,10 @@ func TCPProxy(t testing.TB, cluster string) *listenerv3.Filter {
 			StatPrefix:         cluster,
 			ClusterSpecifier:   &tcpv3.TcpProxy_Cluster{Cluster: cluster},
 			MaxEarlyDataBytes:  wrapperspb.UInt32(filters.EarlyDataLimit),
-			MaxConnectAttempts: wrapperspb.UInt32(100),
+			MaxConnectAttempts: wrapperspb.UInt32(filters.MaxConnectAttempts),
 			BackoffOptions: &corev3.BackoffStrategy{
-				BaseInterval: durationpb.New(50 * time.Millisecond),
-				MaxInterval:  durationpb.New(250 * time.Millisecond),
+				BaseInterval: durationpb.New(filters.ConnectBackoff),
+				MaxInterval:  durationpb.New(filters.MaxConnectBackoff),
 			},
 		})}}
 }

@@ -64,6 +64,7 @@ bool DGM_CB(network_filter_get_cluster_host_count)(dgm_envoy, dgm_buffer cluster
                                                    size_t* degraded) DGM_WEAK;
 bool DGM_CB(network_filter_start_upstream_secure_transport)(dgm_envoy) DGM_WEAK;
 bool DGM_CB(network_set_filter_state_typed)(dgm_envoy, dgm_buffer key, dgm_buffer value) DGM_WEAK;
+bool DGM_CB(network_get_filter_state_typed)(dgm_envoy, dgm_buffer key, dgm_buffer* value) DGM_WEAK;
 bool DGM_CB(network_filter_is_ssl)(dgm_envoy) DGM_WEAK;
 bool DGM_CB(network_filter_get_requested_server_name)(dgm_envoy, dgm_buffer*) DGM_WEAK;
 size_t DGM_CB(network_filter_get_ssl_uri_sans_size)(dgm_envoy) DGM_WEAK;
@@ -112,6 +113,7 @@ bool dgm_upstream_cluster(dgm_envoy f, dgm_buffer* out);
 int64_t dgm_usable_hosts(dgm_envoy f, const void* p, size_t n);
 bool dgm_start_upstream_tls(dgm_envoy f);
 bool dgm_set_state(dgm_envoy f, const void* k, size_t kn, const void* v, size_t vn);
+bool dgm_get_state(dgm_envoy f, const void* k, size_t kn, dgm_buffer* out);
 bool dgm_is_ssl(dgm_envoy f);
 bool dgm_sni(dgm_envoy f, dgm_buffer* out);
 bool dgm_ssl_subject(dgm_envoy f, dgm_buffer* out);

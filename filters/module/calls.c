@@ -126,6 +126,11 @@ bool dgm_set_state(dgm_envoy f, const void* k, size_t kn, const void* v, size_t 
   return DGM_CB(network_set_filter_state_typed)(f, BUF(k, kn), BUF(v, vn));
 }
 
+bool dgm_get_state(dgm_envoy f, const void* k, size_t kn, dgm_buffer* out) {
+  return DGM_CB(network_get_filter_state_typed) &&
+         DGM_CB(network_get_filter_state_typed)(f, BUF(k, kn), out);
+}
+
 bool dgm_is_ssl(dgm_envoy f) { return DGM_CB(network_filter_is_ssl)(f); }
 
 bool dgm_sni(dgm_envoy f, dgm_buffer* out) {

@@ -4,7 +4,6 @@ package main
 // #cgo noescape dgm_inject_read
 // #cgo noescape dgm_inject_write
 // #cgo noescape dgm_close
-// #cgo noescape dgm_set_state
 import "C"
 
 import (
@@ -203,7 +202,7 @@ func (c *conn) PauseReads(pause bool) {
 }
 
 // clusterKey is the filter state that tcp_proxy takes its cluster from.
-var clusterKey = []byte("envoy.tcp_proxy.cluster")
+const clusterKey = "envoy.tcp_proxy.cluster"
 
 // Route implements filters.Conn.
 func (c *conn) Route(cluster string) error {
@@ -213,9 +212,7 @@ func (c *conn) Route(cluster string) error {
 	if c.state != unconnected {
 		return errors.New("route: the connection to the target is already under way")
 	}
-	name := []byte(cluster)
-	if !bool(C.dgm_set_state(c.envoy, unsafe.Pointer(&clusterKey[0]), C.size_t(len(clusterKey)),
-		unsafe.Pointer(&name[0]), C.size_t(len(name)))) {
+	if !c.setState(clusterKey, cluster) {
 		return errors.New("route: Envoy did not take the cluster")
 	}
 	c.cluster = cluster

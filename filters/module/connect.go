@@ -31,6 +31,7 @@ type connecting struct {
 	state         connectState
 	connectWanted bool   // Connect was called, and is to be carried out after the drain
 	cluster       string // set by Route
+	overridden    bool   // the endpoint is set by filter state
 	early         []byte // written for the target, and not given to Envoy yet
 	earlyEnd      bool
 	lent          int  // bytes given to Envoy while the target may not be connected
@@ -69,7 +70,7 @@ func (c *conn) carryOutConnect() {
 	}
 	c.connectWanted = false
 	c.state = asked
-	if c.cluster != "" && !c.hasEndpoint() {
+	if c.cluster != "" && !c.overridden && !c.hasEndpoint() {
 		c.fail(api.LocalConnectionFailure, "no usable endpoint in cluster "+c.cluster)
 		return
 	}

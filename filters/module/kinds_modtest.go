@@ -141,6 +141,10 @@ func newGate(c filters.Conn, config *atomic.Pointer[string]) *testFilter {
 			} else {
 				say(c, "routed\n")
 			}
+		case strings.HasPrefix(cmd, "to "):
+			state := c.StreamInfo().FilterState()
+			state.SetString(originalDst, strings.TrimPrefix(cmd, "to "), api.StateTypeReadOnly, api.LifeSpanConnection, api.None)
+			say(c, "%s\n", state.GetString(originalDst))
 		case cmd == "open":
 			opened = true
 			go c.Post(func() {

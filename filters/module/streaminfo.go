@@ -3,11 +3,17 @@ package main
 // #include "abi.h"
 import "C"
 
-import "github.com/envoyproxy/envoy/contrib/golang/common/go/api"
+import (
+	"log/slog"
+	"unsafe"
+
+	"github.com/envoyproxy/envoy/contrib/golang/common/go/api"
+)
 
 // streamInfo is what this host can tell of api.StreamInfo: the addresses, the
-// cluster and the worker. All else is empty, and the parts that are interfaces
-// are nil: filters.Conn has its own methods for what our filters need.
+// cluster, the worker and the filter state. All else is empty, and the other parts
+// that are interfaces are nil: filters.Conn has its own methods for what our
+// filters need.
 type streamInfo struct{ c *conn }
 
 func (streamInfo) GetRouteName() string                { return "" }
@@ -18,7 +24,7 @@ func (streamInfo) ResponseCodeDetails() (string, bool) { return "", false }
 func (streamInfo) DynamicMetadata() api.DynamicMetadata {
 	return nil
 }
-func (streamInfo) FilterState() api.FilterState               { return nil }
+func (s streamInfo) FilterState() api.FilterState             { return filterState(s) }
 func (streamInfo) VirtualClusterName() (string, bool)         { return "", false }
 func (streamInfo) DrainConnectionUponCompletion()             {}
 func (streamInfo) DownstreamSslConnection() api.SslConnection { return nil }
@@ -43,4 +49,39 @@ func (s streamInfo) UpstreamClusterName() (string, bool) {
 		return "", false
 	}
 	return copied(out), true
+}
+
+// filterState sets and reads filter state whose key Envoy has a type for, which is
+// what its other filters read. It lasts as long as the connection and can be set
+// again, whatever is asked for.
+type filterState struct{ c *conn }
+
+// originalDst makes a cluster of type ORIGINAL_DST connect to the address in it.
+const originalDst = "envoy.network.transport_socket.original_dst_address"
+
+func (f filterState) SetString(key, value string, _ api.StateType, _ api.LifeSpan, _ api.StreamSharing) {
+	if !f.c.setState(key, value) {
+		newLogger().Error("Envoy did not take the filter state", slog.String("key", key))
+		return
+	}
+	if key == originalDst {
+		f.c.overridden = true
+	}
+}
+
+func (f filterState) GetString(key string) string {
+	k := []byte(key)
+	var out C.dgm_buffer
+	if len(k) == 0 || !bool(C.dgm_get_state(f.c.envoy, unsafe.Pointer(&k[0]), C.size_t(len(k)), &out)) {
+		return ""
+	}
+	return copied(out)
+}
+
+func (c *conn) setState(key, value string) bool {
+	k, v := []byte(key), []byte(value)
+	if len(k) == 0 || len(v) == 0 {
+		return false
+	}
+	return bool(C.dgm_set_state(c.envoy, unsafe.Pointer(&k[0]), C.size_t(len(k)), unsafe.Pointer(&v[0]), C.size_t(len(v))))
 }
