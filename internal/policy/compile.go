@@ -34,7 +34,7 @@ const (
 	entrypoint  = "data.dragoman.main.result"
 )
 
-// DefaultBudget is how long one evaluation may take.
+// DefaultBudget is how long one evaluation may take; it is tried twice.
 const DefaultBudget = 50 * time.Millisecond
 
 // Option changes how an engine judges.

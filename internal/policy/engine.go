@@ -10,6 +10,7 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/rego"
+	"github.com/open-policy-agent/opa/v1/topdown"
 
 	"dragoman.dev/dragoman/internal/action"
 	"dragoman.dev/dragoman/internal/identity"
@@ -162,6 +163,10 @@ func (e *Engine) decide(ctx context.Context, s *sitting, a *action.Action) (*ent
 		}
 	}
 	en, err := e.evaluate(ctx, s, a)
+	if topdown.IsCancel(err) && ctx.Err() == nil {
+		// The budget is wall time: a machine that was busy elsewhere gets a second chance.
+		en, err = e.evaluate(ctx, s, a)
+	}
 	if err == nil && ok {
 		e.cache.put(string(key), en)
 	}
