@@ -1,0 +1,122 @@
+package session
+
+import (
+	"crypto/subtle"
+	"hash/maphash"
+	"sync"
+)
+
+// shards is how many locks the registries are spread over.
+const shards = 64
+
+var seed = maphash.MakeSeed()
+
+// liveSessions finds the session that a control message is about.
+type liveSessions struct {
+	shard [shards]struct {
+		mu sync.Mutex
+		m  map[string]*Session
+	}
+}
+
+func (l *liveSessions) init() {
+	for i := range l.shard {
+		l.shard[i].m = map[string]*Session{}
+	}
+}
+
+func (l *liveSessions) add(s *Session) {
+	sh := &l.shard[maphash.String(seed, s.id)%shards]
+	sh.mu.Lock()
+	sh.m[s.id] = s
+	sh.mu.Unlock()
+}
+
+func (l *liveSessions) remove(s *Session) {
+	sh := &l.shard[maphash.String(seed, s.id)%shards]
+	sh.mu.Lock()
+	delete(sh.m, s.id)
+	sh.mu.Unlock()
+}
+
+func (l *liveSessions) end(id, reason, message string) bool {
+	sh := &l.shard[maphash.String(seed, id)%shards]
+	sh.mu.Lock()
+	s := sh.m[id]
+	sh.mu.Unlock()
+	return s != nil && s.conn.Post(func() { s.expire(reason, message) })
+}
+
+func (l *liveSessions) count() int {
+	n := 0
+	for i := range l.shard {
+		l.shard[i].mu.Lock()
+		n += len(l.shard[i].m)
+		l.shard[i].mu.Unlock()
+	}
+	return n
+}
+
+// Cancel is what a cancel key stands for. Its fields are set before
+// AddCancel and not changed while it is registered.
+type Cancel struct {
+	PID    uint32
+	Secret []byte
+	// Post runs f on the worker of the session that the key belongs to.
+	Post func(f func()) bool
+	// Session is the protocol's own view of that session, used within Post only.
+	Session any
+}
+
+// cancelKeys finds a session by the process id and secret that its client was
+// given. Process ids of different servers may be equal.
+type cancelKeys struct {
+	shard [shards]struct {
+		mu sync.Mutex
+		m  map[uint32][]*Cancel
+	}
+}
+
+func (c *cancelKeys) init() {
+	for i := range c.shard {
+		c.shard[i].m = map[uint32][]*Cancel{}
+	}
+}
+
+// AddCancel registers a key; the function removes it.
+func (rt *Runtime) AddCancel(k *Cancel) (remove func()) {
+	sh := &rt.cancels.shard[k.PID%shards]
+	sh.mu.Lock()
+	sh.m[k.PID] = append(sh.m[k.PID], k)
+	sh.mu.Unlock()
+	return func() {
+		sh.mu.Lock()
+		defer sh.mu.Unlock()
+		list := sh.m[k.PID]
+		for i := range list {
+			if list[i] == k {
+				list = append(list[:i:i], list[i+1:]...)
+				break
+			}
+		}
+		if len(list) == 0 {
+			delete(sh.m, k.PID)
+			return
+		}
+		sh.m[k.PID] = list
+	}
+}
+
+// FindCancel finds the key, comparing secrets in constant time; nil when there is none.
+func (rt *Runtime) FindCancel(pid uint32, secret []byte) *Cancel {
+	sh := &rt.cancels.shard[pid%shards]
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	var found *Cancel
+	for _, k := range sh.m[pid] {
+		if subtle.ConstantTimeCompare(k.Secret, secret) == 1 {
+			found = k
+		}
+	}
+	return found
+}
