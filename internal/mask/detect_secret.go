@@ -69,26 +69,26 @@ var keyShapes = []keyShape{
 	{"atlasv1.", 40, 0, 'w'}, {"NRAK-", 27, 27, 'u'}, {"EAACEdEose0cBA", 20, 0, 'a'}, {"tskey-", 16, 0, 'w'}, {"pul-", 40, 40, 'h'},
 }
 
-// keyFirst has the first letters of keyShapes and secretWords, so that most words are dropped at once.
-var keyFirst = func() (f [256]bool) {
+// keysBy and wordsBy have keyShapes and secretWords by their first byte (the
+// words by both cases of it), so that most words are dropped at once.
+var keysBy, wordsBy = func() (keys [256][]keyShape, words [256][]string) {
 	for _, s := range keyShapes {
-		f[s.prefix[0]] = true
+		keys[s.prefix[0]] = append(keys[s.prefix[0]], s)
 	}
 	for _, w := range secretWords {
-		f[w[0]], f[upper(w[0])] = true, true
+		words[w[0]] = append(words[w[0]], w)
+		words[upper(w[0])] = append(words[upper(w[0])], w)
 	}
-	return f
+	return keys, words
 }()
 
 // keyAt checks for a credential that begins at i, or for a word that says that
 // one follows: "password=…", "api_key: …".
 func keyAt(t []byte, i int) match {
-	if !keyFirst[t[i]] {
-		return match{}
-	}
-	for k := range keyShapes {
-		s := &keyShapes[k]
-		if len(t)-i < len(s.prefix) || string(t[i:i+len(s.prefix)]) != s.prefix {
+	shapes := keysBy[t[i]]
+	for k := range shapes {
+		s := &shapes[k]
+		if len(t)-i < len(s.prefix) || t[i+1] != s.prefix[1] || string(t[i:i+len(s.prefix)]) != s.prefix {
 			continue
 		}
 		end := i + len(s.prefix)
@@ -132,8 +132,8 @@ const (
 // which alone is the match.
 func namedSecret(t []byte, i int) match {
 	at := 0
-	for _, w := range secretWords {
-		if n := i + len(w); n < len(t) && n > at && equalFold(t[i:n], w) && !isAlnum(t[n]) && t[n] != '_' {
+	for _, w := range wordsBy[t[i]] {
+		if n := i + len(w); n < len(t) && n > at && t[i+1]|0x20 == w[1] && equalFold(t[i:n], w) && !isAlnum(t[n]) && t[n] != '_' {
 			at = n
 		}
 	}
