@@ -156,20 +156,23 @@ func (s *Stream) Write(b []byte, f func(Frame) error) error {
 		s.pending = append(s.pending, b...)
 		data = s.pending
 	}
+	used := 0
 	for {
-		n, err := s.one(data, f)
+		n, err := s.one(data[used:], f)
 		if err != nil {
 			return err
 		}
 		if n == 0 {
 			break
 		}
-		data = data[n:]
+		used += n
 	}
-	if len(data) > 0 && s.pos.kind == KindClose {
+	if used < len(data) && s.pos.kind == KindClose {
 		return s.corrupt(fmt.Errorf("after the close frame: %w", ErrTrailing))
 	}
-	s.pending = append(s.pending[:0], data...)
+	if used > 0 || len(s.pending) == 0 {
+		s.pending = append(s.pending[:0], data[used:]...)
+	}
 	if len(s.pending) == 0 && cap(s.pending) > readStep {
 		s.pending = nil
 	}
@@ -199,6 +202,15 @@ func (s *Stream) one(data []byte, f func(Frame) error) (int, error) {
 func (s *Stream) corrupt(err error) error {
 	return &CorruptError{Seq: s.pos.seq, Offset: s.pos.offset, Err: err}
 }
+
+// StreamHeader is what makes a file of a stream's bytes (from frame 0) readable by OpenPath: the
+// header of a segment 0.
+func StreamHeader(session string) []byte {
+	return segHeader{session: session, prev: Root(session)}.encode()
+}
+
+// StreamHeaderLen is the length of a StreamHeader.
+const StreamHeaderLen = segHeaderLen
 
 // Closing is the frame that ends the stream here as lost; the caller writes its
 // bytes (one frame) behind the Whole ones. What was pending is dropped.

@@ -18,6 +18,7 @@ type Reader struct {
 	parts   parts
 	last    bool // the last frame was recovered
 	err     error
+	partial bool // the end may lie inside a frame
 }
 
 // parts are the pieces of a record, each of whole frames.
@@ -99,6 +100,9 @@ func (r *Reader) Next() (Frame, error) {
 			if err == nil {
 				r.last = h.flags&flagRecovered != 0
 				return h.frame(payloadOf(raw)), nil
+			}
+			if r.partial && errors.Is(err, ErrTruncated) {
+				err = io.EOF
 			}
 			if err != io.EOF {
 				r.err = err
@@ -301,3 +305,18 @@ func (p *sealedParts) decompress(k block) error {
 	p.buf = out
 	return nil
 }
+
+// NewFileReader reads the first n stream bytes of a file that starts with a StreamHeader. n may
+// lie inside a frame: that frame is left out. Closing the Reader closes the file.
+func NewFileReader(f *os.File, session string, n int64) *Reader {
+	r := NewStreamReader(io.NewSectionReader(f, segHeaderLen, n), session)
+	r.parts = &onePart{file: f}
+	r.partial = true
+	return r
+}
+
+// Own makes Close close the file, too.
+func (r *Reader) Own(f *os.File) { r.parts = &onePart{file: f} }
+
+// Offset is how many bytes of the stream were read: where the next frame begins.
+func (r *Reader) Offset() uint64 { return r.fr.pos.offset }

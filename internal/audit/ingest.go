@@ -1,0 +1,293 @@
+package audit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"dragoman.dev/dragoman/internal/record"
+	"dragoman.dev/dragoman/internal/record/ship"
+)
+
+// syncsAtOnce is how many files of a batch are fsynced at the same time.
+const syncsAtOnce = 8
+
+var _ ship.Ingest = (*Store)(nil)
+
+// batch is one Append: what it touches becomes safe together, or is loaded again.
+type batch struct {
+	s       *Store
+	touched []*session
+	dirs    map[string]bool // folders with new files
+	ops     ops
+}
+
+// Append implements ship.Ingest: when it returns, the acknowledged bytes are on the disk and in the index.
+func (s *Store) Append(ctx context.Context, node string, chunks []ship.Chunk) ([]ship.Ack, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b := &batch{s: s}
+	acks := map[string]ship.Ack{}
+	var order []string
+	for _, c := range chunks {
+		if acks[c.Session].Diverged || acks[c.Session].Retry {
+			continue
+		}
+		if _, ok := acks[c.Session]; !ok {
+			order = append(order, c.Session)
+		}
+		acks[c.Session] = b.chunk(ctx, node, c)
+	}
+	if err := b.commit(ctx); err != nil {
+		for _, l := range b.touched {
+			b.evict(l)
+		}
+		return nil, fmt.Errorf("audit: %w", err)
+	}
+	out := make([]ship.Ack, len(order))
+	for i, id := range order {
+		out[i] = acks[id]
+	}
+	return out, nil
+}
+
+// chunk takes one piece in. What is wrong with one session is no other's matter: its ack says it.
+func (b *batch) chunk(ctx context.Context, node string, c ship.Chunk) ship.Ack {
+	ack := ship.Ack{Session: c.Session}
+	l, row, err := b.session(ctx, node, c.Session)
+	if err != nil {
+		b.s.opt.Log.Error("record cannot be kept", "session", c.Session, "error", err)
+		ack.Retry = true
+		return ack
+	}
+	if l == nil { // sealed: all of it is here
+		ack.Offset = row.Stream
+		ack.Diverged = row.Node != node || c.Offset+uint64(len(c.Data)) > row.Stream
+		return ack
+	}
+	if l.row.Node != node {
+		b.s.opt.Log.Error("record comes from another node than it began on", "session", c.Session, "node", node, "first", l.row.Node)
+		ack.Diverged = true
+		return ack
+	}
+	return b.data(l, c)
+}
+
+func (b *batch) data(l *session, c ship.Chunk) ship.Ack {
+	have := l.stream.Offset()
+	ack := ship.Ack{Session: c.Session, Offset: have}
+	switch {
+	case l.stream.Ended():
+		ack.Diverged = c.Offset+uint64(len(c.Data)) > have
+		return ack
+	case c.Offset > have && !c.Ended:
+		ack.Retry = true // a piece is missing
+		return ack
+	case c.Offset+uint64(len(c.Data)) > have:
+		b.touch(l)
+		err := l.write(c.Data[have-c.Offset:], func(f record.Frame) error { return b.ops.frame(l, f) })
+		var corrupt *record.CorruptError
+		switch {
+		case errors.As(err, &corrupt):
+			b.s.opt.Log.Error("record does not go on where it was", "session", c.Session, "error", err)
+			ack.Offset, ack.Diverged = l.stream.Whole(), true
+			if whole := l.stream.Whole(); whole > have { // the frames before the bad one are good
+				_, werr := l.file.WriteAt(c.Data[have-c.Offset:whole-c.Offset], int64(record.StreamHeaderLen+have))
+				l.broken = werr != nil
+			}
+			if !l.broken {
+				b.lost(l)
+			}
+			return ack
+		case err != nil:
+			b.s.opt.Log.Error("record cannot be written", "session", c.Session, "error", err)
+			l.broken = true
+			ack.Retry = true
+			return ack
+		}
+	}
+	if c.Ended && !l.broken && !l.stream.Ended() {
+		b.touch(l)
+		b.lost(l)
+	}
+	ack.Offset = max(l.stream.Offset(), have)
+	return ack
+}
+
+// lost closes a record whose node has nothing more that fits.
+func (b *batch) lost(l *session) {
+	whole := int64(record.StreamHeaderLen + l.stream.Whole())
+	now := b.s.opt.Now()
+	frame, err := l.stream.Closing(now.UnixNano(), record.Close{Reason: "lost", Message: "the gateway lost the end of the record",
+		Actions: uint64(l.row.Actions), Bytes: l.row.Bytes, Duration: max(0, now.Sub(l.row.Started))})
+	if err == nil {
+		if err = l.file.Truncate(whole); err == nil {
+			_, err = l.file.WriteAt(frame, whole)
+		}
+	}
+	// The file is right now; memory is made from it again, at once if possible.
+	l.broken = true
+	if err != nil {
+		b.s.opt.Log.Error("record cannot be closed", "session", l.id, "error", err)
+		return
+	}
+	if n, err := b.load(l.id, l.path, l.row.Node); err == nil {
+		n.row.Node = l.row.Node
+	}
+}
+
+func (b *batch) touch(l *session) {
+	for _, t := range b.touched {
+		if t == l {
+			return
+		}
+	}
+	b.touched = append(b.touched, l)
+}
+
+// session finds or begins a session. For a sealed one it returns nil and the row.
+func (b *batch) session(ctx context.Context, node, id string) (*session, Session, error) {
+	if l := b.s.live[id]; l != nil && !l.broken {
+		return l, Session{}, nil
+	}
+	row, err := b.s.Get(ctx, id)
+	switch {
+	case err == nil && row.Sealed:
+		return nil, row, nil
+	case err == nil:
+		l, err := b.load(id, filepath.Join(b.s.dir, row.File), row.Node)
+		return l, row, err
+	case !errors.Is(err, ErrNotFound):
+		return nil, row, err
+	}
+	path := filepath.Join(b.s.dir, "sessions", b.s.opt.Now().UTC().Format("2006/01/02"), id+liveExt)
+	l := newSession(id, path)
+	l.row.File, l.row.Node, l.row.Started = b.s.relative(path), node, b.s.opt.Now()
+	if err := l.create(); err != nil {
+		if errors.Is(err, os.ErrExist) { // the index does not know it
+			l, err := b.load(id, path, node)
+			return l, row, err
+		}
+		return nil, row, err
+	}
+	b.adopt(l)
+	b.newDir(filepath.Dir(path))
+	return l, row, nil
+}
+
+func (b *batch) newDir(dir string) {
+	if b.dirs == nil {
+		b.dirs = map[string]bool{}
+	}
+	// The folder's own entry may be as new as the file.
+	for ; len(dir) >= len(filepath.Join(b.s.dir, "sessions")); dir = filepath.Dir(dir) {
+		b.dirs[dir] = true
+	}
+}
+
+// load makes a session's state from its file, and puts all of it into the index again.
+func (b *batch) load(id, path, node string) (*session, error) {
+	if old := b.s.live[id]; old != nil {
+		b.evict(old)
+	}
+	l := newSession(id, path)
+	l.row.File, l.row.Node, l.row.Started = b.s.relative(path), node, b.s.opt.Now()
+	if node == "" {
+		if row, err := b.s.Get(context.Background(), id); err == nil {
+			l.row.Node = row.Node
+		}
+	}
+	if err := l.read(func(f record.Frame) error { return b.ops.frame(l, f) }); err != nil {
+		return nil, errors.Join(err, l.close())
+	}
+	b.adopt(l)
+	return l, nil
+}
+
+func (b *batch) adopt(l *session) {
+	b.s.tails.Lock()
+	b.s.live[l.id] = l
+	b.s.tails.Unlock()
+	b.touch(l)
+}
+
+// evict forgets a session's state in memory. Its tails end; its file stays.
+func (b *batch) evict(l *session) {
+	l.broken = true
+	if err := l.close(); err != nil {
+		b.s.opt.Log.Warn("record file", "session", l.id, "error", err)
+	}
+	b.s.tails.Lock()
+	if b.s.live[l.id] == l {
+		delete(b.s.live, l.id)
+	}
+	b.s.tails.Unlock()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.dead = true
+	l.wake()
+}
+
+func (s *Store) relative(path string) string {
+	if rel, err := filepath.Rel(s.dir, path); err == nil {
+		return rel
+	}
+	return path
+}
+
+// commit makes all that the batch touched safe, tells tails, and has ended sessions sealed.
+func (b *batch) commit(ctx context.Context) error {
+	var g errgroup.Group
+	g.SetLimit(syncsAtOnce)
+	for _, l := range b.touched {
+		if !l.broken {
+			g.Go(l.file.Sync)
+		}
+	}
+	for dir := range b.dirs {
+		g.Go(func() error { return syncDir(dir) })
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	for _, l := range b.touched {
+		if !l.broken {
+			l.refresh()
+			b.ops.sessions = append(b.ops.sessions, &l.row)
+		}
+	}
+	if err := b.ops.commit(context.WithoutCancel(ctx), b.s.db); err != nil {
+		return fmt.Errorf("index: %w", err)
+	}
+	for _, l := range b.touched {
+		if l.broken {
+			b.evict(l)
+			continue
+		}
+		l.publish()
+		if l.stream.Ended() {
+			b.s.sealSoon(l.id)
+		}
+	}
+	return nil
+}
+
+func syncDir(path string) error {
+	d, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+func unix(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixNano()
+}

@@ -1,0 +1,83 @@
+package audit
+
+import (
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"path/filepath"
+
+	_ "modernc.org/sqlite" // the driver
+)
+
+// schemaVersion is kept in user_version. An index of another version is made again from the files.
+const schemaVersion = 1
+
+const schema = `
+CREATE TABLE IF NOT EXISTS sessions (
+  id TEXT PRIMARY KEY, file TEXT NOT NULL, node TEXT NOT NULL,
+  target TEXT NOT NULL, protocol TEXT NOT NULL,
+  subject TEXT NOT NULL, on_behalf_of TEXT NOT NULL, actors TEXT NOT NULL, groups TEXT NOT NULL,
+  issuer TEXT NOT NULL, method TEXT NOT NULL,
+  started INTEGER NOT NULL, ended INTEGER NOT NULL, live INTEGER NOT NULL,
+  reason TEXT NOT NULL, message TEXT NOT NULL, lost INTEGER NOT NULL,
+  client TEXT NOT NULL, application TEXT NOT NULL, database TEXT NOT NULL, user TEXT NOT NULL,
+  actions INTEGER NOT NULL, allowed INTEGER NOT NULL, blocked INTEGER NOT NULL, held INTEGER NOT NULL,
+  rows INTEGER NOT NULL, bytes INTEGER NOT NULL, masked INTEGER NOT NULL,
+  frames INTEGER NOT NULL, stream INTEGER NOT NULL, undecoded INTEGER NOT NULL,
+  sealed INTEGER NOT NULL, hash TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS sessions_started ON sessions (started DESC, id DESC);
+CREATE INDEX IF NOT EXISTS sessions_target ON sessions (target, started DESC, id DESC);
+CREATE INDEX IF NOT EXISTS sessions_live ON sessions (live) WHERE live = 1;
+CREATE TABLE IF NOT EXISTS facts (
+  kind TEXT NOT NULL, value TEXT NOT NULL, session TEXT NOT NULL,
+  PRIMARY KEY (kind, value, session)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS facts_session ON facts (session);
+CREATE TABLE IF NOT EXISTS actions (
+  session TEXT NOT NULL, ordinal INTEGER NOT NULL, time INTEGER NOT NULL, kind TEXT NOT NULL,
+  verdict TEXT NOT NULL, rule TEXT NOT NULL, why TEXT NOT NULL,
+  verbs TEXT NOT NULL, tables TEXT NOT NULL, fingerprint TEXT NOT NULL, text TEXT NOT NULL,
+  hold TEXT NOT NULL DEFAULT '', hold_state TEXT NOT NULL DEFAULT '', decided_by TEXT NOT NULL DEFAULT '[]',
+  status TEXT NOT NULL DEFAULT '', code TEXT NOT NULL DEFAULT '', message TEXT NOT NULL DEFAULT '', tag TEXT NOT NULL DEFAULT '',
+  rows INTEGER NOT NULL DEFAULT 0, bytes INTEGER NOT NULL DEFAULT 0, masked INTEGER NOT NULL DEFAULT 0,
+  duration INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY (session, ordinal)
+) WITHOUT ROWID;
+`
+
+const dropSchema = `DROP TABLE IF EXISTS sessions; DROP TABLE IF EXISTS facts; DROP TABLE IF EXISTS actions;`
+
+func (s *Store) openIndex() error {
+	open := func(extra url.Values) (*sql.DB, error) {
+		q := url.Values{"_pragma": {"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)"}}
+		for k, v := range extra {
+			q[k] = append(q[k], v...)
+		}
+		u := url.URL{Scheme: "file", Path: filepath.Join(s.dir, "index.db"), RawQuery: q.Encode()}
+		return sql.Open("sqlite", u.String())
+	}
+	var err error
+	if s.db, err = open(url.Values{"_txlock": {"immediate"}}); err != nil {
+		return err
+	}
+	s.db.SetMaxOpenConns(1)
+	if s.rdb, err = open(url.Values{"_pragma": {"query_only(1)"}}); err != nil {
+		return errors.Join(err, s.db.Close())
+	}
+	s.rdb.SetMaxOpenConns(4)
+	var version int
+	if err := s.db.QueryRow("PRAGMA user_version").Scan(&version); err != nil {
+		return errors.Join(err, s.closeIndex())
+	}
+	if version != 0 && version != schemaVersion {
+		return errors.Join(fmt.Errorf("version %d, this is %d: move index.db away and reindex", version, schemaVersion), s.closeIndex())
+	}
+	if _, err := s.db.Exec(schema + fmt.Sprintf("PRAGMA user_version = %d", schemaVersion)); err != nil {
+		return errors.Join(err, s.closeIndex())
+	}
+	return nil
+}
+
+func (s *Store) closeIndex() error { return errors.Join(s.db.Close(), s.rdb.Close()) }

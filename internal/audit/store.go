@@ -1,0 +1,178 @@
+// Package audit is the embedded store of records on the control plane: it takes in what
+// nodes ship, indexes it as it arrives, seals it when the session ends, and signs
+// each sealed file's digest. It owns the folder
+//
+//	<dir>/sessions/YYYY/MM/DD/<id>.live   a session that has not ended: a segment 0
+//	<dir>/sessions/YYYY/MM/DD/<id>.drs    a sealed one
+//	<dir>/digests                         one signed line for each sealed file
+//	<dir>/index.db                        SQLite; can be made again from the files (Reindex)
+//
+// The byte format is package record's.
+package audit
+
+import (
+	"context"
+	"crypto/ed25519"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"dragoman.dev/dragoman/internal/record"
+)
+
+const liveExt = ".live"
+
+// ErrNotFound says that there is no such session.
+var ErrNotFound = errors.New("no such session")
+
+// Options of a Store.
+type Options struct {
+	// Key signs digests. Required.
+	Key ed25519.PrivateKey
+	Log *slog.Logger     // nil: discard
+	Now func() time.Time // nil: time.Now
+}
+
+// Store keeps records. It is safe for concurrent use.
+type Store struct {
+	dir string
+	opt Options
+	db  *sql.DB // writes, one connection
+	rdb *sql.DB // reads
+
+	// mu serialises what changes files and index: Append, sealing, Reindex.
+	mu      sync.Mutex
+	live    map[string]*session
+	digests *digestLog
+
+	tails   sync.Mutex // guards live for Tail, taken inside mu
+	sealing chan string
+	stop    context.CancelFunc
+	wg      sync.WaitGroup
+}
+
+// Open opens or creates the store at dir. It brings the index up to what the files of
+// unfinished sessions hold, and seals those that had ended.
+func Open(dir string, opt Options) (*Store, error) {
+	if opt.Log == nil {
+		opt.Log = slog.New(slog.DiscardHandler)
+	}
+	if opt.Now == nil {
+		opt.Now = time.Now
+	}
+	if len(opt.Key) != ed25519.PrivateKeySize {
+		return nil, errors.New("audit: a signing key is needed")
+	}
+	if err := os.MkdirAll(filepath.Join(dir, "sessions"), 0o700); err != nil {
+		return nil, fmt.Errorf("audit: %w", err)
+	}
+	s := &Store{dir: dir, opt: opt, live: map[string]*session{}, sealing: make(chan string, 1024)}
+	if err := s.openIndex(); err != nil {
+		return nil, fmt.Errorf("audit: index: %w", err)
+	}
+	var err error
+	if s.digests, err = openDigests(filepath.Join(dir, digestFile), opt.Key); err != nil {
+		return nil, errors.Join(fmt.Errorf("audit: %w", err), s.closeIndex())
+	}
+	ended, err := s.loadLive()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("audit: %w", err), s.digests.close(), s.closeIndex())
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	s.stop = stop
+	s.wg.Go(func() { s.sealer(ctx, ended) })
+	return s, nil
+}
+
+// Close stops sealing and closes files. What is not sealed is at the next Open.
+func (s *Store) Close() error {
+	s.stop()
+	s.wg.Wait()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var errs []error
+	for _, l := range s.live {
+		errs = append(errs, l.close())
+	}
+	return errors.Join(append(errs, s.digests.close(), s.closeIndex())...)
+}
+
+func (s *Store) liveSession(id string) *session {
+	s.tails.Lock()
+	defer s.tails.Unlock()
+	return s.live[id]
+}
+
+// files calls f for each record file under dir/sessions.
+func files(dir string, f func(path, id, ext string) error) error {
+	return filepath.WalkDir(filepath.Join(dir, "sessions"), func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		ext := filepath.Ext(path)
+		id := strings.TrimSuffix(filepath.Base(path), ext)
+		if (ext != liveExt && ext != record.SealedExt) || !record.ValidSession(id) {
+			return nil
+		}
+		return f(path, id, ext)
+	})
+}
+
+// loadLive takes up what the last process left. It returns the sessions that have ended.
+func (s *Store) loadLive() (ended []string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b := &batch{s: s}
+	err = files(s.dir, func(path, id, ext string) error {
+		if ext != liveExt {
+			return nil
+		}
+		l, err := b.load(id, path, "")
+		if err != nil {
+			return err
+		}
+		if l.stream.Ended() {
+			ended = append(ended, id)
+		}
+		return nil
+	})
+	if err == nil {
+		err = b.commit(context.Background())
+	}
+	return ended, err
+}
+
+// Frames opens a session's record for reading. A live one is read as far as it is now.
+func (s *Store) Frames(ctx context.Context, id string) (*record.Reader, error) {
+	row, err := s.Get(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	path := filepath.Join(s.dir, row.File)
+	if l := s.liveSession(id); l != nil {
+		f, err := os.Open(path)
+		if err == nil {
+			return record.NewFileReader(f, id, int64(l.safe.Load())), nil
+		}
+		if !errors.Is(err, os.ErrNotExist) {
+			return nil, fmt.Errorf("audit: %w", err)
+		}
+		// Sealed in between.
+		path = strings.TrimSuffix(path, liveExt) + record.SealedExt
+	}
+	r, err := record.OpenPath(path)
+	if errors.Is(err, os.ErrNotExist) {
+		r, err = record.OpenPath(strings.TrimSuffix(path, liveExt) + record.SealedExt)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("audit: session %s: %w", id, err)
+	}
+	return r, nil
+}
