@@ -49,10 +49,10 @@ func (e *Envoy) complete(dir string) {
 
 func (id *Identity) complete(dir, data string) {
 	setDefault(&id.Issuer.Name, DefaultIssuer)
-	setDefault(&id.Issuer.Key, filepath.Join(data, "keys", "token.key"))
+	setDefault(&id.Issuer.Keys, filepath.Join(data, "keys", "token"))
 	setDefault(&id.Issuer.MaxTTL, Duration(DefaultMaxTTL))
 	setDefault(&id.Issuer.DefaultTTL, min(Duration(DefaultTTL), id.Issuer.MaxTTL))
-	anchor(dir, &id.Issuer.Key)
+	anchor(dir, &id.Issuer.Keys)
 	if id.EndSessionsAtExpiry == nil {
 		id.EndSessionsAtExpiry = new(true)
 	}

@@ -6,6 +6,8 @@ package config
 
 import (
 	"time"
+
+	"dragoman.dev/dragoman/internal/policy"
 )
 
 // Config is a whole dragoman.yaml, with defaults filled in and every path
@@ -118,7 +120,7 @@ type Identity struct {
 // Issuer is Dragoman's own token issuer.
 type Issuer struct {
 	Name       string   `yaml:"name"` // the "iss" of its tokens
-	Key        string   `yaml:"key"`  // Ed25519 private key, PEM; made on first start
+	Keys       string   `yaml:"keys"` // folder of its Ed25519 keys; made on first start
 	DefaultTTL Duration `yaml:"default_ttl"`
 	MaxTTL     Duration `yaml:"max_ttl"`
 }
@@ -250,9 +252,16 @@ type Limits struct {
 
 // Policy is what decides: a folder of Rego, YAML and data, rules written here, or both.
 type Policy struct {
-	Dir   string           `yaml:"dir"`
-	Rules []map[string]any `yaml:"rules"`
-	Masks []map[string]any `yaml:"masks"`
+	Dir   string            `yaml:"dir"`
+	Rules []policy.Rule     `yaml:"rules"`
+	Masks []policy.MaskRule `yaml:"masks"`
+	// Off names built-in rule groups that are turned off ("session", "connect").
+	Off []string `yaml:"off"`
+}
+
+// Source is the policy in the form that package policy reads.
+func (p Policy) Source() policy.Source {
+	return policy.Source{Dir: p.Dir, Rules: p.Rules, Masks: p.Masks, Off: p.Off}
 }
 
 // Target returns the target of that name, or nil.

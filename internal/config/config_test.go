@@ -30,7 +30,7 @@ func TestDefaults(t *testing.T) {
 	for _, x := range []struct{ what, got, want string }{
 		{"data", c.Data, "/etc/dragoman/data"},
 		{"socket", c.Admin.Socket, "/etc/dragoman/data/admin.sock"},
-		{"key", c.Identity.Issuer.Key, "/etc/dragoman/data/keys/token.key"},
+		{"key", c.Identity.Issuer.Keys, "/etc/dragoman/data/keys/token"},
 		{"policy", c.Policy.Dir, "/etc/dragoman/policy"},
 		{"durability", c.Targets[0].Audit.Durability, "write"},
 		{"node", c.Targets[0].Nodes[0], "gateway"},
