@@ -30,7 +30,8 @@ const reloadEvery = time.Second
 
 // Keys is a folder of Ed25519 keys: "<time>-<kid>.pem" (PKCS#8), the latest
 // name signs and all verify; "*.pub.pem" (PKIX) verify only. Rotate by adding
-// one; retire an old key by deleting its file when its tokens have expired.
+// one; retire an old key by deleting its file when its tokens have expired. A
+// single key file in place of the folder works too, but cannot be rotated.
 type Keys struct {
 	dir string
 	now func() time.Time
@@ -45,8 +46,10 @@ type Keys struct {
 // OpenKeys reads the folder and makes the first key when there is none. A
 // private key that others than its owner may read is an error.
 func OpenKeys(dir string, now func() time.Time) (*Keys, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("token: %w", err)
+	if !isFile(dir) {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return nil, fmt.Errorf("token: %w", err)
+		}
 	}
 	k := &Keys{dir: dir, now: now}
 	k.mu.Lock()
@@ -101,8 +104,16 @@ func (k *Keys) lookup(kid string) (ed25519.PublicKey, bool) {
 	return key, ok
 }
 
+func isFile(path string) bool {
+	fi, err := os.Stat(path)
+	return err == nil && fi.Mode().IsRegular()
+}
+
 // add needs the lock. The file appears whole or not at all.
 func (k *Keys) add() (string, error) {
+	if isFile(k.dir) {
+		return "", fmt.Errorf("token: %s is one key file: use a folder to have several", k.dir)
+	}
 	pub, priv, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		return "", fmt.Errorf("token: %w", err)
@@ -137,18 +148,15 @@ func (k *Keys) add() (string, error) {
 // load needs the lock; on an error nothing changes.
 func (k *Keys) load() error {
 	k.read = k.now()
-	entries, err := os.ReadDir(k.dir) // sorted by name
+	paths, err := k.files()
 	if err != nil {
-		return fmt.Errorf("token: %w", err)
+		return err
 	}
 	public := map[string]ed25519.PublicKey{}
 	var signer ed25519.PrivateKey
 	var signID string
-	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), ".") || !strings.HasSuffix(e.Name(), ".pem") {
-			continue
-		}
-		pub, priv, err := readKey(filepath.Join(k.dir, e.Name()))
+	for _, path := range paths {
+		pub, priv, err := readKey(path)
 		if err != nil {
 			return err
 		}
@@ -163,6 +171,24 @@ func (k *Keys) load() error {
 	}
 	k.public, k.signer, k.signID = public, signer, signID
 	return nil
+}
+
+// files lists the key files, in the order of their names.
+func (k *Keys) files() ([]string, error) {
+	if isFile(k.dir) {
+		return []string{k.dir}, nil
+	}
+	entries, err := os.ReadDir(k.dir) // sorted
+	if err != nil {
+		return nil, fmt.Errorf("token: %w", err)
+	}
+	var paths []string
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), ".") && strings.HasSuffix(e.Name(), ".pem") {
+			paths = append(paths, filepath.Join(k.dir, e.Name()))
+		}
+	}
+	return paths, nil
 }
 
 // readKey reads one PEM file; priv is nil for a public key.

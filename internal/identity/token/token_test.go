@@ -232,6 +232,18 @@ func TestKeyFilesRefused(t *testing.T) {
 	}
 }
 
+func TestSingleKeyFile(t *testing.T) {
+	r := newRig(t)
+	files, _ := filepath.Glob(filepath.Join(r.dir, "*.pem"))
+	keys, err := OpenKeys(files[0], r.clock.now)
+	if err != nil || keys.KeyID() != r.keys.KeyID() {
+		t.Fatal(err)
+	}
+	if _, err := keys.Rotate(); err == nil {
+		t.Fatal("rotated into a file")
+	}
+}
+
 func TestRevoke(t *testing.T) {
 	r := newRig(t)
 	auth, err := identity.NewAuthenticator([]identity.Verifier{r.Issuer}, nil, r.store)
