@@ -58,10 +58,17 @@ func asNobody(name string, args ...string) *exec.Cmd {
 
 func connect(t *testing.T, dir string) *pgconn.PgConn {
 	t.Helper()
-	var err error
+	cfg, err := pgconn.ParseConfig("host=" + dir + " user=postgres dbname=postgres sslmode=disable")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.OnNotice = func(c *pgconn.PgConn, n *pgconn.Notice) {
+		list, _ := c.CustomData()["notices"].([]*pgconn.Notice)
+		c.CustomData()["notices"] = append(list, n)
+	}
 	for range 100 {
 		var c *pgconn.PgConn
-		if c, err = pgconn.Connect(context.Background(), "host="+dir+" user=postgres dbname=postgres sslmode=disable"); err == nil {
+		if c, err = pgconn.ConnectConfig(context.Background(), cfg); err == nil {
 			t.Cleanup(func() { c.Close(context.Background()) })
 			return c
 		}
