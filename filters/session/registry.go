@@ -47,6 +47,28 @@ func (l *liveSessions) end(id, reason, message string) bool {
 	return s != nil && s.conn.Post(func() { s.expire(reason, message) })
 }
 
+// endByToken ends all sessions that were opened with a credential.
+func (l *liveSessions) endByToken(token, reason, message string) int {
+	var found []*Session
+	for i := range l.shard {
+		sh := &l.shard[i]
+		sh.mu.Lock()
+		for _, s := range sh.m {
+			if s.opened.Identity.TokenID == token {
+				found = append(found, s)
+			}
+		}
+		sh.mu.Unlock()
+	}
+	n := 0
+	for _, s := range found {
+		if s.conn.Post(func() { s.expire(reason, message) }) {
+			n++
+		}
+	}
+	return n
+}
+
 func (l *liveSessions) count() int {
 	n := 0
 	for i := range l.shard {
