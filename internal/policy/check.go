@@ -76,8 +76,9 @@ func problemsError(ps []Problem) error {
 
 var wantOne = regexp.MustCompile(`(?s)have: "([^"]*)"\s+want \(one of\): \[([^\]]*)\]`)
 
-// astProblems maps OPA's errors.
-func astProblems(err error) error {
+// Located turns errors of OPA's parser and compiler into joined *Problem values;
+// other errors stay as they are.
+func Located(err error) error {
 	var list ast.Errors
 	if !errors.As(err, &list) {
 		var one *ast.Error

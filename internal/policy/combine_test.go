@@ -84,7 +84,7 @@ func TestCoverage(t *testing.T) {
 func TestDangerousFeaturesBlock(t *testing.T) {
 	all := engineOf(t, Source{Rules: []Rule{allow("all", When{})}})
 	for _, f := range []string{"unparsed", "unresolved", "dynamic", "opaque", "program", "server_file", "function_call",
-		"replication", "role", "unknown_statement"} {
+		"replication", "role", "unknown_statement", "credentials", "admin"} {
 		judgement{f, nil, sqlAction("select", nil, nil, f), nil, Block, "default"}.run(t, all)
 		named := engineOf(t, Source{Rules: []Rule{allow("all", When{}, f)}})
 		judgement{f + " named", nil, sqlAction("select", nil, nil, f), nil, Allow, "all"}.run(t, named)

@@ -49,10 +49,17 @@ func WithBudget(d time.Duration) Option { return func(e *Engine) { e.budget = d 
 // Compile makes an engine of a bundle. Errors are joined *Problem values that name
 // file and line. ctx bounds the compilation only.
 func Compile(ctx context.Context, b Bundle, opts ...Option) (*Engine, error) {
-	store := inmem.NewFromObject(dataOf(b))
-	c, err := compileModules(ctx, b.Modules, store)
+	store := Store(b)
+	mods, err := ParseModules(b.Modules)
 	if err != nil {
 		return nil, err
+	}
+	c, err := NewCompiler(ctx, store)
+	if err != nil {
+		return nil, err
+	}
+	if c.Compile(mods); c.Failed() {
+		return nil, Located(c.Errors)
 	}
 	e := &Engine{log: slog.New(slog.DiscardHandler), budget: DefaultBudget, refs: collectRefs(c)}
 	for _, o := range opts {
@@ -88,27 +95,29 @@ func dataOf(b Bundle) map[string]any {
 	return data
 }
 
-func compileModules(ctx context.Context, sources map[string]string, store storage.Store) (*ast.Compiler, error) {
-	mods, err := ParseModules(sources)
-	if err != nil {
-		return nil, err
+// Store holds the bundle's data.
+func Store(b Bundle) storage.Store { return inmem.NewFromObject(dataOf(b)) }
+
+// NewCompiler is the compiler for policies: strict, with the restricted
+// built-ins and the input's schema. Modules may not have packages where the
+// store has data.
+func NewCompiler(ctx context.Context, store storage.Store) (*ast.Compiler, error) {
+	var schema any
+	if err := json.Unmarshal(schemaSource, &schema); err != nil {
+		return nil, fmt.Errorf("built-in schema: %w", err)
 	}
-	schema, err := inputSchema()
-	if err != nil {
-		return nil, err
+	set := ast.NewSchemaSet()
+	set.Put(ast.SchemaRootRef, schema)
+	conflicts := func(path []string) (bool, error) {
+		txn, err := store.NewTransaction(ctx)
+		if err != nil {
+			return false, err
+		}
+		defer store.Abort(ctx, txn)
+		return storage.NonEmpty(ctx, store, txn)(path)
 	}
-	txn, err := store.NewTransaction(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("policy data: %w", err)
-	}
-	defer store.Abort(ctx, txn)
-	c := ast.NewCompiler().WithCapabilities(Capabilities()).WithStrict(true).WithSchemas(schema).
-		WithPathConflictsCheck(storage.NonEmpty(ctx, store, txn)).SetErrorLimit(100)
-	c.Compile(mods)
-	if c.Failed() {
-		return nil, astProblems(c.Errors)
-	}
-	return c, nil
+	return ast.NewCompiler().WithCapabilities(Capabilities()).WithStrict(true).WithSchemas(set).
+		WithPathConflictsCheck(conflicts).SetErrorLimit(100), nil
 }
 
 // ParseModules parses the sources and adds the built-in modules. User modules
@@ -120,7 +129,7 @@ func ParseModules(sources map[string]string) (map[string]*ast.Module, error) {
 	for _, file := range slices.Sorted(maps.Keys(sources)) {
 		m, err := ast.ParseModuleWithOpts(file, sources[file], opts)
 		if err != nil {
-			errs = append(errs, astProblems(err))
+			errs = append(errs, Located(err))
 			continue
 		}
 		if m == nil {
@@ -153,21 +162,11 @@ func foreign(file string, m *ast.Module) *Problem {
 	}
 	loc := m.Package.Location
 	p := &Problem{File: file, Line: loc.Row, Col: loc.Col, Hint: "use package dragoman.policy, or a name of your own"}
-	if len(path) < 3 || !path[2].Equal(ast.StringTerm("policy")) {
+	if len(path) < 3 || !path[2].Equal(ast.StringTerm("policy")) && !path[2].Equal(ast.StringTerm("policy_test")) {
 		p.Message = fmt.Sprintf("package %s belongs to the built-in library", strings.TrimPrefix(path.String(), "data."))
 		return p
 	}
 	return nil
-}
-
-func inputSchema() (*ast.SchemaSet, error) {
-	var doc any
-	if err := json.Unmarshal(schemaSource, &doc); err != nil {
-		return nil, fmt.Errorf("built-in schema: %w", err)
-	}
-	set := ast.NewSchemaSet()
-	set.Put(ast.SchemaRootRef, doc)
-	return set, nil
 }
 
 // unsafeBuiltins reach out of the evaluation: the network, the process, or

@@ -12,6 +12,8 @@ const (
 	featureStatistics       = "statistics"    // reads planner statistics, which hold values
 	featureSessionTexts     = "session_texts" // reads what other sessions run
 	featureLargeObject      = "large_object"  // touches large objects
+	featureCredentials      = "credentials"   // reads password hashes or connection strings
+	featureAdmin            = "admin"         // acts on the server or on other sessions
 )
 
 // danger is a feature that blocks unless a rule names it in features_allowed.
@@ -31,13 +33,15 @@ var dangers = []danger{
 	{action.FeatureDynamic, "it runs code that cannot be seen", "send the statements themselves instead", false},
 	{action.FeatureOpaque, "it calls a function whose effects cannot be seen", "use built-in functions and plain SQL", false},
 	{action.FeatureRole, "changing the role is not allowed", "open a session as somebody who may do this", false},
+	{featureCredentials, "the target's credentials may not be read", "", false},
+	{featureAdmin, "it acts on the server or on other sessions", "", false},
 	{action.FeatureUnresolved, "it names something that is not in the catalog", "check the names, and write them with their schema", false},
 	{featureStatistics, "", "", true},
 	{featureSessionTexts, "", "", true},
 	{featureLargeObject, "", "", true},
 }
 
-// Dangerous names the features that block unless an allow or hold rule names
+// dangerousNames are the features that block unless an allow or hold rule names
 // them in features_allowed; those for which masks is true do so only while
 // column masks are in force.
 func dangerousNames() []string {

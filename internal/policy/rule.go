@@ -25,7 +25,7 @@ type Rule struct {
 	// Reason and Hint are shown to the agent.
 	Reason string `yaml:"reason,omitempty"`
 	Hint   string `yaml:"hint,omitempty"`
-	// FeaturesAllowed names dangerous features (see Dangerous) that an
+	// FeaturesAllowed names dangerous features (docs/policy.md lists them) that an
 	// allow or hold rule lets through.
 	FeaturesAllowed []string `yaml:"features_allowed,omitempty"`
 }
