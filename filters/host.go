@@ -10,6 +10,9 @@
 //   - No callback blocks: no network, no lock shared by all sessions, no wait.
 //     Slow work goes to a goroutine, which comes back by Post.
 //   - Buffers are borrowed until the callback returns.
+//   - A client that will send no more says so with endOfStream, and nothing else
+//     happens: the connection stays open until the filter, or the target, ends it.
+//     While reads are paused this is not noticed.
 //   - A panic in a callback ends that connection only; the host recovers.
 package filters
 

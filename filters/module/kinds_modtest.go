@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/envoyproxy/envoy/contrib/golang/common/go/api"
 
@@ -34,6 +35,7 @@ func networkKinds() []filters.NetworkKind {
 		kind("starttls", newStartTLS),
 		kind("poster", newPoster),
 		kind("dial", newDial),
+		{Name: "flood", Configure: func([]byte) (filters.Network, error) { return flood{}, nil }},
 	}
 }
 
@@ -141,6 +143,15 @@ func newGate(c filters.Conn, config *atomic.Pointer[string]) *testFilter {
 			} else {
 				say(c, "routed\n")
 			}
+		case cmd == "pause":
+			c.PauseReads(true)
+			c.PauseReads(true) // does not count
+			time.AfterFunc(200*time.Millisecond, func() {
+				c.Post(func() {
+					say(c, "resumed\n")
+					c.PauseReads(false)
+				})
+			})
 		case strings.HasPrefix(cmd, "to "):
 			state := c.StreamInfo().FilterState()
 			state.SetString(originalDst, strings.TrimPrefix(cmd, "to "), api.StateTypeReadOnly, api.LifeSpanConnection, api.None)
@@ -228,7 +239,11 @@ func newStartTLS(c filters.Conn, _ string) *testFilter {
 // newPoster answers each line with a burst of posts from several goroutines; the
 // numbers of each goroutine must come back in order.
 func newPoster(c filters.Conn, _ string) *testFilter {
-	return &testFilter{conn: c, onClient: func([]byte, bool) bool {
+	return &testFilter{conn: c, onClient: func(_ []byte, end bool) bool {
+		if end {
+			c.Close(api.FlushWrite)
+			return true
+		}
 		for g := range 4 {
 			go func() {
 				for i := range 250 {
@@ -255,6 +270,45 @@ func newDial(c filters.Conn, config string) *testFilter {
 		},
 		onReady:   func() { say(c, "ready %s\n", c.UpstreamAddr()) },
 		onFailure: func(r api.PoolFailureReason, why string) { say(c, "failed %v: %s\n", r, why) },
+	}
+}
+
+// flood sends floodSize bytes to a client that says anything, as fast as the
+// watermarks let it.
+type flood struct{}
+
+const floodSize = 64 << 20
+
+func (flood) NewConn(c filters.Conn) (api.DownstreamFilter, api.UpstreamFilter) {
+	f := &flooder{testFilter: testFilter{conn: c}}
+	f.onClient = func([]byte, bool) bool {
+		f.left = floodSize
+		f.OnLowWatermark()
+		return true
+	}
+	return f, (*testUpstream)(&f.testFilter)
+}
+
+type flooder struct {
+	testFilter
+	left int
+	high bool
+	busy bool
+}
+
+func (f *flooder) OnHighWatermark() { f.high = true }
+
+func (f *flooder) OnLowWatermark() {
+	f.high = false
+	if f.busy { // Envoy may call from within Write
+		return
+	}
+	f.busy = true
+	defer func() { f.busy = false }()
+	chunk := make([]byte, 64<<10)
+	for f.left > 0 && !f.high {
+		f.left -= len(chunk)
+		f.conn.Write(chunk, f.left == 0)
 	}
 }
 

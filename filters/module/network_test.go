@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -320,6 +321,99 @@ func writeECDS(t *testing.T, dir, config string, version int) {
 	}
 	if err := os.Rename(tmp, filepath.Join(dir, "ecds.json")); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestWatermarks(t *testing.T) {
+	e := one(t, "flood", "", newEcho(t).addr)
+	before := rss(t, e.Pid())
+	c := dial(t, e.Addr("l"))
+	c.send("go\n")
+	time.Sleep(300 * time.Millisecond)
+	if grown := rss(t, e.Pid()) - before; grown > 32<<20 {
+		t.Errorf("Envoy grew by %d MiB while the client did not read", grown>>20)
+	}
+	if n, err := io.Copy(io.Discard, c.r); n != 64<<20 || err != nil {
+		t.Errorf("%d bytes came: %v", n, err)
+	}
+}
+
+func TestPauseReads(t *testing.T) {
+	e := one(t, "gate", "", newEcho(t).addr)
+	c := dial(t, e.Addr("l"))
+	c.send("pause\n")
+	time.Sleep(50 * time.Millisecond)
+	c.send("more\n")
+	c.want("resumed\n")
+	c.want("closed\n")
+}
+
+func TestTargetHalfCloses(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	got := make(chan string, 1)
+	go func() {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		io.WriteString(c, "the end\n")
+		c.(*net.TCPConn).CloseWrite()
+		rest, _ := io.ReadAll(c)
+		got <- string(rest)
+	}()
+	e := one(t, "passthrough", "", l.Addr().String())
+	c := dial(t, e.Addr("l"))
+	c.want("the end\n")
+	c.wantEnd()
+	c.send("still here\n")
+	c.Conn.(*net.TCPConn).CloseWrite()
+	if s := <-got; s != "still here\n" {
+		t.Errorf("the target got %q", s)
+	}
+}
+
+// Many short connections whose goroutines still post when they are gone.
+func TestChurn(t *testing.T) {
+	e := one(t, "poster", "", newEcho(t).addr)
+	addr := e.Addr("l")
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for i := range 150 {
+				c, err := net.Dial("tcp", addr)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				io.WriteString(c, "go\n")
+				if i%3 == 0 {
+					io.ReadFull(c, make([]byte, 100))
+				}
+				if i%2 == 0 {
+					c.(*net.TCPConn).SetLinger(0)
+				}
+				c.Close()
+			}
+		})
+	}
+	wg.Wait()
+	c := dial(t, addr)
+	c.send("go\n")
+	c.line()
+	c.Close()
+	eventually(t, func() error {
+		if n, err := e.Admin.OpenSessions(t.Context()); n != 0 || err != nil {
+			return fmt.Errorf("%d connections are left: %v", n, err)
+		}
+		return nil
+	})
+	if n := e.Stat("dynamicmodulescustom." + panicsCounter); n != 0 {
+		t.Errorf("%d panics", n)
 	}
 }
 
