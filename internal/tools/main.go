@@ -28,11 +28,11 @@ func main() {
 }
 
 func run(ctx context.Context, dir string, matrix bool) error {
-	versions := []string{envoy.Version}
-	if matrix {
-		versions = envoy.Matrix()
-	}
-	for _, v := range versions {
+	for _, r := range envoy.Releases() {
+		v := r.Version
+		if !matrix && v != envoy.Version {
+			continue
+		}
 		path, err := envoy.Ensure(ctx, dir, v)
 		if err != nil {
 			return err

@@ -1,0 +1,3 @@
+SELECT '\xdeadbeef'::bytea, 'abc'::bytea, decode('YWJj', 'base64'), encode('\x00ff', 'hex');
+SET bytea_output = 'escape';
+SELECT '\x00616263ff'::bytea;

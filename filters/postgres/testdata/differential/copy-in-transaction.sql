@@ -1,0 +1,9 @@
+CREATE TABLE t (a int);
+BEGIN;
+COPY t FROM STDIN;
+1
+2
+\.
+SELECT count(*) FROM t;
+ROLLBACK;
+SELECT count(*) FROM t;

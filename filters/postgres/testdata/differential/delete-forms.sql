@@ -1,0 +1,4 @@
+CREATE TABLE t AS SELECT g a FROM generate_series(1, 10) g;
+DELETE FROM t WHERE a > 8 RETURNING a;
+DELETE FROM t USING (VALUES (1), (2)) v(x) WHERE t.a = v.x;
+DELETE FROM t;

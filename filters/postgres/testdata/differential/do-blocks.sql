@@ -1,0 +1,3 @@
+DO $$ BEGIN CREATE TABLE t (a int); INSERT INTO t VALUES (1); END $$; SELECT * FROM t;
+DO LANGUAGE plpgsql 'BEGIN PERFORM 1/0; END';
+DO $$ DECLARE r record; BEGIN FOR r IN SELECT generate_series(1, 3) g LOOP RAISE NOTICE '%', r.g; END LOOP; END $$;

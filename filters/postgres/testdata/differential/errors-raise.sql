@@ -1,0 +1,2 @@
+DO $$ BEGIN RAISE EXCEPTION 'bad % thing', 1 USING DETAIL = 'd', HINT = 'h', ERRCODE = 'P1234'; END $$;
+DO $$ BEGIN RAISE NOTICE 'note'; RAISE WARNING 'warn'; RAISE INFO 'info'; RAISE LOG 'log'; END $$;

@@ -1,0 +1,6 @@
+SELEC 1;
+SELECT FROM WHERE;
+SELECT 'unterminated;
+';
+SELECT 1 +;
+INSERT INTO;

@@ -1,0 +1,1 @@
+CREATE TABLE t (r int4range, EXCLUDE USING gist (r WITH &&)); INSERT INTO t VALUES ('[1,5)'); INSERT INTO t VALUES ('[3,7)');

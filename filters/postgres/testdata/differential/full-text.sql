@@ -1,0 +1,1 @@
+SELECT to_tsvector('english', 'The quick foxes jumped'), to_tsquery('english', 'fox & jump'), to_tsvector('english', 'foxes') @@ to_tsquery('english', 'fox'), ts_headline('english', 'the fox', to_tsquery('english', 'fox'));

@@ -1,0 +1,5 @@
+CREATE TABLE t (k int PRIMARY KEY, v text);
+INSERT INTO t VALUES (1, 'a'), (2, 'b');
+MERGE INTO t USING (VALUES (2, 'B'), (3, 'C')) s(k, v) ON t.k = s.k
+  WHEN MATCHED THEN UPDATE SET v = s.v WHEN NOT MATCHED THEN INSERT VALUES (s.k, s.v);
+SELECT * FROM t ORDER BY k;

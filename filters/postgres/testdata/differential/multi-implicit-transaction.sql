@@ -1,0 +1,5 @@
+CREATE TABLE t (a int primary key);
+INSERT INTO t VALUES (1)\; INSERT INTO t VALUES (1);
+SELECT count(*) FROM t;
+INSERT INTO t VALUES (1)\; COMMIT\; INSERT INTO t VALUES (1);
+SELECT count(*) FROM t;

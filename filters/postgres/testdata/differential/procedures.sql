@@ -1,0 +1,6 @@
+CREATE TABLE t (a int);
+CREATE PROCEDURE p(INOUT x int) LANGUAGE plpgsql AS $$ BEGIN INSERT INTO t VALUES (x); COMMIT; x := x * 2; END $$;
+CALL p(5);
+SELECT * FROM t;
+BEGIN; CALL p(6); ROLLBACK;
+CALL nosuch();

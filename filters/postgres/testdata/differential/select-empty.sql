@@ -1,0 +1,5 @@
+;
+SELECT;
+SELECT WHERE false;
+-- only a comment
+/* block */

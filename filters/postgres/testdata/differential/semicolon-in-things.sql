@@ -1,0 +1,1 @@
+SELECT 'a;b', $$c;d$$, "e;f" FROM (SELECT 1 AS "e;f") t; CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; SELECT 2; END; SELECT f();

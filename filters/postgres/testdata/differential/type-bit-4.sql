@@ -1,0 +1,13 @@
+SET timezone = 'UTC';
+CREATE TABLE t (id int, v bit(4), d bit(4) DEFAULT B'1010');
+INSERT INTO t (id, v) VALUES (1, B'1010'), (2, B'0000'), (3, B'1111'), (9, NULL);
+SELECT * FROM t ORDER BY id;
+SELECT id, v IS NULL, v::text, pg_typeof(v) FROM t ORDER BY id;
+SELECT B'1010'::bit(4) AS lit, ARRAY[v]::text FROM t ORDER BY id;
+COPY t TO STDOUT;
+COPY t (v) TO STDOUT WITH (FORMAT csv);
+SELECT 'not a value ((('::bit(4);
+UPDATE t SET v = d WHERE id = 9 RETURNING *;
+SELECT to_json(v), row_to_json(t) FROM t ORDER BY id;
+PREPARE p (bit(4)) AS INSERT INTO t (id, v) VALUES (10, $1) RETURNING v;
+EXECUTE p(B'1010');

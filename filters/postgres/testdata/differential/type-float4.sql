@@ -1,0 +1,14 @@
+SET timezone = 'UTC';
+CREATE TABLE t (id int, v float4, d float4 DEFAULT 1.5);
+INSERT INTO t (id, v) VALUES (1, 1.5), (2, 'NaN'), (3, 1e-30), (9, NULL);
+SELECT * FROM t ORDER BY id;
+SELECT id, v IS NULL, v::text, pg_typeof(v) FROM t ORDER BY id;
+SELECT 1.5::float4 AS lit, ARRAY[v]::text FROM t ORDER BY id;
+COPY t TO STDOUT;
+COPY t (v) TO STDOUT WITH (FORMAT csv);
+SELECT $1::float4 AS p \bind 'NaN' \g
+SELECT 'not a value ((('::float4;
+UPDATE t SET v = d WHERE id = 9 RETURNING *;
+SELECT to_json(v), row_to_json(t) FROM t ORDER BY id;
+PREPARE p (float4) AS INSERT INTO t (id, v) VALUES (10, $1) RETURNING v;
+EXECUTE p(1.5);

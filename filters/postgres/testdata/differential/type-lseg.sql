@@ -1,0 +1,14 @@
+SET timezone = 'UTC';
+CREATE TABLE t (id int, v lseg, d lseg DEFAULT '[(0,0),(1,1)]');
+INSERT INTO t (id, v) VALUES (1, '[(0,0),(1,1)]'), (2, '((1,2),(3,4))'), (3, '[(0,0),(0,0)]'), (9, NULL);
+SELECT * FROM t ORDER BY id;
+SELECT id, v IS NULL, v::text, pg_typeof(v) FROM t ORDER BY id;
+SELECT '[(0,0),(1,1)]'::lseg AS lit, ARRAY[v]::text FROM t ORDER BY id;
+COPY t TO STDOUT;
+COPY t (v) TO STDOUT WITH (FORMAT csv);
+SELECT $1::lseg AS p \bind '((1,2),(3,4))' \g
+SELECT 'not a value ((('::lseg;
+UPDATE t SET v = d WHERE id = 9 RETURNING *;
+SELECT to_json(v), row_to_json(t) FROM t ORDER BY id;
+PREPARE p (lseg) AS INSERT INTO t (id, v) VALUES (10, $1) RETURNING v;
+EXECUTE p('[(0,0),(1,1)]');

@@ -1,0 +1,14 @@
+SET timezone = 'UTC';
+CREATE TABLE t (id int, v macaddr, d macaddr DEFAULT '08:00:2b:01:02:03');
+INSERT INTO t (id, v) VALUES (1, '08:00:2b:01:02:03'), (2, '08002b010203'), (3, '00:00:00:00:00:00'), (9, NULL);
+SELECT * FROM t ORDER BY id;
+SELECT id, v IS NULL, v::text, pg_typeof(v) FROM t ORDER BY id;
+SELECT '08:00:2b:01:02:03'::macaddr AS lit, ARRAY[v]::text FROM t ORDER BY id;
+COPY t TO STDOUT;
+COPY t (v) TO STDOUT WITH (FORMAT csv);
+SELECT $1::macaddr AS p \bind '08002b010203' \g
+SELECT 'not a value ((('::macaddr;
+UPDATE t SET v = d WHERE id = 9 RETURNING *;
+SELECT to_json(v), row_to_json(t) FROM t ORDER BY id;
+PREPARE p (macaddr) AS INSERT INTO t (id, v) VALUES (10, $1) RETURNING v;
+EXECUTE p('08:00:2b:01:02:03');

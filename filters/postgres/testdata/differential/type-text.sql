@@ -1,0 +1,13 @@
+SET timezone = 'UTC';
+CREATE TABLE t (id int, v text, d text DEFAULT 'plain');
+INSERT INTO t (id, v) VALUES (1, 'plain'), (2, E'tab\tnl\n'), (3, ''), (9, NULL);
+SELECT * FROM t ORDER BY id;
+SELECT id, v IS NULL, v::text, pg_typeof(v) FROM t ORDER BY id;
+SELECT 'plain'::text AS lit, ARRAY[v]::text FROM t ORDER BY id;
+COPY t TO STDOUT;
+COPY t (v) TO STDOUT WITH (FORMAT csv);
+SELECT 'not a value ((('::text;
+UPDATE t SET v = d WHERE id = 9 RETURNING *;
+SELECT to_json(v), row_to_json(t) FROM t ORDER BY id;
+PREPARE p (text) AS INSERT INTO t (id, v) VALUES (10, $1) RETURNING v;
+EXECUTE p('plain');

@@ -1,0 +1,14 @@
+SET timezone = 'UTC';
+CREATE TABLE t (id int, v tsvector, d tsvector DEFAULT 'a b');
+INSERT INTO t (id, v) VALUES (1, 'a b'), (2, 'x:1A y:2'), (3, ''), (9, NULL);
+SELECT * FROM t ORDER BY id;
+SELECT id, v IS NULL, v::text, pg_typeof(v) FROM t ORDER BY id;
+SELECT 'a b'::tsvector AS lit, ARRAY[v]::text FROM t ORDER BY id;
+COPY t TO STDOUT;
+COPY t (v) TO STDOUT WITH (FORMAT csv);
+SELECT $1::tsvector AS p \bind 'x:1A y:2' \g
+SELECT 'not a value ((('::tsvector;
+UPDATE t SET v = d WHERE id = 9 RETURNING *;
+SELECT to_json(v), row_to_json(t) FROM t ORDER BY id;
+PREPARE p (tsvector) AS INSERT INTO t (id, v) VALUES (10, $1) RETURNING v;
+EXECUTE p('a b');

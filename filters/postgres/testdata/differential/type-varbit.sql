@@ -1,0 +1,13 @@
+SET timezone = 'UTC';
+CREATE TABLE t (id int, v varbit, d varbit DEFAULT B'1');
+INSERT INTO t (id, v) VALUES (1, B'1'), (2, B''), (3, B'10101'), (9, NULL);
+SELECT * FROM t ORDER BY id;
+SELECT id, v IS NULL, v::text, pg_typeof(v) FROM t ORDER BY id;
+SELECT B'1'::varbit AS lit, ARRAY[v]::text FROM t ORDER BY id;
+COPY t TO STDOUT;
+COPY t (v) TO STDOUT WITH (FORMAT csv);
+SELECT 'not a value ((('::varbit;
+UPDATE t SET v = d WHERE id = 9 RETURNING *;
+SELECT to_json(v), row_to_json(t) FROM t ORDER BY id;
+PREPARE p (varbit) AS INSERT INTO t (id, v) VALUES (10, $1) RETURNING v;
+EXECUTE p(B'1');
