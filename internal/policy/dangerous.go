@@ -41,10 +41,10 @@ var dangers = []danger{
 	{featureLargeObject, "", "", true},
 }
 
-// dangerousNames are the features that block unless an allow or hold rule names
+// DangerousFeatures are the features that block unless an allow or hold rule names
 // them in features_allowed; those for which masks is true do so only while
 // column masks are in force.
-func dangerousNames() []string {
+func DangerousFeatures() []string {
 	out := make([]string, 0, len(dangers))
 	for _, d := range dangers {
 		out = append(out, d.feature)

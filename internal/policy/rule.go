@@ -100,7 +100,7 @@ func (r Rule) validate() string {
 func (w When) validate(allowed []string) string {
 	for _, f := range allowed {
 		if !isDangerous(f) {
-			return fmt.Sprintf("features_allowed: %q is not one of %s", f, strings.Join(dangerousNames(), ", "))
+			return fmt.Sprintf("features_allowed: %q is not one of %s", f, strings.Join(DangerousFeatures(), ", "))
 		}
 	}
 	for _, v := range w.Verbs {
