@@ -57,8 +57,6 @@ func (id *Identity) complete(dir, data string) {
 		id.EndSessionsAtExpiry = new(true)
 	}
 	for i := range id.OIDC {
-		setDefault(&id.OIDC[i].Subject, "sub")
-		setDefault(&id.OIDC[i].GroupsClaim, "groups")
 		anchor(dir, &id.OIDC[i].CA)
 	}
 }

@@ -15,13 +15,14 @@ import (
 type Config struct {
 	// Data is the folder for keys, sockets, records and the index. Made with
 	// mode 0700 when it is missing.
-	Data     string   `yaml:"data"`
-	Admin    Admin    `yaml:"admin"`
-	Envoy    Envoy    `yaml:"envoy"`
-	Identity Identity `yaml:"identity"`
-	Vault    Vault    `yaml:"vault"`
-	Targets  []Target `yaml:"targets"`
-	Policy   Policy   `yaml:"policy"`
+	Data      string    `yaml:"data"`
+	Admin     Admin     `yaml:"admin"`
+	Envoy     Envoy     `yaml:"envoy"`
+	Identity  Identity  `yaml:"identity"`
+	Approvals Approvals `yaml:"approvals"`
+	Vault     Vault     `yaml:"vault"`
+	Targets   []Target  `yaml:"targets"`
+	Policy    Policy    `yaml:"policy"`
 
 	// File is the path that the config was read from.
 	File string `yaml:"-"`
@@ -127,20 +128,28 @@ type Issuer struct {
 
 // OIDC is an OpenID Connect issuer whose JWTs are accepted.
 type OIDC struct {
-	Issuer    string   `yaml:"issuer"`
-	Audiences []string `yaml:"audiences"`
-	// JWKSURL overrides discovery.
-	JWKSURL string `yaml:"jwks_url"`
-	// CA is a PEM file for the issuer's own TLS certificate.
-	CA string `yaml:"ca"`
-	// Subject is the claim that becomes the subject ("sub" by default), and
-	// SubjectPrefix is put before it ("user:", "ci:").
-	Subject       string `yaml:"subject"`
-	SubjectPrefix string `yaml:"subject_prefix"`
-	GroupsClaim   string `yaml:"groups_claim"`
-	GroupPrefix   string `yaml:"group_prefix"`
+	Issuer     string   `yaml:"issuer"`
+	Audiences  []string `yaml:"audiences"`
+	Algorithms []string `yaml:"algorithms"`
+	JWKSURL    string   `yaml:"jwks_url"` // instead of discovery
+	CA         string   `yaml:"ca"`       // PEM file for the issuer's own certificate
 	// AllowHTTP accepts an http:// issuer, on loopback only.
 	AllowHTTP bool `yaml:"allow_http"`
+
+	// Shape names a known kind of token: "github", "gitlab", "kubernetes".
+	Shape string `yaml:"shape"`
+	// Subject is a claim or a template of claims in braces; SubjectPrefix is
+	// put before it ("user:").
+	Subject       string   `yaml:"subject"`
+	SubjectPrefix string   `yaml:"subject_prefix"`
+	OnBehalfOf    string   `yaml:"on_behalf_of"` // template of the principal
+	ActorPrefix   string   `yaml:"actor_prefix"`
+	GroupsClaim   string   `yaml:"groups_claim"`
+	GroupPrefix   string   `yaml:"group_prefix"`
+	Groups        []string `yaml:"groups"` // given to everyone of this issuer
+	Claims        []string `yaml:"claims"` // that policy sees
+	// AllowUnverifiedEmail lets {email} be used without "email_verified".
+	AllowUnverifiedEmail bool `yaml:"allow_unverified_email"`
 }
 
 // TrustDomain is a SPIFFE trust domain whose client certificates prove an
@@ -149,7 +158,25 @@ type TrustDomain struct {
 	Name   string   `yaml:"name"`
 	Groups []string `yaml:"groups"` // given to every member
 	// Paths are globs over the SPIFFE ID's path that are accepted; empty: all.
-	Paths []string `yaml:"paths"`
+	Paths    []string        `yaml:"paths"`
+	Mappings []SPIFFEMapping `yaml:"mappings"`
+}
+
+// SPIFFEMapping names the members of a trust domain under a path.
+type SPIFFEMapping struct {
+	Path    string   `yaml:"path"`
+	Subject string   `yaml:"subject"` // template of the path's segments, {1}, {2} …
+	Groups  []string `yaml:"groups"`
+}
+
+// Approvals are what holds of every policy obey.
+type Approvals struct {
+	// Approvers are the groups for holds for which policy names none.
+	Approvers []string `yaml:"approvers"`
+	// MinQuorum is the least number of approvers, whatever policy says.
+	MinQuorum int `yaml:"min_quorum"`
+	// AllowDelegated lets agents, and those who act for others, decide.
+	AllowDelegated bool `yaml:"allow_delegated"`
 }
 
 // Vault is the OpenBao or Vault server behind vault: references.

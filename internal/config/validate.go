@@ -40,6 +40,9 @@ func (c *Config) validate(p *problems) {
 	}
 	c.validatePorts(p)
 	c.validatePolicy(p)
+	if n := c.Approvals.MinQuorum; n < 0 || n > 16 {
+		p.addf("approvals.min_quorum", "must be between 0 and 16")
+	}
 }
 
 func (a *Admin) validate(p *problems) {
@@ -129,6 +132,7 @@ func (id *Identity) validate(p *problems) {
 		if len(o.Audiences) == 0 {
 			p.addf(path, "audiences is missing: without it, a token made for anybody else would be accepted")
 		}
+		p.oneOf(path+".shape", o.Shape, "", "github", "gitlab", "kubernetes")
 		if seen[o.Issuer] {
 			p.addf(path+".issuer", "%q is listed twice", o.Issuer)
 		}
@@ -182,7 +186,7 @@ func (p *problems) name(path, name string) {
 
 func (p *problems) oneOf(path, v string, allowed ...string) {
 	if !slices.Contains(allowed, v) {
-		p.addf(path, "%q is not one of %s", v, strings.Join(allowed, ", "))
+		p.addf(path, "%q is not one of %s", v, strings.TrimPrefix(strings.Join(allowed, ", "), ", "))
 	}
 }
 
