@@ -19,6 +19,7 @@ import (
 	"syscall"
 	"time"
 
+	"dragoman.dev/dragoman/examples/demo/shop"
 	"dragoman.dev/dragoman/internal/pgserver"
 )
 
@@ -51,7 +52,7 @@ func run(tools, binary, config string, port int) error {
 	if err != nil {
 		return err
 	}
-	if err := fill(ctx, db, password); err != nil {
+	if err := shop.Fill(ctx, db, password); err != nil {
 		return err
 	}
 	return gateway(ctx, binary, config)

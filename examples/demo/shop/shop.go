@@ -1,4 +1,6 @@
-package main
+// Package shop is the demo's database: customers with things worth hiding, and
+// their orders. The demo and the tests of its policy fill it.
+package shop
 
 import (
 	"context"
@@ -16,13 +18,18 @@ import (
 //go:embed shop.sql
 var schema string
 
+// How many rows the tables have.
 const (
-	customers = 1200
-	orders    = 5000
+	Customers = 1200
+	Orders    = 5000
 )
 
-// fill makes the database `shop`: the same rows at every start.
-func fill(ctx context.Context, s *pgserver.Server, password string) error {
+// User is the role that the gateway logs in as.
+const User = "dragoman_demo"
+
+// Fill makes the database `shop` on the server, with the password for User:
+// the same rows at every start.
+func Fill(ctx context.Context, s *pgserver.Server, password string) error {
 	root, err := pgx.Connect(ctx, s.URL("postgres"))
 	if err != nil {
 		return err
@@ -41,11 +48,11 @@ func fill(ctx context.Context, s *pgserver.Server, password string) error {
 		return fmt.Errorf("creating the demo's tables: %w", err)
 	}
 	rng := rand.New(rand.NewPCG(1, 2))
-	if err := copyRows(ctx, db, "customers", []string{"id", "name", "email", "ssn", "card", "notes"}, customers,
+	if err := copyRows(ctx, db, "customers", []string{"id", "name", "email", "ssn", "card", "notes"}, Customers,
 		func(i int) []any { return customer(rng, i+1) }); err != nil {
 		return err
 	}
-	if err := copyRows(ctx, db, "orders", []string{"id", "customer_id", "item", "quantity", "amount", "placed_at"}, orders,
+	if err := copyRows(ctx, db, "orders", []string{"id", "customer_id", "item", "quantity", "amount", "placed_at"}, Orders,
 		func(i int) []any { return order(rng, i+1) }); err != nil {
 		return err
 	}
@@ -100,7 +107,7 @@ func card(rng *rand.Rand) string {
 
 func order(rng *rand.Rand, id int) []any {
 	n := 1 + rng.IntN(5)
-	return []any{id, 1 + rng.IntN(customers), items[rng.IntN(len(items))], n,
+	return []any{id, 1 + rng.IntN(Customers), items[rng.IntN(len(items))], n,
 		fmt.Sprintf("%d.%02d", n*(5+rng.IntN(90)), rng.IntN(100)),
 		time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(rng.IntN(300*24)) * time.Hour)}
 }
