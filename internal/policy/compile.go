@@ -70,7 +70,7 @@ func Compile(ctx context.Context, b Bundle, opts ...Option) (*Engine, error) {
 			return nil, fmt.Errorf("policy data: %w", err)
 		}
 	}
-	if err := checkMasks(b); err != nil {
+	if err := checkEncoded(b); err != nil {
 		return nil, err
 	}
 	q, err := rego.New(rego.Query(entrypoint), rego.Compiler(c), rego.Store(store),

@@ -11,7 +11,7 @@ import (
 // uncovered names the first part of the action that no allow or hold covers.
 func uncovered(a *action.Action, all []candidate) *Decision {
 	if len(all) == 0 {
-		return refuse("no rule allows "+describe(a), "ask for a rule that allows it, or do something that is allowed")
+		return refuse("no rule allows "+describe(a), "")
 	}
 	if d := uncoveredFeature(a, all); d != nil {
 		return d
@@ -78,6 +78,9 @@ func uncoveredObject(a *action.Action, verbs []string, some func(func(*candidate
 }
 
 func refuse(reason, hint string) *Decision {
+	if hint == "" {
+		hint = "do it another way, or ask whoever runs this gateway for a rule that allows it"
+	}
 	return &Decision{Rule: RuleDefault, Reason: reason, Hint: hint}
 }
 

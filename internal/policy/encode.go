@@ -1,8 +1,12 @@
 package policy
 
 import (
+	"encoding/json"
+	"fmt"
 	"strings"
 	"time"
+
+	"dragoman.dev/dragoman/internal/mask"
 )
 
 // Names of the built-in rule groups that Source.Off can turn off.
@@ -16,10 +20,18 @@ const (
 const reservedKey = "dragoman"
 
 // encode turns rules and masks into the form that library.rego reads: every
-// field present, globs split and escaped.
+// field present, globs split and escaped, and the rules' indexes by group, so that
+// the cost of a verdict goes with the rules for one's own groups.
 func encode(rules []Rule, masks []MaskRule, off []string) map[string]any {
-	rs := make([]any, 0, len(rules))
-	for _, r := range rules {
+	rs, anyone, byGroup := make([]any, 0, len(rules)), []any{}, map[string]any{}
+	for i, r := range rules {
+		if len(r.When.Groups) == 0 {
+			anyone = append(anyone, i)
+		}
+		for _, g := range r.When.Groups {
+			of, _ := byGroup[g].([]any)
+			byGroup[g] = append(of, i)
+		}
 		rs = append(rs, map[string]any{"verdict": r.Verdict, "when": encodeWhen(r.When), "out": encodeOut(r)})
 	}
 	ms := make([]any, 0, len(masks))
@@ -33,7 +45,7 @@ func encode(rules []Rule, masks []MaskRule, off []string) map[string]any {
 			},
 		})
 	}
-	return map[string]any{"rules": rs, "masks": ms, "off": list(off)}
+	return map[string]any{"rules": rs, "anyone": anyone, "by_group": byGroup, "masks": ms, "off": list(off)}
 }
 
 func encodeOut(r Rule) map[string]any {
@@ -101,4 +113,38 @@ func dotted(in []string, n int) []any {
 		}
 	}
 	return out
+}
+
+// checkEncoded refuses a bundle whose rules are not in the form of encode, as
+// from another version of it, and masks that do not compile.
+func checkEncoded(b Bundle) error {
+	part, ok := b.Data[reservedKey]
+	if !ok {
+		return nil
+	}
+	dragoman, _ := part.(map[string]any)
+	for _, k := range []string{"rules", "anyone", "masks", "off"} {
+		if _, ok := dragoman[k].([]any); !ok {
+			return &Problem{File: "bundle", Message: "data.dragoman." + k + " is not a list"}
+		}
+	}
+	if _, ok := dragoman["by_group"].(map[string]any); !ok {
+		return &Problem{File: "bundle", Message: "data.dragoman.by_group is not an object"}
+	}
+	for _, m := range dragoman["masks"].([]any) {
+		body, err := json.Marshal(m)
+		if err != nil {
+			return fmt.Errorf("policy masks: %w", err)
+		}
+		var in struct {
+			Out mask.Spec `json:"out"`
+		}
+		if err := json.Unmarshal(body, &in); err != nil {
+			return fmt.Errorf("policy masks: %w", err)
+		}
+		if _, err := mask.Compile([]mask.Spec{in.Out}, nil); err != nil {
+			return &Problem{File: "masks", Message: fmt.Sprintf("mask %s: %v", in.Out.Name, err)}
+		}
+	}
+	return nil
 }

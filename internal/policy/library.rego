@@ -32,8 +32,17 @@ objects := array.concat(input.action.reads, input.action.writes)
 
 # Rules ------------------------------------------------------------------
 
+# Rules for one of the identity's groups, or for any.
+eligible contains order if some order in data.dragoman.anyone
+
+eligible contains order if {
+	some group in input.identity.groups
+	some order in data.dragoman.by_group[group]
+}
+
 rule_verdicts contains verdict if {
-	some order, rule in data.dragoman.rules
+	some order in eligible
+	rule := data.dragoman.rules[order]
 	rule.verdict == "allow"
 	applies(rule.when)
 	covers := coverage(rule.when)
@@ -42,7 +51,8 @@ rule_verdicts contains verdict if {
 }
 
 rule_verdicts contains verdict if {
-	some order, rule in data.dragoman.rules
+	some order in eligible
+	rule := data.dragoman.rules[order]
 	rule.verdict != "allow"
 	applies(rule.when)
 	touches(rule.when)
@@ -65,9 +75,8 @@ applies(when) if {
 	}
 }
 
-# about: who and where.
+# about: who and where, the groups apart, which eligible has seen to.
 about(when) if {
-	listed(when.groups, input.identity.groups)
 	listed(when.issuers, [input.identity.issuer])
 	globbed(when.targets, [input.target.name])
 	globbed(when.subjects, input.identity.actors)
@@ -278,7 +287,8 @@ builtin_verdicts contains {
 } if {
 	input.action.kind == "connect"
 	not "connect" in data.dragoman.off
-	some rule in data.dragoman.rules
+	some order in eligible
+	rule := data.dragoman.rules[order]
 	rule.verdict != "block"
 	about(rule.when)
 }

@@ -134,3 +134,53 @@ func TestBundleTravels(t *testing.T) {
 		t.Errorf("%+v", d)
 	}
 }
+
+// A bundle that was not made by this version's loader does not come into force.
+func TestOddBundlesAreRefused(t *testing.T) {
+	for name, data := range map[string]any{
+		"not an object": 1, "empty": map[string]any{},
+		"no index":  map[string]any{"rules": []any{}, "masks": []any{}, "off": []any{}},
+		"mask":      encodeWith("masks", []any{map[string]any{"out": map[string]any{"name": "m", "way": "x"}}}),
+		"mask junk": encodeWith("masks", []any{1}),
+		"groups":    encodeWith("by_group", []any{}),
+	} {
+		if ps := Check(Bundle{Data: map[string]any{"dragoman": data}}); len(ps) == 0 {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+	if ps := Check(Bundle{Data: map[string]any{"dragoman": encode(nil, nil, nil)}}); len(ps) != 0 {
+		t.Error(ps)
+	}
+}
+
+func encodeWith(key string, value any) map[string]any {
+	m := encode(nil, nil, nil)
+	m[key] = value
+	return m
+}
+
+// Whatever is in rules.yaml: an error or a policy, no panic; and what is accepted compiles.
+func FuzzRules(f *testing.F) {
+	demo, err := os.ReadFile("testdata/demo/rules.yaml")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(string(demo))
+	f.Add("- {name: a, verdict: hold, approvers: [x], timeout: 5m, when: {tables: [\"a.*\"], features: {copy: out}}}")
+	f.Add("off: [session]\nmasks: [{name: m, columns: [\"\\\"a.b\\\".c\"]}]")
+	f.Add("- &a {name: x, verdict: allow, when: {labels: {<<: *a}}}")
+	f.Fuzz(func(t *testing.T, text string) {
+		l := loader{modules: map[string]string{}, data: map[string]any{}}
+		l.readRules("rules.yaml", []byte(text))
+		if len(l.problems) > 0 {
+			return
+		}
+		b := Bundle{Data: map[string]any{"dragoman": encode(l.rules, l.masks, l.off)}}
+		if _, err := revision(b); err != nil {
+			t.Skip() // features that JSON cannot hold, such as NaN
+		}
+		if ps := Check(b); len(ps) > 0 {
+			t.Error(ps)
+		}
+	})
+}

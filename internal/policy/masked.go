@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 
@@ -23,28 +22,6 @@ func newPlan(specs []mask.Spec) (*plan, error) {
 	p.compiled, err = mask.Compile(specs, nil)
 	p.columns = slices.ContainsFunc(specs, func(s mask.Spec) bool { return len(s.Columns) > 0 })
 	return p, err
-}
-
-// checkMasks finds masks of the bundle that do not compile.
-func checkMasks(b Bundle) error {
-	dragoman, _ := b.Data[reservedKey].(map[string]any)
-	masks, _ := dragoman["masks"].([]any)
-	for _, m := range masks {
-		body, err := json.Marshal(m)
-		if err != nil {
-			return fmt.Errorf("policy masks: %w", err)
-		}
-		var in struct {
-			Out mask.Spec `json:"out"`
-		}
-		if err := json.Unmarshal(body, &in); err != nil {
-			return fmt.Errorf("policy masks: %w", err)
-		}
-		if _, err := mask.Compile([]mask.Spec{in.Out}, nil); err != nil {
-			return &Problem{File: "masks", Message: fmt.Sprintf("mask %s: %v", in.Out.Name, err)}
-		}
-	}
-	return nil
 }
 
 // invariants are what masks ask of a statement, whatever the rules say. nil
