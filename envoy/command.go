@@ -31,8 +31,8 @@ const (
 	goMaxProcs = "4"
 )
 
-// Command is not started. The child gets a SIGTERM when the thread that starts it
-// dies, so start it from a goroutine that is locked to its thread.
+// Command is not started. The kernel kills the child when the thread that starts it
+// ends, so start it from a goroutine that is locked to its thread.
 func (p Process) Command() *exec.Cmd {
 	args := []string{"--config-path", p.Bootstrap, "--log-format", logFormat,
 		"--disable-hot-restart"}

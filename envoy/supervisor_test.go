@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	bootstrapv3 "github.com/envoyproxy/go-control-plane/envoy/config/bootstrap/v3"
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 
@@ -48,7 +49,8 @@ func (b *syncBuffer) String() string {
 	return b.sb.String()
 }
 
-func supervise(t *testing.T, kind string, change func(*envoy.Options)) *supervised {
+// configured writes the bootstrap of an Envoy without a control plane.
+func configured(t *testing.T, change func(*bootstrapv3.Bootstrap)) (config string, admin *envoy.Admin) {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "sup-")
 	if err != nil {
@@ -61,18 +63,33 @@ func supervise(t *testing.T, kind string, change func(*envoy.Options)) *supervis
 		t.Fatal(err)
 	}
 	b.DynamicResources = nil
-	b.StaticResources.Clusters = []*clusterv3.Cluster{envoytest.Cluster("target", echoServer(t))}
-	b.StaticResources.Listeners = []*listenerv3.Listener{
-		envoytest.Listener("l", envoytest.NetworkFilter(t, kind, nil), envoytest.TCPProxy(t, "target"))}
+	change(b)
 	raw, err := envoy.MarshalBootstrap(b)
 	if err != nil {
 		t.Fatal(err)
 	}
-	config := filepath.Join(dir, "bootstrap.json")
+	config = filepath.Join(dir, "bootstrap.json")
 	if err := os.WriteFile(config, raw, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s := &supervised{t: t, admin: envoy.NewAdmin(socket), pids: make(chan int, 10), done: make(chan error, 1), log: &syncBuffer{}}
+	return config, envoy.NewAdmin(socket)
+}
+
+// idleEnvoy has no listener.
+func idleEnvoy(t *testing.T) (binary, config string, admin *envoy.Admin) {
+	t.Helper()
+	config, admin = configured(t, func(*bootstrapv3.Bootstrap) {})
+	return envoytest.Binary(t), config, admin
+}
+
+func supervise(t *testing.T, kind string, change func(*envoy.Options)) *supervised {
+	t.Helper()
+	config, admin := configured(t, func(b *bootstrapv3.Bootstrap) {
+		b.StaticResources.Clusters = []*clusterv3.Cluster{envoytest.Cluster("target", echoServer(t))}
+		b.StaticResources.Listeners = []*listenerv3.Listener{
+			envoytest.Listener("l", envoytest.NetworkFilter(t, kind, nil), envoytest.TCPProxy(t, "target"))}
+	})
+	s := &supervised{t: t, admin: admin, pids: make(chan int, 10), done: make(chan error, 1), log: &syncBuffer{}}
 	o := envoy.Options{
 		Process: envoy.Process{Binary: envoytest.Binary(t), Bootstrap: config, Concurrency: 1,
 			ModuleDir: filepath.Dir(envoytest.Module(t, "modtest"))},
