@@ -180,18 +180,21 @@ func (s *Service) grant(ctx context.Context, log *slog.Logger, live Live, d poli
 		log.Error("a session is refused: no credentials for the target", "err", err)
 		return check.OpenResponse{}, unavailable
 	}
+	expires := live.Identity.Expires
+	if !s.OutliveCredential {
+		live.Ends = expires
+	}
 	if err := s.Sessions.Add(ctx, live); err != nil {
 		log.Error("a session is refused: it cannot be registered", "err", err)
 		return check.OpenResponse{}, unavailable
 	}
-	ends := live.Identity.Expires
 	err = s.Authenticator.Recheck(ctx, identity.Proof{Identity: live.Identity, Issued: live.Issued})
-	if err != nil || !ends.IsZero() && !s.Now().Before(ends) {
+	if err != nil || !expires.IsZero() && !s.Now().Before(expires) {
 		s.Sessions.Ended(live.Session.ID)
 		log.Warn("a session is refused: the credential ended while it was opened", "err", err)
 		return check.OpenResponse{}, &check.Refusal{Code: check.CodeUnauthenticated, Rule: "identity.unauthenticated", Message: msgUnauthenticated, Hint: hintUnauthenticated}
 	}
-	log.Info("a session is opened", "session", live.Session.ID, "rule", d.Rule, "ends", ends)
+	log.Info("a session is opened", "session", live.Session.ID, "rule", d.Rule, "ends", live.Ends)
 	return check.OpenResponse{Session: live.Session.ID, Identity: live.Identity, Target: live.Target, Decision: d,
-		Credentials: creds, MaskKey: s.MaskKey, Ends: ends}, nil
+		Credentials: creds, MaskKey: s.MaskKey, Ends: live.Ends}, nil
 }

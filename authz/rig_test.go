@@ -107,7 +107,7 @@ func (w *world) policyIs(d policy.Decision) {
 	w.decide = d
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "authz") // short: a unix socket's path has 108 bytes
 	if err != nil {
@@ -135,7 +135,12 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if w.sessions, err = NewSessions(t.Context(), db, w.tokens, w.ender, time.Now, log); err != nil {
+	relaxed, err := sqlitedb.OpenRelaxed(filepath.Join(dir, "authz.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { relaxed.Close() })
+	if w.sessions, err = NewSessions(t.Context(), relaxed, w.tokens, w.ender, time.Now, log); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(w.sessions.Close)
@@ -156,7 +161,7 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-func (w *world) serve(t *testing.T, svc *Service, path string) {
+func (w *world) serve(t testing.TB, svc *Service, path string) {
 	t.Helper()
 	l, err := net.Listen("unix", path)
 	if err != nil {

@@ -53,7 +53,7 @@ type Targets interface {
 	Credentials(ctx context.Context, name string) (check.Credentials, error)
 }
 
-// Options of a Service. All but Node, Lockout and HoldTimeout must be set.
+// Options of a Service. All without a default must be set.
 type Options struct {
 	Authenticator Authenticator
 	Judge         Judge
@@ -67,8 +67,11 @@ type Options struct {
 	Lockout LockoutConfig
 	// HoldTimeout is for holds of the connect action whose policy gives none.
 	HoldTimeout time.Duration
-	Now         func() time.Time
-	Log         *slog.Logger
+	// OutliveCredential lets a session go on when the credential that opened
+	// it has expired (a revocation still ends it).
+	OutliveCredential bool
+	Now               func() time.Time
+	Log               *slog.Logger
 }
 
 // DefaultHoldTimeout is how long a connect action is held when nothing says otherwise.

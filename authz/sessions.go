@@ -30,6 +30,8 @@ type Live struct {
 	Issued   time.Time         `json:"issued,omitzero"` // of the credential
 	Target   policy.Target     `json:"target"`
 	Node     string            `json:"node"`
+	// Ends is when it must end; zero means that no time is set.
+	Ends time.Time `json:"ends,omitzero"`
 }
 
 func (l Live) proof() identity.Proof { return identity.Proof{Identity: l.Identity, Issued: l.Issued} }
@@ -81,7 +83,9 @@ CREATE TABLE live_session (
 `}
 
 // NewSessions loads the sessions that were live when the control plane
-// stopped, and ends those that were revoked or expired meanwhile.
+// stopped, and ends those that were revoked or expired meanwhile. db may be one
+// of sqlitedb.OpenRelaxed, which makes opening a session quicker: sessions do not
+// outlive the machine.
 func NewSessions(ctx context.Context, db *sql.DB, revs identity.Revocations, ender SessionEnder, now func() time.Time, log *slog.Logger) (*Sessions, error) {
 	if err := sqlitedb.Migrate(ctx, db, "live_session", sessionSchema...); err != nil {
 		return nil, err
@@ -159,8 +163,8 @@ func (s *Sessions) keep(l Live) {
 	defer s.mu.Unlock()
 	e := &entry{Live: l, gone: make(chan struct{})}
 	s.live[l.Session.ID] = e
-	if ends := l.Identity.Expires; !ends.IsZero() {
-		e.expiry = time.AfterFunc(max(0, ends.Sub(s.now())), func() { s.end(l.Session.ID, EndExpired) })
+	if !l.Ends.IsZero() {
+		e.expiry = time.AfterFunc(max(0, l.Ends.Sub(s.now())), func() { s.end(l.Session.ID, EndExpired) })
 	}
 }
 

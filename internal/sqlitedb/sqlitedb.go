@@ -19,7 +19,22 @@ import (
 // Open opens or creates the database at path (mode 0600): WAL, so that
 // readers do not wait for the writer; every commit synced; writers wait up to
 // 10 s for each other and take the write lock when they begin.
-func Open(path string) (*sql.DB, error) {
+func Open(path string) (*sql.DB, error) { return open(path, "FULL") }
+
+// OpenRelaxed opens like Open, but does not wait for the disk at every
+// commit: what is committed survives the death of the process, and not always that of
+// the machine. It is for tables about things that do not survive that either.
+// One file may be open in both ways. It has one connection: writers queue in
+// order, where SQLite would let them poll.
+func OpenRelaxed(path string) (*sql.DB, error) {
+	db, err := open(path, "NORMAL")
+	if err == nil {
+		db.SetMaxOpenConns(1)
+	}
+	return db, err
+}
+
+func open(path, synchronous string) (*sql.DB, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("sqlitedb: %w", err)
 	}
@@ -29,7 +44,7 @@ func Open(path string) (*sql.DB, error) {
 	}
 	f.Close()
 	q := url.Values{"_txlock": {"immediate"}, "_pragma": {
-		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)",
+		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(" + synchronous + ")", "foreign_keys(1)",
 	}}
 	db, err := sql.Open("sqlite", (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}).String())
 	if err != nil {
