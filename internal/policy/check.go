@@ -7,7 +7,6 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/agnivade/levenshtein"
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
@@ -112,7 +111,7 @@ func hintOf(lines []string) string {
 	best, dist := "", 4
 	for _, w := range strings.Fields(strings.ReplaceAll(m[2], `"`, "")) {
 		w = strings.Trim(w, ",")
-		if d := levenshtein.ComputeDistance(m[1], w); d < dist {
+		if d := distance(m[1], w); d < dist {
 			best, dist = w, d
 		}
 	}
@@ -120,4 +119,25 @@ func hintOf(lines []string) string {
 		return fmt.Sprintf("did you mean %q?", best)
 	}
 	return "one of: " + m[2]
+}
+
+// distance is how many bytes must be changed, added or removed to make b of a.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
 }

@@ -185,6 +185,7 @@ func TestSessionGroup(t *testing.T) {
 	for setting, want := range map[string]Verdict{
 		"application_name": Allow, "DateStyle": Allow, "TimeZone": Allow, "statement_timeout": Allow, "extra_float_digits": Allow,
 		"standard_conforming_strings": Block, "session_authorization": Block, "role": Block, "row_security": Block, "log_statement": Block, "": Block,
+		"timezone,datestyle": Allow, "timezone,role": Block, ",": Block,
 	} {
 		rule := map[Verdict]string{Allow: "session", Block: "default"}[want]
 		judgement{"set " + setting, nil, sqlAction("set", nil, nil, "setting="+setting), nil, want, rule}.run(t, e)

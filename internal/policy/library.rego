@@ -278,7 +278,9 @@ session_act(verb) if verb in session_verbs
 
 session_act(verb) if {
 	verb in {"set", "reset"}
-	lower(object.get(input.action.features, "setting", "")) in harmless_settings
+	every setting in split(lower(object.get(input.action.features, "setting", "")), ",") {
+		setting in harmless_settings
+	}
 }
 
 builtin_verdicts contains {
