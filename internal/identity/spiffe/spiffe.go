@@ -81,9 +81,6 @@ func (v *Verifier) Identify(raw, certDigest string) (identity.Proof, error) {
 	if err != nil {
 		return identity.Proof{}, identity.Refuse(identity.ReasonMalformed, "%q: %w", raw, err)
 	}
-	if certDigest == "" {
-		return identity.Proof{}, identity.Refuse(identity.ReasonMalformed, "no digest of the certificate")
-	}
 	d, ok := v.domains[id.TrustDomain()]
 	if !ok {
 		return identity.Proof{}, identity.Refuse(identity.ReasonIssuer, "trust domain %q is not configured", id.TrustDomain())
@@ -102,6 +99,9 @@ func (v *Verifier) Identify(raw, certDigest string) (identity.Proof, error) {
 	who.Groups = append(append(who.Groups, d.Groups...), groups...)
 	who.Issuer, who.Method = id.TrustDomain().IDString(), identity.MethodMTLS
 	who.TokenID = "cert:" + strings.ToLower(certDigest)
+	if certDigest == "" { // an Envoy that cannot tell; then all of its certificates are revoked together
+		who.TokenID = id.String()
+	}
 	who.Claims = map[string]any{"spiffe_id": id.String()}
 	return identity.Proof{Identity: who}, nil
 }
