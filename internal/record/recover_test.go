@@ -219,10 +219,14 @@ func TestDiskFull(t *testing.T) {
 	}
 }
 
-// TestMain doubles as the child of the kill tests.
+// TestMain doubles as the child of the kill tests, and as a decompressor.
 func TestMain(m *testing.M) {
 	if dir := os.Getenv("RECORD_TEST_CHILD"); dir != "" {
 		killChild(dir, os.Getenv("RECORD_TEST_MODE"))
+		return
+	}
+	if os.Getenv("RECORD_TEST_UNZSTD") != "" {
+		unzstdChild()
 		return
 	}
 	os.Exit(m.Run())
