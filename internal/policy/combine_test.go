@@ -48,7 +48,7 @@ func TestCoverage(t *testing.T) {
 		allow("scratch", When{Tables: []string{"scratch.*"}}, "unresolved", "dynamic"),
 		block("no-secret", When{Tables: []string{"*.secret*"}}),
 		block("no-salary", When{Columns: []string{"staff.salary"}}),
-		block("no-sleep", When{Functions: []string{"pg_sleep"}}),
+		block("no-sleep", When{Functions: []string{"pg_catalog.pg_sleep"}}),
 	}})
 	cust, orders, log := table("customers", "id"), table("orders", "id"), table("log")
 	opaque := func(name string) action.Function { return action.Function{Schema: "public", Name: name, Opaque: true} }
@@ -57,6 +57,12 @@ func TestCoverage(t *testing.T) {
 		{"no union of verb and table", nil, sqlAction("update", nil, objs(cust), "where"), nil, Block, "default"},
 		{"update reads its own table", nil, sqlAction("update", objs(orders), objs(orders), "where"), nil, Allow, "update-orders"},
 		{"update reads another, covered", nil, sqlAction("update", objs(orders, cust), objs(orders), "where"), nil, Allow, "update-orders"},
+		{"select that writes", nil, sqlAction("select", nil, objs(cust)), nil, Block, "default"},
+		{"insert that returns", nil, sqlAction("insert", objs(log), objs(log)), nil, Block, "default"},
+		{"another kind, no union of verb and object", nil, action.Action{Kind: "kube", Verbs: []string{"update"}, Writes: objs(cust)}, nil, Block, "default"},
+		{"another kind", nil, action.Action{Kind: "kube", Verbs: []string{"update"}, Writes: objs(orders)}, nil, Allow, "update-orders"},
+		{"blocked table of unknown schema", nil, sqlAction("select", objs(action.Object{Name: "secrets"}), nil), nil, Block, "no-secret"},
+		{"blocked function of unknown schema", nil, fn(sqlAction("select", objs(cust), nil), action.Function{Name: "pg_sleep"}), nil, Block, "no-sleep"},
 		{"select of what may be updated only", nil, sqlAction("select", objs(orders), nil), nil, Block, "default"},
 		{"union over tables", nil, sqlAction("insert select", objs(cust), objs(log)), nil, Allow, "insert-log"},
 		{"one of two tables", nil, sqlAction("select", objs(cust, orders), nil), nil, Block, "default"},

@@ -56,7 +56,7 @@ func anyOf(all []candidate) func(func(*candidate) bool) bool {
 func uncoveredObject(a *action.Action, verbs []string, some func(func(*candidate) bool) bool) *Decision {
 	for _, o := range a.Writes {
 		for _, v := range verbs {
-			if isWriting(a, v) && !some(func(c *candidate) bool { return c.coversVerb(v, false) && c.coversWrite(o) }) {
+			if pairs(a, v) && !some(func(c *candidate) bool { return c.coversVerb(v, false) && c.coversWrite(o) }) {
 				return refuse(fmt.Sprintf("no rule allows %s on %s", strings.ToUpper(v), objectName(o)), "")
 			}
 		}
@@ -132,6 +132,11 @@ func isWriting(a *action.Action, verb string) bool {
 		return a.Features[action.FeatureCopy] != "out"
 	}
 	return !slices.Contains(readingVerbs, verb)
+}
+
+// pairs reports whether each object that is written needs a rule for this verb.
+func pairs(a *action.Action, verb string) bool {
+	return a.Kind != action.KindSQL || isWriting(a, verb)
 }
 
 func (c *candidate) coversVerb(v string, unscoped bool) bool {

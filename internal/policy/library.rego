@@ -126,6 +126,7 @@ coverage(when) := {
 	],
 	"writes": [[object.schema, object.name] |
 		some object in input.action.writes
+		may_write(when)
 		covers_object(when, object)
 	],
 	"functions": [[called.schema, called.name] |
@@ -134,8 +135,11 @@ coverage(when) := {
 	],
 }
 
-# Verbs that read what they name; other verbs cover the reading of what they write only.
+# Verbs that read what they name. Those that change rows which are there cover the
+# reading of what they write, too; no other verb covers reading.
 reading := {"select", "copy", "explain"}
+
+changing := {"update", "delete", "merge"}
 
 may_read(when, _) if count(when.verbs) == 0
 
@@ -156,7 +160,22 @@ may_read(when, _) if {
 may_read(when, object) if {
 	written(object)
 	some verb in input.action.verbs
+	verb in changing
 	verb in when.verbs
+}
+
+# A rule for verbs that do not write does not cover what is written.
+may_write(when) if count(when.verbs) == 0
+
+may_write(when) if {
+	some verb in input.action.verbs
+	not harmless(verb)
+	verb in when.verbs
+}
+
+harmless(verb) if {
+	input.action.kind == "sql"
+	verb in {"select", "explain"} | session_verbs
 }
 
 covers_object(when, object) if {
@@ -218,32 +237,43 @@ touches_tables(when) if count(when.tables) == 0
 
 touches_tables(when) if {
 	some object in objects
-	count(when.tables) > 0
-	in_tables(when, object)
+	some pattern in when.tables
+	may_be(pattern, object)
 }
 
 touches_columns(when) if count(when.columns) == 0
 
 touches_columns(when) if {
 	some object in objects
-	some column in object.columns
-	in_column(when, object, column)
-}
-
-touches_columns(when) if {
-	some object in objects
-	count(object.columns) == 0
 	some pattern in when.columns
-	match(pattern[0], object.schema)
-	match(pattern[1], object.name)
+	may_be(pattern, object)
+	may_have(object, pattern[2])
 }
 
 touches_functions(when) if count(when.functions) == 0
 
 touches_functions(when) if {
 	some called in input.action.functions
-	count(when.functions) > 0
-	covers_function(when, called)
+	some pattern in when.functions
+	may_be(pattern, called)
+}
+
+# A name without a schema may be in any.
+may_be(pattern, named) if {
+	match(pattern[1], named.name)
+	in_schema(pattern[0], named.schema)
+}
+
+in_schema(_, schema) if schema == ""
+
+in_schema(pattern, schema) if match(pattern, schema)
+
+# An object without columns is the whole object.
+may_have(object, _) if count(object.columns) == 0
+
+may_have(object, pattern) if {
+	some column in object.columns
+	match(pattern, column)
 }
 
 # Built-in groups ----------------------------------------------------------
