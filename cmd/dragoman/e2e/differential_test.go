@@ -8,14 +8,13 @@ import (
 	"testing"
 
 	"dragoman.dev/dragoman/internal/pgserver"
+	"dragoman.dev/dragoman/internal/policy"
 )
 
 // allowAll lets everybody do everything, what cannot be parsed or resolved
-// included.
-const allowAll = `package dragoman.policy
-
-verdicts contains {"verdict": "allow", "rule": "allow-all", "covers": "all"}
-`
+// included. It is a policy folder's rules.yaml.
+var allowAll = "rules:\n  - {name: everything, verdict: allow, features_allowed: [" +
+	strings.Join(policy.DangerousFeatures(), ", ") + "]}\n"
 
 // volatile is what differs between two runs of the same script anyway.
 var volatile = []*regexp.Regexp{
@@ -32,7 +31,7 @@ func TestDifferential(t *testing.T) {
 	port := freePort(t)
 	g := newGateway(t, setup{
 		Config: "targets:\n" + target("pg", port, db, `""`) + "policy:\n  dir: policy\n",
-		Files:  map[string]string{"pg-password": db.Password + "\n", "policy/allow.rego": allowAll},
+		Files:  map[string]string{"pg-password": db.Password + "\n", "policy/rules.yaml": allowAll},
 	}).start()
 	through := place{Port: port, User: "postgres", Password: g.token("analysts")}
 	direct := place{Port: db.Port, User: db.User, Password: db.Password, Extra: "application_name=psql"}

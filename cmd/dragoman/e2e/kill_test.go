@@ -48,7 +48,7 @@ func kill(t *testing.T, durability string, rounds int) {
 	port := freePort(t)
 	g := newGateway(t, setup{
 		Config: "targets:\n" + target("pg", port, db, "postgres", "audit: {durability: "+durability+"}") + "policy:\n  dir: policy\n",
-		Files:  map[string]string{"pg-password": db.Password + "\n", "policy/allow.rego": allowAll},
+		Files:  map[string]string{"pg-password": db.Password + "\n", "policy/rules.yaml": allowAll},
 	}).start()
 	p := place{Port: port, User: "agent", Password: g.token("analysts"), Database: "postgres"}
 
