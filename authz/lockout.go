@@ -2,6 +2,7 @@ package authz
 
 import (
 	"container/list"
+	"context"
 	"net/netip"
 	"sync"
 	"time"
@@ -9,16 +10,24 @@ import (
 
 // LockoutConfig bounds failed attempts per client address (per /64 for IPv6).
 // It is a bucket: Burst failures may come at once, and one is forgiven every
-// Refill. While the bucket is full, attempts are refused unseen.
+// Refill. While the bucket is full, failures are answered slowly. A credential
+// that is good is let through all the same: it cannot be guessed, and many
+// agents share one address behind a proxy, so one that is broken must not lock out the rest.
 type LockoutConfig struct {
 	Burst    int           // 0 means 10; negative turns the lockout off
 	Refill   time.Duration // 0 means 6 s
 	Capacity int           // addresses kept; 0 means 10,000; the least recently used is forgotten
+	MaxStall time.Duration // how slowly at most; 0 means 2 s
 }
+
+// maxStalled bounds how many answers are kept back at once; more are given quickly.
+const maxStalled = 1000
 
 type lockout struct {
 	c   LockoutConfig
 	now func() time.Time
+
+	stalled chan struct{}
 
 	mu      sync.Mutex
 	order   *list.List // of *bucket, most recent first
@@ -41,7 +50,10 @@ func newLockout(c LockoutConfig, now func() time.Time) *lockout {
 	if c.Capacity <= 0 {
 		c.Capacity = 10_000
 	}
-	return &lockout{c: c, now: now, order: list.New(), buckets: map[netip.Prefix]*list.Element{}}
+	if c.MaxStall <= 0 {
+		c.MaxStall = 2 * time.Second
+	}
+	return &lockout{c: c, now: now, stalled: make(chan struct{}, maxStalled), order: list.New(), buckets: map[netip.Prefix]*list.Element{}}
 }
 
 // client is the key of a host:port. What is no address shares one key.
@@ -73,6 +85,22 @@ func (l *lockout) locked(addr string) time.Duration {
 		return time.Duration(over * float64(l.c.Refill))
 	}
 	return 0
+}
+
+// stall keeps an answer back.
+func (l *lockout) stall(ctx context.Context, wait time.Duration) {
+	select {
+	case l.stalled <- struct{}{}:
+		defer func() { <-l.stalled }()
+	default:
+		return
+	}
+	t := time.NewTimer(min(wait, l.c.MaxStall))
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
 }
 
 // failed counts a failure.

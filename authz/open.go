@@ -11,7 +11,6 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
-	"time"
 
 	"dragoman.dev/dragoman/internal/action"
 	"dragoman.dev/dragoman/internal/check"
@@ -39,12 +38,6 @@ func (s *Service) open(ctx context.Context, req check.OpenRequest) (check.OpenRe
 	if _, err := s.Node(ctx, req.Node); err != nil {
 		log.Warn("a session is refused: the gateway is not trusted", "err", err)
 		return check.OpenResponse{}, &check.Refusal{Code: check.CodeUnavailable, Rule: "gateway.node", Message: msgUnavailable}
-	}
-	if wait := s.lockout.locked(req.Session.Client); wait > 0 {
-		log.Warn("a session is refused: too many failed attempts", "wait", wait)
-		return check.OpenResponse{}, &check.Refusal{Code: check.CodeUnauthenticated, Rule: "identity.lockout",
-			Message: "too many failed attempts from this address",
-			Hint:    fmt.Sprintf("Try again in %d seconds.", int(wait/time.Second)+1)}
 	}
 	proof, refusal := s.authenticate(ctx, log, req)
 	if refusal != nil {
@@ -82,15 +75,23 @@ func (s *Service) authenticate(ctx context.Context, log *slog.Logger, req check.
 		return identity.Proof{}, &check.Refusal{Code: check.CodeUnavailable, Rule: "identity.issuer_unreachable",
 			Message: "the token's issuer cannot be reached to check it", Hint: "Try again later, or use a Dragoman token."}
 	}
-	expired := e.Proven && e.Reason == identity.ReasonExpired
-	if !expired { // an agent that did not see its token expire guesses nothing
-		s.lockout.failed(req.Session.Client)
+	if e.Proven && e.Reason == identity.ReasonExpired { // an agent that did not see its token expire guesses nothing: no strike
+		return identity.Proof{}, &check.Refusal{Code: check.CodeUnauthenticated, Rule: "identity.expired",
+			Message: "the token has expired", Hint: "Get a new token and connect again."}
 	}
-	r := &check.Refusal{Code: check.CodeUnauthenticated, Rule: "identity.unauthenticated", Message: msgUnauthenticated, Hint: hintUnauthenticated}
-	if expired {
-		r.Rule, r.Message, r.Hint = "identity.expired", "the token has expired", "Get a new token and connect again."
+	return identity.Proof{}, s.strike(ctx, req.Session.Client)
+}
+
+// strike counts a failed attempt; an address with too many is answered slowly.
+func (s *Service) strike(ctx context.Context, client string) *check.Refusal {
+	wait := s.lockout.locked(client)
+	s.lockout.failed(client)
+	if wait == 0 {
+		return &check.Refusal{Code: check.CodeUnauthenticated, Rule: "identity.unauthenticated", Message: msgUnauthenticated, Hint: hintUnauthenticated}
 	}
-	return identity.Proof{}, r
+	s.lockout.stall(ctx, wait)
+	return &check.Refusal{Code: check.CodeUnauthenticated, Rule: "identity.lockout", Message: "too many failed attempts from this address",
+		Hint: "Stop trying with a credential that does not work. " + hintUnauthenticated}
 }
 
 // target finds the target and applies the token's own limit.

@@ -210,13 +210,19 @@ func TestLockout(t *testing.T) {
 			t.Fatal(r)
 		}
 	}
-	if r := openErr(t, w, openOf(raw)); r.Rule != "identity.lockout" || r.Code != check.CodeUnauthenticated {
+	start := time.Now()
+	if r := openErr(t, w, bad); r.Rule != "identity.lockout" || r.Code != check.CodeUnauthenticated {
 		t.Fatal(r)
 	}
-	other := openOf(raw)
-	other.Session.Client = "192.0.2.2:1"
-	if _, err := w.Open(t.Context(), other); err != nil {
+	if d := time.Since(start); d < 300*time.Millisecond {
+		t.Fatalf("answered after %s", d)
+	}
+	if _, err := w.Open(t.Context(), openOf(raw)); err != nil { // of the same address
 		t.Fatal(err)
+	}
+	bad.Session.Client = "192.0.2.2:1"
+	if r := openErr(t, w, bad); r.Rule != "identity.unauthenticated" {
+		t.Fatal(r)
 	}
 }
 

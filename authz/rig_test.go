@@ -153,7 +153,7 @@ func newWorld(t testing.TB) *world {
 	}
 	t.Cleanup(w.approvals.Close)
 	svc, err := New(Options{Authenticator: authn, Judge: w, Targets: w, Approvals: w.approvals, Sessions: w.sessions,
-		MaskKey: bytes.Repeat([]byte{7}, 32), Lockout: LockoutConfig{Burst: 5}, Now: time.Now, Log: log})
+		MaskKey: bytes.Repeat([]byte{7}, 32), Lockout: LockoutConfig{Burst: 5, MaxStall: 300 * time.Millisecond}, Now: time.Now, Log: log})
 	if err != nil {
 		t.Fatal(err)
 	}

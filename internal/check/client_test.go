@@ -97,10 +97,11 @@ func TestClientUnreachable(t *testing.T) {
 }
 
 func TestClientHold(t *testing.T) {
-	gone := make(chan struct{}, 1)
+	entered, gone := make(chan struct{}, 1), make(chan struct{}, 1)
 	c := dial(t, func(ctx context.Context, q Question) (*auth.CheckResponse, error) {
 		switch q.Hold.Node {
 		case "wait":
+			entered <- struct{}{}
 			<-ctx.Done()
 			gone <- struct{}{}
 			return nil, ctx.Err()
@@ -116,8 +117,12 @@ func TestClientHold(t *testing.T) {
 	if res, err := c.Hold(t.Context(), HoldRequest{Node: "swap", Hold: h}); err == nil || res.State == hold.Used {
 		t.Fatal("an approval for another digest passed")
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
+	go func() {
+		<-entered
+		cancel()
+	}()
 	if _, err := c.Hold(ctx, HoldRequest{Node: "wait", Hold: h}); err == nil {
 		t.Fatal("no error")
 	}
