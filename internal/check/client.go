@@ -21,17 +21,19 @@ const (
 	// holdGrace is how much longer than the hold's deadline the call may take:
 	// authz ends the hold by its own clock, and its answer says why.
 	holdGrace = 10 * time.Second
-	// maxHold bounds a hold that came without a deadline.
-	maxHold = time.Hour
+	// maxHold is the longest hold (approval.MaxWait); noDeadline bounds one that
+	// came without a deadline.
+	maxHold    = 24 * time.Hour
+	noDeadline = time.Hour
 )
 
 // Client asks authz over gRPC. It is safe for concurrent use.
 type Client struct {
 	authz auth.AuthorizationClient
 	now   func() time.Time
-	// OpenTimeout bounds Open when the context has no earlier deadline; an
-	// open that policy holds (just-in-time access) needs minutes. Zero means
-	// DefaultOpenTimeout. Set it before use.
+	// OpenTimeout bounds an Open whose context has no deadline. A context that
+	// has one bounds it instead: an open that policy holds (just-in-time
+	// access) needs minutes. Zero means DefaultOpenTimeout. Set it before use.
 	OpenTimeout time.Duration
 }
 
@@ -67,12 +69,15 @@ func ServerOptions() []grpc.ServerOption {
 
 // Open implements Authorizer.
 func (c *Client) Open(ctx context.Context, req OpenRequest) (OpenResponse, error) {
-	timeout := c.OpenTimeout
-	if timeout <= 0 {
-		timeout = DefaultOpenTimeout
+	if _, bounded := ctx.Deadline(); !bounded {
+		timeout := c.OpenTimeout
+		if timeout <= 0 {
+			timeout = DefaultOpenTimeout
+		}
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, timeout)
+		defer cancel()
 	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
 	q, err := EncodeOpen(req)
 	if err != nil {
 		return OpenResponse{}, err
@@ -106,7 +111,7 @@ func (r *OpenResponse) sound(req OpenRequest) error {
 
 // Hold implements Authorizer.
 func (c *Client) Hold(ctx context.Context, req HoldRequest) (HoldResponse, error) {
-	wait := maxHold
+	wait := noDeadline
 	if d := req.Hold.Deadline; !d.IsZero() {
 		wait = min(d.Sub(c.now()), maxHold)
 	}
