@@ -1,6 +1,6 @@
 // Command tools fetches what the demo and the tests run against: Envoy,
-// PostgreSQL, and psql where the machine lacks it. All pinned, kept in one
-// folder, and nothing is done twice.
+// PostgreSQL, client libraries, and psql and language runtimes where the machine
+// lacks them. What is fetched is pinned, kept in one folder, and not fetched twice.
 package main
 
 import (
@@ -8,7 +8,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/signal"
 
 	"dragoman.dev/dragoman/envoy"
@@ -28,6 +27,9 @@ func main() {
 }
 
 func run(ctx context.Context, dir string, matrix bool) error {
+	if err := ensureRuntimes(ctx); err != nil {
+		return err
+	}
 	for _, r := range envoy.Releases() {
 		v := r.Version
 		if !matrix && v != envoy.Version {
@@ -46,22 +48,5 @@ func run(ctx context.Context, dir string, matrix bool) error {
 		}
 		fmt.Println("postgres", v, path)
 	}
-	return ensurePsql(ctx)
-}
-
-// ensurePsql installs the distribution's client where there is none: it is the
-// only one that is built with TLS.
-func ensurePsql(ctx context.Context) error {
-	if path, err := exec.LookPath("psql"); err == nil {
-		fmt.Println("psql", path)
-		return nil
-	}
-	for _, args := range [][]string{{"update", "-qq"}, {"install", "-y", "-qq", "--no-install-recommends", "postgresql-client"}} {
-		cmd := exec.CommandContext(ctx, "apt-get", args...)
-		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("psql is missing and apt-get %v failed: %w\n%s", args, err, out)
-		}
-	}
-	return nil
+	return ensureClients(ctx, dir)
 }

@@ -1,0 +1,55 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+
+	"dragoman.dev/dragoman/internal/pgclients"
+)
+
+// runtimes are the commands that the clients need, and the distribution's package of each.
+var runtimes = []struct{ command, pkg string }{
+	{"psql", "postgresql-client"}, // the only psql that is built with TLS
+	{"python3", "python3"}, {"pip3", "python3-pip"}, {"node", "nodejs"}, {"npm", "npm"}, {"java", "default-jdk-headless"}, {"mvn", "maven"},
+}
+
+// ensureRuntimes installs from the distribution what the machine lacks.
+func ensureRuntimes(ctx context.Context) error {
+	install := []string{"install", "-y", "-qq", "--no-install-recommends"}
+	for _, r := range runtimes {
+		path, err := exec.LookPath(r.command)
+		if err != nil {
+			install = append(install, r.pkg)
+			continue
+		}
+		fmt.Println(r.command, path)
+	}
+	if len(install) == 4 {
+		return nil
+	}
+	for _, args := range [][]string{{"update", "-qq"}, install} {
+		cmd := exec.CommandContext(ctx, "apt-get", args...)
+		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("%v is missing and apt-get %v failed: %w\n%s", install[4:], args, err, out)
+		}
+	}
+	return nil
+}
+
+// ensureClients fetches the client libraries of the tests.
+func ensureClients(ctx context.Context, dir string) error {
+	for _, c := range []struct {
+		name string
+		get  func(context.Context, string) (string, error)
+	}{{"python", pgclients.Python}, {"node", pgclients.Node}, {"jdbc", pgclients.JDBC}, {"pgbench", pgclients.Pgbench}} {
+		path, err := c.get(ctx, dir)
+		if err != nil {
+			return err
+		}
+		fmt.Println("client", c.name, path)
+	}
+	return nil
+}
