@@ -82,9 +82,26 @@ type Statement struct {
 	// EffectPrepare and EffectCursor, Inner is the statement under that name.
 	Name  string
 	Inner *Statement
+	// Copy says how COPY writes or reads its rows; nil for other statements.
+	Copy *CopyOptions
 	// ShapeKey is a key under which another text with the same tokens but other plain literals has
 	// the same analysis (Text, Params and spans apart), or "" when the facts depend on literals.
 	ShapeKey string
+}
+
+// CopyOptions are the options of COPY that say how a row is written. The
+// Outputs of COPY … TO are the copied columns, though Returns is false.
+type CopyOptions struct {
+	Format     string // "text", "csv", "binary"
+	Delimiter  string
+	Null       string
+	Quote      string // csv
+	Escape     string // csv
+	Encoding   string // "" is the client's
+	Header     bool
+	ForceQuote bool // some columns are always quoted
+	// Unknown says that an option was not understood: the rows cannot be read.
+	Unknown bool
 }
 
 // Reads reports whether any read object of the statement is schema.table.

@@ -1,0 +1,218 @@
+package pgsql
+
+import (
+	"slices"
+	"strings"
+
+	pg "github.com/pganalyze/pg_query_go/v6"
+
+	"dragoman.dev/dragoman/internal/action"
+	"dragoman.dev/dragoman/internal/sql"
+)
+
+func (a *analysis) funcCall(c *pg.FuncCall, sc *scope) lineage {
+	names, _ := fieldNames(c.Funcname)
+	if len(names) == 0 {
+		a.unresolved()
+		return nowhere
+	}
+	args := make([]lineage, 0, len(c.Args))
+	for _, n := range c.Args {
+		args = append(args, a.expr(n, sc))
+	}
+	schema, name := "", names[len(names)-1]
+	if len(names) > 1 {
+		schema = names[len(names)-2]
+	}
+	if name == "set_config" {
+		a.setConfig(c)
+	}
+	l := a.callNamed(schema, name, args)
+	typ := l.typ
+	rows := l.rows
+	for _, n := range c.AggOrder {
+		l = a.join(l, a.expr(n, sc))
+	}
+	l = a.join(l, a.expr(c.AggFilter, sc))
+	if c.Over != nil {
+		l = a.join(l, a.window(c.Over, sc))
+	}
+	l.typ, l.rows = typ, rows
+	return l
+}
+
+// candidates are the functions that a name can mean, of any argument types: all
+// of the search path, because the best match may be in any of its schemas.
+func (a *analysis) candidates(schema, name string) []*Function {
+	core := a.cat.builtins[name]
+	var out []*Function
+	if schema == "pg_temp" {
+		schema = a.tempSchema()
+	}
+	if core != nil && (schema == "" || schema == "pg_catalog") {
+		out = append(out, core)
+	}
+	for _, f := range a.cat.funcs[name] {
+		// Functions in the temporary schema are found by a qualified name only.
+		if f.Schema == schema || schema == "" && !isTempSchema(f.Schema) && slices.Contains(a.path(), f.Schema) {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// callNamed is the lineage of a call's result.
+func (a *analysis) callNamed(schema, name string, args []lineage) lineage {
+	var l lineage
+	for _, x := range args {
+		l = a.join(l, x)
+	}
+	fns := a.candidates(schema, name)
+	if schema == "" && a.batch.pathLost || a.batch.functions {
+		a.unresolved()
+		l.unknown = true
+	}
+	if len(fns) == 0 {
+		return a.castCall(schema, name, l)
+	}
+	rows, in := false, l
+	for i, f := range fns {
+		if a.use(f) {
+			l.unknown = true
+		}
+		if f.Volatility == 'v' {
+			// It may carry the value somewhere: a setting, a sequence, a notification.
+			a.flow(sql.Column{Schema: f.Schema, Table: f.Name}, in)
+		}
+		switch {
+		case i > 0 && f.Result != l.typ:
+			l.typ = 0
+		case i == 0:
+			l.typ = f.Result
+		}
+		rows = rows || f.Result == 0 && l.rows || polymorphic(f.Result) && l.rows || a.cat.holdsRows(f.Result)
+	}
+	l.rows = rows
+	if polymorphic(l.typ) {
+		l.typ = 0
+		if len(args) == 1 {
+			l.typ = args[0].typ
+		}
+	}
+	return l
+}
+
+// castCall is a call of what is no function: a cast in function notation, or unknown.
+func (a *analysis) castCall(schema, name string, l lineage) lineage {
+	names := []string{name}
+	if schema != "" {
+		names = []string{schema, name}
+	}
+	if t := a.findType(names); t != nil {
+		if t.Code {
+			a.runs(&Function{Schema: t.Schema, Name: t.Name})
+		}
+		for _, f := range a.cat.casts[t.OID] {
+			a.use(f)
+		}
+		l.typ, l.rows = t.OID, a.cat.holdsRows(t.OID)
+		return l
+	}
+	a.unresolved()
+	a.functions[qname{schema, name}] = &action.Function{Schema: schema, Name: name, Opaque: true}
+	a.feature(action.FeatureOpaque)
+	a.effect(sql.EffectOpaque)
+	return a.join(l, nowhere)
+}
+
+// use records a call of f; it reports whether f is opaque.
+func (a *analysis) use(f *Function) bool {
+	class := classOf(f)
+	if class == nil && !f.Core {
+		if !harmless(f) {
+			class = &userDefined
+		}
+	}
+	key := qname{f.Schema, f.Name}
+	fn := a.functions[key]
+	if fn == nil {
+		fn = &action.Function{Schema: f.Schema, Name: f.Name, Volatility: volatility(f.Volatility)}
+		a.functions[key] = fn
+		a.called = append(a.called, f)
+	} else if f.Volatility == 'v' {
+		fn.Volatility = volatility('v')
+	}
+	if class == nil {
+		return fn.Opaque
+	}
+	for _, feature := range class.features {
+		a.feature(feature)
+	}
+	if class.opaque {
+		fn.Opaque = true
+		a.feature(action.FeatureOpaque)
+		a.effect(sql.EffectOpaque)
+	}
+	return fn.Opaque
+}
+
+// runs records that code behind a type, an operator or a cast runs.
+func (a *analysis) runs(f *Function) { a.use(f) }
+
+// operator records the function behind an operator when it is not of the core.
+func (a *analysis) operator(names []*pg.Node) {
+	if len(names) == 0 {
+		return
+	}
+	parts, _ := fieldNames(names)
+	if len(parts) == 0 {
+		return
+	}
+	for _, f := range a.cat.ops[parts[len(parts)-1]] {
+		if !f.Core && !harmless(f) {
+			a.use(f)
+		}
+	}
+}
+
+// setConfig is set_config(name, value, local): SET in an expression.
+func (a *analysis) setConfig(c *pg.FuncCall) {
+	a.literal = true
+	a.verb("set")
+	a.effect(sql.EffectNames)
+	name := "expression"
+	if len(c.Args) > 0 {
+		if s := c.Args[0].GetAConst().GetSval(); s != nil {
+			name = strings.ToLower(s.Sval)
+		}
+	}
+	a.setting(name)
+	if name == "expression" {
+		a.feature(action.FeatureOpaque)
+	}
+}
+
+// setting records that a setting is changed.
+func (a *analysis) setting(name string) {
+	name = strings.ToLower(name)
+	if old, ok := a.features[action.FeatureSetting].(string); ok && old != name {
+		name = old + "," + name
+	}
+	a.mark(action.FeatureSetting, name)
+	switch name {
+	case "role", "session_authorization", "expression":
+		a.feature(action.FeatureRole)
+	}
+}
+
+func volatility(v byte) string {
+	switch v {
+	case 'i':
+		return "immutable"
+	case 's':
+		return "stable"
+	case 'v':
+		return "volatile"
+	}
+	return ""
+}
