@@ -17,9 +17,9 @@
 package filters
 
 import (
-	"time"
-
 	"github.com/envoyproxy/envoy/contrib/golang/common/go/api"
+
+	"dragoman.dev/dragoman/internal/nodeconfig"
 )
 
 // Conn is one accepted connection, as the host shows it to a network filter.
@@ -72,7 +72,7 @@ type TLS struct {
 
 // EarlyDataLimit is how many bytes Envoy keeps for a target that is not yet
 // connected (tcp_proxy's max_early_data_bytes).
-const EarlyDataLimit = 65536
+const EarlyDataLimit = nodeconfig.EarlyDataLimit
 
 // ConnectAttempts is how many failed attempts to connect the host waits for
 // before it reports OnPoolFailure. So that it, and not tcp_proxy, ends the
@@ -80,10 +80,10 @@ const EarlyDataLimit = 65536
 // max_connect_attempts MaxConnectAttempts, and backoff_options from
 // ConnectBackoff to MaxConnectBackoff.
 const (
-	ConnectAttempts    = 3
-	MaxConnectAttempts = 20
-	ConnectBackoff     = 50 * time.Millisecond
-	MaxConnectBackoff  = 250 * time.Millisecond
+	ConnectAttempts    = nodeconfig.ConnectAttempts
+	MaxConnectAttempts = nodeconfig.MaxConnectAttempts
+	ConnectBackoff     = nodeconfig.ConnectBackoff
+	MaxConnectBackoff  = nodeconfig.MaxConnectBackoff
 )
 
 // FlowAware may be implemented by a DownstreamFilter that produces bytes for the

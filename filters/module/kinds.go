@@ -2,14 +2,33 @@
 
 package main
 
-import "dragoman.dev/dragoman/filters"
+import (
+	"os"
+	"sync"
+
+	"dragoman.dev/dragoman/filters"
+	"dragoman.dev/dragoman/filters/postgres"
+	"dragoman.dev/dragoman/filters/session"
+)
+
+// runtime is what all filters of this Envoy process share. It is made at the
+// first config that Envoy loads; when it cannot be, every session is refused
+// with the reason.
+var runtime = sync.OnceValue(func() *session.Runtime {
+	log := newLogger()
+	rt, err := session.NewRuntime(os.Getenv, log)
+	if err != nil {
+		log.Error("this Envoy can open no session", "error", err)
+	}
+	return rt
+})
 
 // networkKinds and listenerKinds are all that this module offers. They are called
 // once, at the first config that Envoy loads.
 func networkKinds() []filters.NetworkKind {
-	return []filters.NetworkKind{}
+	return []filters.NetworkKind{postgres.Kind(runtime())}
 }
 
 func listenerKinds() []filters.ListenerKind {
-	return []filters.ListenerKind{}
+	return []filters.ListenerKind{postgres.ListenerKind()}
 }

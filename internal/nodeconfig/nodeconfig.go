@@ -25,6 +25,19 @@ const (
 	EnvTLSKey  = "DRAGOMAN_TLS_KEY"
 )
 
+// What Envoy's tcp_proxy must be told so that a filter can speak before it does.
+const (
+	// EarlyDataLimit is how many bytes Envoy keeps for a target that is not yet
+	// connected (max_early_data_bytes).
+	EarlyDataLimit = 65536
+	// MaxConnectAttempts and the back-off let the host, which gives up after
+	// ConnectAttempts, tell the client why before tcp_proxy ends the connection.
+	ConnectAttempts    = 3
+	MaxConnectAttempts = 20
+	ConnectBackoff     = 50 * time.Millisecond
+	MaxConnectBackoff  = 250 * time.Millisecond
+)
+
 // Durability of a record frame before bytes move on (rule 2).
 const (
 	DurabilityWrite = "write"

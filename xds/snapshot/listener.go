@@ -15,7 +15,6 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
-	"dragoman.dev/dragoman/filters"
 	"dragoman.dev/dragoman/internal/config"
 	"dragoman.dev/dragoman/internal/nodeconfig"
 )
@@ -24,8 +23,6 @@ const (
 	// bufferLimit is how much Envoy queues on one side of a connection
 	// before it stops reading the other.
 	bufferLimit = 256 << 10
-	// connectAttempts lets a connection try other endpoints.
-	connectAttempts = 3
 )
 
 // listenerOf builds the listener of one address, which several targets may
@@ -142,11 +139,16 @@ func networkFilters(t *config.Target) ([]*listener.Filter, error) {
 		}},
 	}
 	proxy, err := pack(&tcp.TcpProxy{
-		StatPrefix:         "dragoman." + t.Name,
-		ClusterSpecifier:   &tcp.TcpProxy_Cluster{Cluster: ClusterName(t.Name)},
-		MaxEarlyDataBytes:  wrapperspb.UInt32(filters.EarlyDataLimit),
-		MaxConnectAttempts: wrapperspb.UInt32(connectAttempts),
-		IdleTimeout:        durationpb.New(0), // ours decides (limits.idle_timeout)
+		StatPrefix:        "dragoman." + t.Name,
+		ClusterSpecifier:  &tcp.TcpProxy_Cluster{Cluster: ClusterName(t.Name)},
+		MaxEarlyDataBytes: wrapperspb.UInt32(nodeconfig.EarlyDataLimit),
+		// The module gives up first, and tells the client why.
+		MaxConnectAttempts: wrapperspb.UInt32(nodeconfig.MaxConnectAttempts),
+		BackoffOptions: &core.BackoffStrategy{
+			BaseInterval: durationpb.New(nodeconfig.ConnectBackoff),
+			MaxInterval:  durationpb.New(nodeconfig.MaxConnectBackoff),
+		},
+		IdleTimeout: durationpb.New(0), // ours decides (limits.idle_timeout)
 	})
 	if err != nil {
 		return nil, err
