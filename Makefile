@@ -36,7 +36,29 @@ demo: build tools ## the gateway in front of a demo database, in the foreground
 
 .PHONY: test
 test: build tools ## all tests, with the race detector; real Envoy, real targets
-	$(GO) test -race -timeout 30m ./...
+	DRAGOMAN_BIN=$(CURDIR)/bin $(GO) test -race -timeout 40m ./...
+
+.PHONY: test-envoy-matrix
+test-envoy-matrix: build ## the tests that run Envoy, on every supported version
+	@$(GO) run ./internal/tools -dir $(TOOLS) -matrix
+	for v in 1.40.0 1.39.3 1.38.3; do \
+	  echo "== Envoy $$v"; \
+	  DRAGOMAN_TEST_ENVOY=$$v DRAGOMAN_BIN=$(CURDIR)/bin $(GO) test -count=1 -timeout 40m ./filters/module ./envoy/... ./cmd/dragoman/e2e; \
+	done
+
+.PHONY: test-kill
+test-kill: build tools ## kill -9 of Envoy, dragoman and both under load, 200 rounds
+	DRAGOMAN_KILL_ROUNDS=200 DRAGOMAN_BIN=$(CURDIR)/bin $(GO) test -count=1 -timeout 90m -run 'TestKill$$' -v ./cmd/dragoman/e2e
+
+FUZZTIME ?= 5m
+.PHONY: fuzz
+fuzz: ## every fuzz target, FUZZTIME each (5m)
+	@for p in $$(git grep -lE '^func Fuzz' -- '*_test.go' | xargs -n1 dirname | sort -u); do \
+	  for f in $$(git grep -hoE '^func Fuzz[A-Za-z0-9_]+' -- "$$p/*_test.go" | awk '{print $$2}' | sort -u); do \
+	    echo "== $$p $$f"; \
+	    $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 5s ./$$p; \
+	  done; \
+	done
 
 .PHONY: lint
 lint: ## formatting, vet, staticcheck
