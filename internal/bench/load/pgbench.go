@@ -1,0 +1,190 @@
+// Package load sends work through a peer and measures what came of it: rates,
+// times, and what the processes on the way used meanwhile.
+package load
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"dragoman.dev/dragoman/internal/bench/peer"
+	"dragoman.dev/dragoman/internal/bench/proc"
+)
+
+// PgBench is one way to run `pgbench -S`.
+type PgBench struct {
+	Binary  string
+	Mode    string // -M: "prepared" or "simple"
+	Clients int
+	Connect bool // -C: a new connection for every transaction
+	Time    time.Duration
+}
+
+// Rate is what a run of pgbench gave.
+type Rate struct {
+	PerSecond float64 // transactions
+	// Proxy and Control are CPU microseconds a transaction.
+	Proxy, Control float64
+	// Threads are CPU microseconds a transaction of the proxy's threads.
+	Threads map[string]float64
+}
+
+// warmUp is pgbench's first progress report: until then sessions are opened, caches
+// fill, and nothing is counted.
+const warmUp = time.Second
+
+// Run runs it. Transactions and CPU are counted between the first and the last
+// progress report, so that opening the sessions counts only with Connect.
+func (b PgBench) Run(ctx context.Context, p *peer.Peer) (Rate, error) {
+	ctx, cancel := context.WithTimeout(ctx, b.Time+2*time.Minute)
+	defer cancel()
+	args := []string{"-n", "-S", "-M", b.Mode, "-c", strconv.Itoa(b.Clients), "-j", "2",
+		"-T", strconv.Itoa(int((b.Time + warmUp).Seconds())), "-P", "1", "--progress-timestamp"}
+	if b.Connect {
+		args = append(args, "-C")
+	}
+	cmd := exec.CommandContext(ctx, b.Binary, append(args, p.DSN())...)
+	cmd.Env = append(os.Environ(), "PGPASSWORD="+p.Password, "LC_ALL=C")
+	var out bytes.Buffer
+	cmd.Stdout = &out
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		return Rate{}, err
+	}
+	if err := cmd.Start(); err != nil {
+		return Rate{}, err
+	}
+	w := window{peer: p}
+	var said strings.Builder
+	for s := bufio.NewScanner(stderr); s.Scan(); {
+		said.WriteString(s.Text() + "\n")
+		if report, ok := parseProgress(s.Text()); ok {
+			w.add(report)
+		}
+	}
+	if err := cmd.Wait(); err != nil {
+		return Rate{}, fmt.Errorf("pgbench through %s: %w\n%s%s", p.Name, err, out.String(), said.String())
+	}
+	rate, err := w.rate()
+	if err != nil {
+		return Rate{}, fmt.Errorf("pgbench through %s: %w\n%s%s", p.Name, err, out.String(), said.String())
+	}
+	return rate, nil
+}
+
+// progress is one of pgbench's reports: since the one before, the rate was PerSecond.
+type progress struct {
+	at        float64 // seconds
+	perSecond float64
+}
+
+var progressLine = regexp.MustCompile(`^progress: ([0-9.]+) s, ([0-9.]+) tps`)
+
+func parseProgress(line string) (progress, bool) {
+	m := progressLine.FindStringSubmatch(line)
+	if m == nil {
+		return progress{}, false
+	}
+	at, err1 := strconv.ParseFloat(m[1], 64)
+	rate, err2 := strconv.ParseFloat(m[2], 64)
+	return progress{at: at, perSecond: rate}, err1 == nil && err2 == nil
+}
+
+// window sums up what is between the first and the last report.
+type window struct {
+	peer         *peer.Peer
+	reports      []progress
+	first, last  usage
+	transactions float64
+	err          error
+}
+
+func (w *window) add(p progress) {
+	u, err := takeUsage(w.peer)
+	if err != nil {
+		w.err = err
+	}
+	if n := len(w.reports); n == 0 {
+		w.first = u
+	} else {
+		w.transactions += p.perSecond * (p.at - w.reports[n-1].at)
+	}
+	w.last = u
+	w.reports = append(w.reports, p)
+}
+
+func (w *window) rate() (Rate, error) {
+	if w.err != nil {
+		return Rate{}, w.err
+	}
+	n := len(w.reports)
+	if n < 2 || w.transactions < 1 {
+		return Rate{}, fmt.Errorf("%d reports of progress with %.0f transactions are too few", n, w.transactions)
+	}
+	r := Rate{PerSecond: w.transactions / (w.reports[n-1].at - w.reports[0].at), Threads: map[string]float64{}}
+	each := func(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1000 / w.transactions }
+	r.Proxy, r.Control = each(w.last.proxy-w.first.proxy), each(w.last.control-w.first.control)
+	for name, d := range w.last.threads {
+		r.Threads[name] = each(d - w.first.threads[name])
+	}
+	return r, nil
+}
+
+// usage is CPU time used so far.
+type usage struct {
+	proxy, control time.Duration
+	threads        map[string]time.Duration
+}
+
+func takeUsage(p *peer.Peer) (usage, error) {
+	var u usage
+	var err error
+	if p.Proxy != 0 {
+		if u.proxy, err = proc.CPU(p.Proxy); err != nil {
+			return u, err
+		}
+		if u.threads, err = byRole(p.Proxy); err != nil {
+			return u, err
+		}
+	}
+	if p.Control != 0 {
+		u.control, err = proc.CPU(p.Control)
+	}
+	return u, err
+}
+
+// Roles of a proxy's threads. A thread of the Go runtime carries the name of the
+// thread that made it, so only the oldest of a worker's name is the worker.
+const (
+	Workers = "workers"
+	Others  = "other threads"
+)
+
+func byRole(pid int) (map[string]time.Duration, error) {
+	threads, err := proc.Threads(pid)
+	if err != nil {
+		return nil, err
+	}
+	oldest := map[string]int{}
+	for _, t := range threads {
+		if id, ok := oldest[t.Name]; !ok || t.ID < id {
+			oldest[t.Name] = t.ID
+		}
+	}
+	sums := map[string]time.Duration{}
+	for _, t := range threads {
+		if strings.HasPrefix(t.Name, "wrk:") && oldest[t.Name] == t.ID {
+			sums[Workers] += t.CPU
+		} else {
+			sums[Others] += t.CPU
+		}
+	}
+	return sums, nil
+}

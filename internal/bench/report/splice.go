@@ -1,0 +1,39 @@
+package report
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+)
+
+// Marks of the part of a page that a run writes.
+const (
+	Begin = "<!-- bench:begin -->"
+	End   = "<!-- bench:end -->"
+)
+
+// WriteBetween replaces what is between the marks in the file.
+func WriteBetween(path, text string) error {
+	page, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	page, err = splice(page, text)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return os.WriteFile(path, page, 0o644)
+}
+
+func splice(page []byte, text string) ([]byte, error) {
+	head, rest, ok1 := bytes.Cut(page, []byte(Begin))
+	_, tail, ok2 := bytes.Cut(rest, []byte(End))
+	if !ok1 || !ok2 {
+		return nil, fmt.Errorf("no %s … %s", Begin, End)
+	}
+	var b bytes.Buffer
+	b.Write(head)
+	fmt.Fprintf(&b, "%s\n%s\n%s", Begin, text, End)
+	b.Write(tail)
+	return b.Bytes(), nil
+}
