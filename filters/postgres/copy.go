@@ -1,0 +1,135 @@
+package postgres
+
+import (
+	"dragoman.dev/dragoman/filters/postgres/rows"
+	"dragoman.dev/dragoman/filters/postgres/wire"
+	"dragoman.dev/dragoman/internal/mask"
+	"dragoman.dev/dragoman/internal/sql"
+)
+
+// copyBegins is the target's readiness for a COPY.
+func (c *conn) copyBegins(e *entry, run *run, m *wire.Piece) bool {
+	isBinary, n, err := wire.CopyFormat(m.Body)
+	if err != nil || m.Type == wire.CopyBothResponse && !c.cfg.AllowReplication {
+		return false
+	}
+	a := &c.relay.answer
+	if m.Type == wire.CopyInResponse {
+		a.copyAction = run.ordinal
+		if e.kind == eExecute && c.wait == waitIdle {
+			c.endSession("protocol", fatal(codeProtocol, "unexpected message during COPY from the client", "", ""))
+			return false
+		}
+		c.copyIn(e)
+	} else if run.plan != nil {
+		if m.Type == wire.CopyBothResponse || !c.maskCopy(run, isBinary, n) {
+			return false
+		}
+	}
+	c.s.Respond(e.action, m.Raw)
+	return true
+}
+
+// copyIn notes that the target takes COPY data. It skips a Sync that it meets
+// meanwhile, so those that were sent before the end of the data get no answer.
+func (c *conn) copyIn(e *entry) {
+	r := &c.relay
+	for i := 1; i < r.queue.len() && e.kind == eExecute; i++ {
+		switch r.queue.at(i).kind {
+		case eSync:
+			r.queue.remove(i)
+			i--
+			continue
+		case eCopyEnd:
+		default:
+			// Another message: it fails the COPY, and what follows is skipped up to a Sync.
+			r.copyIn = true
+			return
+		}
+		return
+	}
+	for i := 1; i < r.queue.len(); i++ {
+		if r.queue.at(i).kind == eCopyEnd {
+			return
+		}
+	}
+	r.copyIn = true
+}
+
+// maskCopy prepares the masking of a COPY to the client.
+func (c *conn) maskCopy(run *run, isBinary bool, n int) bool {
+	outputs := run.source.Outputs
+	if n == 0 {
+		n = len(outputs)
+	}
+	maskers := make(rows.Columns, n)
+	for i := range maskers {
+		o := sql.Output{Unknown: true}
+		if len(outputs) == n {
+			o = outputs[i]
+		}
+		maskers[i] = run.plan.Masker(o.Origins, o.Direct, o.Unknown, c.copyType(o, isBinary))
+	}
+	if !maskers.Any() {
+		return true
+	}
+	opts, ok := c.copyOptions(run.source, isBinary)
+	if !ok {
+		return false
+	}
+	stream, err := rows.NewCopyStream(opts, maskers, rows.Limits{})
+	if err != nil {
+		c.t.rt.Log().Error("masked COPY", "session", c.s.ID(), "error", err)
+		return false
+	}
+	c.relay.answer.rows.copy = stream
+	return true
+}
+
+// copyType is the type of a COPY's column, as far as its origin tells.
+func (c *conn) copyType(o sql.Output, isBinary bool) mask.Type {
+	if o.Direct && len(o.Origins) > 0 && c.env != nil && c.env.catalog != nil {
+		if t, ok := c.env.columnType(o.Origins); ok {
+			return t
+		}
+	}
+	if isBinary {
+		return mask.Type{} // NULL is the one value that is right for every type
+	}
+	return mask.TextType
+}
+
+// copyOut is COPY data for the client, whole or a piece.
+func (c *conn) copyOut(e *entry, run *run, m *wire.Piece) bool {
+	a := &c.relay.answer
+	a.action, a.drop = e.action, false
+	if a.rows.copy == nil {
+		run.bytes += int64(len(m.Raw))
+		c.s.Respond(e.action, m.Raw)
+		return true
+	}
+	dst := c.scratch()
+	out, masked, err := a.rows.copy.Write(dst, m.Body)
+	if err != nil {
+		c.t.rt.Log().Error("masked COPY", "session", c.s.ID(), "error", err)
+		return false
+	}
+	c.buffer = out
+	run.masked += int64(masked)
+	run.bytes += int64(len(out) - len(dst))
+	c.s.Respond(e.action, out[len(dst):])
+	return true
+}
+
+// copyOutDone is the end of a COPY to the client.
+func (c *conn) copyOutDone(e *entry, _ *run, m *wire.Piece) bool {
+	a := &c.relay.answer
+	if a.rows.copy != nil {
+		if err := a.rows.copy.Close(); err != nil {
+			return false
+		}
+		a.rows.copy = nil
+	}
+	c.s.Respond(e.action, m.Raw)
+	return true
+}

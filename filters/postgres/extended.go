@@ -1,0 +1,385 @@
+package postgres
+
+import (
+	"slices"
+
+	"dragoman.dev/dragoman/filters/postgres/wire"
+	"dragoman.dev/dragoman/internal/action"
+	"dragoman.dev/dragoman/internal/policy"
+	"dragoman.dev/dragoman/internal/sql"
+)
+
+// prepared is a statement that the target has under a name.
+type prepared struct {
+	text   string
+	prefix int      // characters of our comment before it
+	oids   []uint32 // types of its parameters, as far as they are known
+	st     *sql.Statement
+	env    *env // that st was analysed against
+	// fixed says that there is no text to analyse again (SQL-level PREPARE).
+	fixed bool
+	sheet *sheet
+	// shape is what the target last said of its result, for the plan and env then in force.
+	shape *shape
+}
+
+// portal is a bound statement, or a cursor.
+type portal struct {
+	st       *sql.Statement
+	run      *run // nil for a cursor of SQL
+	prepared *prepared
+	formats  []byte // of the result columns, as Bind gave them
+	oids     []uint32
+	withHold bool // may outlive its transaction
+	// undescribed: our own Describe waits until the Bind is complete
+	undescribed bool
+}
+
+// unknownStatement stands for a name that we do not know: nothing can be said of it.
+var unknownStatement = &sql.Statement{Returns: true, Action: action.Action{Kind: action.KindSQL, Verbs: []string{"execute"},
+	Reads: []action.Object{}, Writes: []action.Object{}, Functions: []action.Function{}, Params: []action.Param{},
+	Features: map[string]any{action.FeatureUnresolved: true}}}
+
+// current is the statement's analysis for the names of now.
+func (p *prepared) current(c *conn) *sql.Statement {
+	if !p.fixed && p.env != c.env {
+		if list := c.analyzeNow(p.text); len(list) == 1 {
+			p.st, p.env, p.shape = list[0], c.env, nil
+		}
+	}
+	return p.st
+}
+
+// onParse takes a statement that is to be prepared.
+func (c *conn) onParse(m *wire.Piece) bool {
+	if !m.Whole() {
+		c.relay.drop = !m.Last
+		c.refuseMessage(0, c.tooLong())
+		return false
+	}
+	p, err := wire.DecodeParse(m.Body)
+	if err != nil {
+		c.endSession("protocol", fatal(codeProtocol, "invalid Parse message", "", ""))
+		return false
+	}
+	if len(p.Text) > c.cfg.maxStatement() {
+		c.refuseMessage(0, c.tooLong())
+		return false
+	}
+	if c.settle() {
+		return true
+	}
+	list, wait := c.analyze(string(p.Text))
+	if wait {
+		return true
+	}
+	if len(list) > 1 {
+		c.refuseMessage(0, refusal("42601", "cannot insert multiple commands into a prepared statement", "", ""))
+		return false
+	}
+	st := emptyStatement
+	if len(list) == 1 {
+		st = list[0]
+	}
+	return c.parse(m, &p, st)
+}
+
+// emptyStatement is a statement without any text.
+var emptyStatement = &sql.Statement{Action: action.Action{Kind: action.KindSQL, Verbs: []string{}, Reads: []action.Object{},
+	Writes: []action.Object{}, Functions: []action.Function{}, Params: []action.Param{}, Features: map[string]any{}}}
+
+// parse judges a Parse as far as that can be done without parameters, and sends it on.
+func (c *conn) parse(m *wire.Piece, p *wire.ParseBody, st *sql.Statement) bool {
+	r := &c.relay
+	if len(r.statements) >= c.cfg.maxPrepared() {
+		c.refuseMessage(0, refusal(codeTooMany, "too many prepared statements in this session", "rule: max_prepared.", "Close those that are not needed."))
+		return false
+	}
+	names := overlay{conn: c, pipeline: r.pipeline}
+	full, wait := names.withInner(st)
+	if wait {
+		return c.waitFor(waitIdle)
+	}
+	if st != emptyStatement && !c.t.policy.Engine().UsesParams() {
+		j := c.decide(full, moment{unresolved: c.uncertain()})
+		if j.d.Verdict == policy.Block {
+			rep := blocked(what(j), &j.d)
+			c.refused(j, "blocked", rep)
+			c.refuseMessage(j.ordinal, rep)
+			return false
+		}
+	}
+	pr := &prepared{text: string(p.Text), prefix: len(c.prefix), oids: p.OIDs(), st: st, env: c.env}
+	e := r.queue.push(eParse, r.pipeline)
+	e.prepared, e.prefix = pr, pr.prefix
+	r.change(e, spaceStatement, string(p.Name), slot{prepared: pr}, 0)
+	r.open = true
+	if c.prefix == "" {
+		c.s.Request(0, m.Raw)
+	} else {
+		c.s.Request(0, wire.AppendParse(nil, string(p.Name), c.prefix, p.Text, p.Types))
+	}
+	return false
+}
+
+// onBind takes the parameters of a statement: it is judged with them, and this is
+// where it is held, since the target may already compute with them.
+func (c *conn) onBind(m *wire.Piece) bool {
+	b, err := c.decodeBind(m)
+	if err != nil {
+		c.endSession("protocol", fatal(codeProtocol, "invalid Bind message", "", ""))
+		return false
+	}
+	if c.settle() {
+		return true
+	}
+	r := &c.relay
+	s, wait := r.statements.lookup(string(b.Statement), r.pipeline)
+	if wait && r.queue.len() > 0 {
+		return c.waitFor(waitIdle)
+	}
+	st, pr := unknownStatement, s.prepared
+	if pr != nil {
+		st = pr.current(c)
+		if c.dirty() && r.queue.len() > 0 && !r.open && needsNames(st) {
+			return c.waitFor(waitIdle)
+		}
+	}
+	names := overlay{conn: c, pipeline: r.pipeline}
+	if st, wait = names.withInner(st); wait {
+		return c.waitFor(waitIdle)
+	}
+	uncertain := c.uncertain()
+	j := c.decide(st, moment{params: params(&b, pr), unresolved: uncertain})
+	if pr != nil && !uncertain && j.st == pr.st {
+		j.sheet = pr.sheetFor(j)
+	}
+	return c.bind(m, &b, pr, j)
+}
+
+// decodeBind decodes a Bind, or the head of one that is too long to be held.
+func (c *conn) decodeBind(m *wire.Piece) (wire.BindBody, error) {
+	if m.Whole() {
+		return wire.DecodeBind(m.Body)
+	}
+	b, _, err := wire.DecodeBindHead(m.Body)
+	return b, err
+}
+
+// bind does what was decided about a Bind.
+func (c *conn) bind(m *wire.Piece, b *wire.BindBody, pr *prepared, j *judged) bool {
+	if !m.Whole() && j.d.Verdict != policy.Block && (j.d.Verdict == policy.Hold || c.t.policy.Engine().UsesParams()) {
+		rep := refusal(codeTooComplex, "the parameters are too long to be judged or held",
+			"rule: bind_size. Policy looks at parameters, or people have to approve them.", "Send less than 1 MiB of parameters in one statement.")
+		c.relay.drop = !m.Last
+		c.refused(j, "blocked", rep)
+		c.refuseMessage(j.ordinal, rep)
+		return false
+	}
+	switch j.d.Verdict {
+	case policy.Allow:
+		c.announce(j)
+		c.forwardBind(m, b, pr, j)
+	case policy.Hold:
+		c.announce(j)
+		raw := slices.Clone(m.Raw)
+		var text string
+		if pr != nil {
+			text = pr.text
+		}
+		c.holdAction(j, j.action, digest([]byte("bind"), []byte(text), oidBytes(pr), b.Formats, b.Values), []*judged{j}, holdDone{
+			allowed: func() {
+				p := wire.Piece{Type: wire.Bind, Raw: raw, Body: raw[5:], Len: int64(len(raw) - 5), First: true, Last: true}
+				body, err := wire.DecodeBind(p.Body)
+				if err == nil {
+					c.forwardBind(&p, &body, pr, j)
+				}
+			},
+			refused: func(status string, rep wire.Report) {
+				c.refused(j, status, rep)
+				c.refuseMessage(j.ordinal, rep)
+			},
+		})
+	default:
+		rep := blocked(what(j), &j.d)
+		if pr == nil {
+			rep = refusal(codeNoStatement, "prepared statement \""+string(b.Statement)+"\" does not exist", because(&j.d), "")
+		}
+		c.relay.drop = !m.Last
+		c.refused(j, "blocked", rep)
+		c.refuseMessage(j.ordinal, rep)
+	}
+	return false
+}
+
+// forwardBind sends a Bind that may run.
+func (c *conn) forwardBind(m *wire.Piece, b *wire.BindBody, pr *prepared, j *judged) {
+	r := &c.relay
+	run := c.start(j)
+	po := &portal{st: run.source, run: run, prepared: pr, formats: slices.Clone(b.Results)}
+	e := r.queue.push(eBind, r.pipeline)
+	e.action, e.portal = j.ordinal, po
+	if pr != nil {
+		e.prefix = pr.prefix
+	}
+	name := string(b.Portal)
+	r.change(e, spacePortal, name, slot{portal: po}, 0)
+	r.open, r.pass, r.drop = true, j.ordinal, false
+	c.s.Request(j.ordinal, m.Raw)
+	if m.Last {
+		c.describeOwn(po, name)
+	} else {
+		po.undescribed = j.plan != nil
+	}
+}
+
+// describeOwn asks the target what a portal returns when a plan masks and the
+// answer is not known: a client need not ask, but masking must know.
+func (c *conn) describeOwn(po *portal, name string) {
+	if po.run.plan == nil || !po.st.Returns || po.known(c) {
+		return
+	}
+	c.s.Unrecorded(wire.AppendNamed(nil, wire.Describe, 'P', name))
+	e := c.relay.queue.push(eDescribe, c.relay.pipeline)
+	e.internal, e.portal = true, po
+}
+
+// onDescribe passes a Describe.
+func (c *conn) onDescribe(m *wire.Piece) bool {
+	what, name, err := wire.DecodeNamed(m.Body)
+	if err != nil {
+		c.endSession("protocol", fatal(codeProtocol, "invalid Describe message", "", ""))
+		return false
+	}
+	r := &c.relay
+	ns := r.statements
+	if what == 'P' {
+		ns = r.portals
+	}
+	s, wait := ns.lookup(string(name), r.pipeline)
+	if wait && r.queue.len() > 0 {
+		return c.waitFor(waitIdle)
+	}
+	e := r.queue.push(eDescribe, r.pipeline)
+	if what == 'P' {
+		e.portal = s.portal
+		if s.portal != nil && s.portal.run != nil {
+			e.action = s.portal.run.ordinal
+		}
+	} else {
+		e.prepared = s.prepared
+	}
+	r.open = true
+	c.s.Request(e.action, m.Raw)
+	return false
+}
+
+// onClose passes a Close.
+func (c *conn) onClose(m *wire.Piece) bool {
+	what, name, err := wire.DecodeNamed(m.Body)
+	if err != nil {
+		c.endSession("protocol", fatal(codeProtocol, "invalid Close message", "", ""))
+		return false
+	}
+	r := &c.relay
+	e := r.queue.push(eClose, r.pipeline)
+	sp := spaceStatement
+	if what == 'P' {
+		sp = spacePortal
+	}
+	r.change(e, sp, string(name), slot{}, 0)
+	r.open = true
+	c.s.Request(0, m.Raw)
+	return false
+}
+
+// onExecute runs a portal that was judged at its Bind; it is judged again when policy
+// has changed since, or when it is no run of ours (a cursor).
+func (c *conn) onExecute(m *wire.Piece) bool {
+	name, _, err := wire.DecodeExecute(m.Body)
+	if err != nil {
+		c.endSession("protocol", fatal(codeProtocol, "invalid Execute message", "", ""))
+		return false
+	}
+	r := &c.relay
+	s, wait := r.portals.lookup(string(name), r.pipeline)
+	if wait && r.queue.len() > 0 {
+		return c.waitFor(waitIdle)
+	}
+	po := s.portal
+	if po == nil || po.run == nil || po.run.over || po.run.d.Revision != c.judge.Revision() {
+		return c.executeAgain(m, string(name), po)
+	}
+	c.forwardExecute(m, po)
+	return false
+}
+
+// executeAgain judges what an Execute runs, as a run of its own.
+func (c *conn) executeAgain(m *wire.Piece, name string, po *portal) bool {
+	st := unknownStatement
+	m2 := moment{unresolved: c.uncertain()}
+	if po != nil {
+		st = po.st
+		if po.run != nil {
+			st, m2.params = po.run.st, po.run.action.Params
+		}
+	}
+	j := c.decide(st, m2)
+	forward := func(m *wire.Piece) {
+		np := &portal{st: st, run: c.start(j)}
+		if po != nil {
+			cp := *po
+			cp.run = np.run
+			np = &cp
+		}
+		c.describeOwn(np, name)
+		e := c.forwardExecute(m, np)
+		c.relay.change(e, spacePortal, name, slot{portal: np}, 0)
+	}
+	switch j.d.Verdict {
+	case policy.Allow:
+		c.announce(j)
+		forward(m)
+	case policy.Hold:
+		c.announce(j)
+		raw := slices.Clone(m.Raw)
+		c.holdAction(j, j.action, digest([]byte("execute"), []byte(st.Action.Text), raw), []*judged{j}, holdDone{
+			allowed: func() { forward(&wire.Piece{Type: wire.Execute, Raw: raw, Body: raw[5:], First: true, Last: true}) },
+			refused: func(status string, rep wire.Report) {
+				c.refused(j, status, rep)
+				c.refuseMessage(j.ordinal, rep)
+			},
+		})
+	default:
+		rep := blocked(what(j), &j.d)
+		if po == nil {
+			rep = refusal(codeNoPortal, "portal \""+name+"\" does not exist", because(&j.d), "")
+		}
+		c.refused(j, "blocked", rep)
+		c.refuseMessage(j.ordinal, rep)
+	}
+	return false
+}
+
+func (c *conn) forwardExecute(m *wire.Piece, po *portal) *entry {
+	r := &c.relay
+	if po.undescribed {
+		po.undescribed = false
+		name, _, _ := wire.DecodeExecute(m.Body)
+		c.describeOwn(po, string(name))
+	}
+	e := r.queue.push(eExecute, r.pipeline)
+	e.action, e.portal = po.run.ordinal, po
+	if po.prepared != nil {
+		e.prefix = po.prepared.prefix
+	}
+	names := overlay{conn: c, pipeline: r.pipeline, entry: e}
+	names.apply(po.run.st)
+	e = r.queue.at(r.queue.len() - 1)
+	r.open, r.executed = true, true
+	if po.run.st.Effects&(sql.EffectEnd|sql.EffectOpaque) != 0 {
+		r.ended = true
+	}
+	c.s.Request(e.action, m.Raw)
+	return e
+}

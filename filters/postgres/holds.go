@@ -1,0 +1,84 @@
+package postgres
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"dragoman.dev/dragoman/filters/postgres/wire"
+	"dragoman.dev/dragoman/internal/action"
+	"dragoman.dev/dragoman/internal/check"
+	"dragoman.dev/dragoman/internal/hold"
+)
+
+// holdDone is how a held message goes on.
+type holdDone struct {
+	allowed func()
+	refused func(status string, rep wire.Report)
+}
+
+// holdAction keeps a message until people decide about j; other client messages wait. The client is told.
+// with are all actions of the message.
+func (c *conn) holdAction(j *judged, act action.Action, digest string, with []*judged, done holdDone) {
+	c.wait = waitHold
+	h := c.s.Hold(j.ordinal, act, digest, j.d, c.cfg.Limits.HoldTimeout, func(res check.HoldResponse, err error) {
+		if c.state != stReady || c.wait != waitHold {
+			return
+		}
+		c.wait = waitNone
+		no, ok := c.stands(with...)
+		switch {
+		case err != nil || res.State != hold.Used:
+			done.refused(held(res, err, j))
+		case !ok:
+			done.refused("blocked", blocked(what(no), &no.d))
+		default:
+			done.allowed()
+		}
+		c.commit()
+		if c.wait == waitNone {
+			c.work()
+		}
+	})
+	detail := because(&j.d)
+	if len(j.d.Approvers) > 0 {
+		detail += " Approvers: " + strings.Join(j.d.Approvers, ", ") + "."
+	}
+	c.s.Respond(j.ordinal, wire.AppendNotice(nil, wire.Report{Severity: "NOTICE", Code: codeOK,
+		Message: fmt.Sprintf("%s waits for approval as %s until %s", what(j), h.Hold.ID, h.Hold.Deadline.UTC().Format(time.RFC3339)),
+		Detail:  detail,
+		Hint:    "An approver can run: dragoman approvals approve " + h.Hold.ID}))
+}
+
+// held is the status and the error for a hold that did not let the action run.
+func held(res check.HoldResponse, err error, j *judged) (string, wire.Report) {
+	name := what(j)
+	switch {
+	case err != nil:
+		return "withdrawn", refusal(codePrivilege, name+" could not be held for approval", because(&j.d),
+			"The authorization service does not answer; try again later.")
+	case res.State == hold.Denied:
+		return "denied", refusal(codePrivilege, name+" was denied", orElse(res.Message, denials(res.Decisions))+" "+because(&j.d), hint(&j.d))
+	case res.State == hold.Expired:
+		return "expired", refusal(codePrivilege, "nobody approved "+name+" in time", because(&j.d), "Send it again and ask an approver to look at it.")
+	case res.State == hold.Withdrawn:
+		return "withdrawn", refusal(codeCancelled, "canceling statement due to user request", "The hold was withdrawn.", "")
+	}
+	return "denied", refusal(codePrivilege, name+" was not approved", because(&j.d), hint(&j.d))
+}
+
+func orElse(s, otherwise string) string {
+	if s != "" {
+		return s
+	}
+	return otherwise
+}
+
+func denials(list []hold.Decision) string {
+	for _, d := range list {
+		if !d.Approve {
+			return fmt.Sprintf("%s denied it: %s.", d.By.Chain(), d.Reason)
+		}
+	}
+	return "It was denied."
+}

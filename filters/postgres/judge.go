@@ -1,0 +1,172 @@
+package postgres
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"maps"
+
+	"dragoman.dev/dragoman/filters/postgres/wire"
+	"dragoman.dev/dragoman/internal/action"
+	"dragoman.dev/dragoman/internal/mask"
+	"dragoman.dev/dragoman/internal/policy"
+	"dragoman.dev/dragoman/internal/record"
+	"dragoman.dev/dragoman/internal/sql"
+)
+
+// judged is a statement with what policy says about it.
+type judged struct {
+	st     *sql.Statement // with Inner set where it runs another
+	action action.Action  // as judged: with parameters and features of the moment
+	d      policy.Decision
+	plan   *mask.Plan
+	// ordinal is the action's number once it is recorded.
+	ordinal uint64
+	sheet   *sheet // its record, made before; or nil
+}
+
+// run is one execution of a judged statement, from its being forwarded to its result.
+type run struct {
+	*judged
+	source  *sql.Statement // whose outputs come back: the statement, or the one that it runs
+	started int64          // Unix nanoseconds
+	rows    int64
+	bytes   int64
+	masked  int64
+	over    bool
+	columns *columns // of the result, nil before it is described
+}
+
+// moment is what is true of a statement here and now, beside its text.
+type moment struct {
+	params     []action.Param
+	multi      bool // one of several in its message
+	unresolved bool // what its names mean is not certain
+}
+
+// decide judges a statement.
+func (c *conn) decide(st *sql.Statement, m moment) *judged {
+	j := &judged{st: st, action: st.Action}
+	j.action.Params = m.params
+	if j.action.Params == nil {
+		j.action.Params = []action.Param{}
+	}
+	if m.multi {
+		j.feature(action.FeatureMulti)
+	}
+	if m.unresolved && needsNames(st) {
+		j.feature(action.FeatureUnresolved)
+		j.st = blurred(st)
+	}
+	c.pass(j)
+	return j
+}
+
+// pass has policy decide and prepares the masks that it asks for.
+func (c *conn) pass(j *judged) {
+	j.plan = nil
+	j.d = c.judge.Judge(context.Background(), &j.action, j.st)
+	if len(j.d.Mask) == 0 {
+		return
+	}
+	plan, err := c.t.plan(j.d.Mask, c.s.Opened().MaskKey)
+	if err != nil {
+		c.t.rt.Log().Error("mask plan", "target", c.cfg.Target.Name, "error", err)
+		j.d = policy.Decision{Rule: "mask-plan", Reason: "The policy's masks cannot be applied.", Revision: j.d.Revision}
+		return
+	}
+	j.plan = plan
+	c.relay.plan = plan
+}
+
+// stands reports whether actions that have waited for people may still run: a policy that was pushed
+// meanwhile can block them, and its masks are the ones that count. What it
+// would hold is not held again.
+func (c *conn) stands(list ...*judged) (*judged, bool) {
+	for _, j := range list {
+		if j.d.Revision == c.judge.Revision() {
+			continue
+		}
+		if c.pass(j); j.d.Verdict == policy.Block {
+			return j, false
+		}
+	}
+	return nil, true
+}
+
+func (j *judged) feature(name string) {
+	f := maps.Clone(j.action.Features)
+	if f == nil {
+		f = map[string]any{}
+	}
+	f[name] = true
+	j.action.Features = f
+}
+
+// needsNames reports whether the statement names anything that the catalog has.
+func needsNames(st *sql.Statement) bool {
+	a := &st.Action
+	return len(a.Reads) > 0 || len(a.Writes) > 0 || len(a.Functions) > 0 || st.Inner != nil && needsNames(st.Inner)
+}
+
+// blurred is the statement with outputs that nobody can vouch for.
+func blurred(st *sql.Statement) *sql.Statement {
+	b := *st
+	b.Outputs = nil
+	return &b
+}
+
+// announce records the action and its decision, before anything of it is forwarded.
+func (c *conn) announce(j *judged) {
+	if j.sheet == nil {
+		head, tail := payload(j)
+		j.ordinal = c.s.Action(head, appendParams(nil, j.action.Params), tail)
+		return
+	}
+	var stack [256]byte
+	j.ordinal = c.s.Action(j.sheet.head, appendParams(stack[:0], j.action.Params), j.sheet.tail)
+}
+
+// start makes a run of a judged statement that is about to be forwarded.
+func (c *conn) start(j *judged) *run {
+	r := &run{judged: j, source: j.st, started: c.now().UnixNano()}
+	if j.st.Inner != nil && j.st.Effects&(sql.EffectExecute|sql.EffectFetch) != 0 {
+		r.source = j.st.Inner
+	}
+	if c.unsettling(j.st) {
+		c.relay.unsettled++
+	}
+	return r
+}
+
+// finish records how a run ended, once.
+func (c *conn) finish(r *run, status, code, message, tag string) {
+	if r == nil || r.over {
+		return
+	}
+	r.over = true
+	c.s.Result(r.ordinal, record.Result{Status: status, Code: code, Message: message, Tag: tag, Rows: r.rows, Bytes: r.bytes,
+		Masked: r.masked, Duration: durationSince(c.now(), r.started)})
+}
+
+// digest binds an approval to exact bytes: each part with its length.
+func digest(parts ...[]byte) string {
+	h := sha256.New()
+	var n [8]byte
+	for _, p := range parts {
+		for i := range n {
+			n[i] = byte(len(p) >> (8 * (7 - i)))
+		}
+		h.Write(n[:])
+		h.Write(p)
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// refused records an action that is not forwarded, and its end.
+func (c *conn) refused(j *judged, status string, rep wire.Report) {
+	if j.ordinal == 0 {
+		c.announce(j)
+	}
+	c.s.Result(j.ordinal, record.Result{Status: status, Code: rep.Code, Message: rep.Message})
+}

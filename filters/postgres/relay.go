@@ -1,0 +1,364 @@
+package postgres
+
+import (
+	"slices"
+	"strings"
+
+	"dragoman.dev/dragoman/filters/postgres/wire"
+	"dragoman.dev/dragoman/internal/mask"
+)
+
+// waiting is why client messages are not taken at the moment.
+type waiting uint8
+
+const (
+	waitNone waiting = iota
+	waitIdle         // until all that was sent is answered
+	waitJob          // until names or catalog have been read
+	waitHold         // until people have decided
+)
+
+// relay is the state of a session that is past its login.
+type relay struct {
+	queue      queue
+	statements namespace
+	portals    namespace
+	seq        uint64 // of the last change
+	tx         byte   // as of the target's last ReadyForQuery
+
+	// the client's side
+	pipeline uint64 // number of the pipeline that the client is in
+	open     bool   // messages of it were sent, and no Sync yet
+	executed bool   // one of them was an Execute: an implicit transaction may have work
+	ended    bool   // one of them ended a transaction block
+	discard  bool   // a message of it was refused: the rest is skipped up to the Sync
+	drop     bool   // the rest of a long message is dropped
+	pass     uint64 // action that the rest of a long message belongs to
+	copyIn   bool   // the target takes COPY data
+	loose    int    // Syncs that were sent during COPY, which the target may or may not answer
+
+	// what statements have done
+	unsettled  int  // runs in the queue that change what names mean
+	namesDirty bool // search_path, role or temporary objects may have changed
+	txNames    bool // ... in this transaction, so that its end changes them again
+	ddl        bool // this transaction changed the schema
+	private    bool // env.catalog is this transaction's own
+	job        *job
+	plan       *mask.Plan // of the last decision that masks: for reports that belong to no run
+	answer     answer
+}
+
+// onRequest takes client bytes of an established session.
+func (c *conn) onRequest(b []byte) {
+	c.s.Touch()
+	if c.wait != waitNone || len(c.in) > 0 || c.stalled != nil {
+		c.lookAhead(b)
+		if c.wait == waitHold {
+			c.seeTerminate()
+		}
+		return
+	}
+	c.take(b)
+	c.commit()
+}
+
+// take handles the messages in b; when one has to wait, it and what follows are kept.
+func (c *conn) take(b []byte) {
+	idle := c.idle()
+	c.client.Feed(b)
+	for c.state == stReady && c.wait == waitNone {
+		m, ok, err := c.client.Next()
+		if err != nil {
+			c.endSession("protocol", fatal(codeProtocol, "invalid message: "+err.Error(), "", ""))
+			return
+		}
+		if !ok {
+			break
+		}
+		if c.handle(&m) {
+			m.Raw = slices.Clone(m.Raw)
+			m.Body = m.Raw
+			if m.First {
+				m.Body = m.Raw[5:]
+			}
+			c.stalled = &m
+			break
+		}
+	}
+	if c.state != stReady {
+		return
+	}
+	if rest := c.client.Rest(); len(rest) > 0 {
+		c.lookAhead(slices.Clone(rest))
+	}
+	c.client.Feed(nil)
+	c.refusable = idle
+}
+
+// idle reports that nothing is in flight: a batch that begins now can be refused as a whole.
+func (c *conn) idle() bool {
+	r := &c.relay
+	return r.queue.len() == 0 && !r.open && !r.discard && !r.copyIn && !c.client.Mid()
+}
+
+// work goes on with what waited.
+func (c *conn) work() {
+	if c.working {
+		return
+	}
+	c.working = true
+	defer func() { c.working = false }()
+	for c.state == stReady && c.wait == waitNone {
+		if m := c.stalled; m != nil {
+			c.stalled = nil
+			if c.handle(m) {
+				c.stalled = m
+			}
+			continue
+		}
+		if len(c.in) == 0 {
+			break
+		}
+		in := c.in
+		c.in = nil
+		c.take(in)
+	}
+	if c.state == stReady {
+		c.pause(len(c.in) >= maxLookAhead)
+		c.commit()
+	}
+}
+
+// waitFor makes client messages wait. It always reports true, for the handlers' results.
+func (c *conn) waitFor(w waiting) bool {
+	c.wait = w
+	if w == waitIdle && c.relay.open {
+		// The target answers the messages before a Sync only when asked to.
+		c.s.Unrecorded(wire.AppendEmpty(nil, wire.Flush))
+	}
+	return true
+}
+
+// settled is called whenever the account may have become empty.
+func (c *conn) settled() {
+	if c.relay.queue.len() == 0 {
+		c.relay.unsettled = 0
+		if c.wait == waitIdle {
+			c.wait = waitNone
+		}
+	}
+	if c.wait == waitNone && (c.stalled != nil || len(c.in) > 0) {
+		c.work()
+	}
+}
+
+// handle takes one client message, or a piece of one; true means that it has to
+// wait and must be given again.
+func (c *conn) handle(m *wire.Piece) bool {
+	r := &c.relay
+	if !m.First {
+		c.continueMessage(m)
+		return false
+	}
+	if m.Type == wire.Terminate {
+		c.terminate()
+		return false
+	}
+	if r.discard && m.Type != wire.Sync {
+		r.drop = !m.Last
+		return false
+	}
+	if r.copyIn && !strings.ContainsRune("dcfHS", rune(m.Type)) {
+		c.endSession("protocol", fatal(codeProtocol, "unexpected message during COPY from the client", "", ""))
+		return false
+	}
+	if r.queue.len() >= maxInFlight {
+		return c.waitFor(waitIdle)
+	}
+	switch m.Type {
+	case wire.Query:
+		return c.onQuery(m)
+	case wire.Parse:
+		return c.onParse(m)
+	case wire.Bind:
+		return c.onBind(m)
+	case wire.Describe:
+		return c.onDescribe(m)
+	case wire.Execute:
+		return c.onExecute(m)
+	case wire.Close:
+		return c.onClose(m)
+	case wire.Sync:
+		c.onSync(m)
+	case wire.Flush:
+		c.s.Request(0, m.Raw)
+	case wire.CopyData, wire.CopyDone, wire.CopyFail:
+		c.onCopy(m)
+	case wire.FunctionCall:
+		return c.onFunctionCall(m)
+	default:
+		c.endSession("protocol", fatal(codeProtocol, "unexpected message of the client", "", ""))
+	}
+	return false
+}
+
+// maxInFlight bounds the account of expected answers.
+const maxInFlight = 8192
+
+// continueMessage is a later piece of a long message, of which the first decided.
+func (c *conn) continueMessage(m *wire.Piece) {
+	r := &c.relay
+	if !r.drop {
+		c.s.Request(r.pass, m.Raw)
+	}
+	if m.Last {
+		r.drop = false
+	}
+}
+
+// seeTerminate looks whether the client says goodbye while it waits for people.
+func (c *conn) seeTerminate() {
+	look := wire.Reader{Table: c.cfg.frontend}
+	look.Feed(c.in)
+	for {
+		m, ok, err := look.Next()
+		if err != nil || !ok {
+			return
+		}
+		if m.First && m.Type == wire.Terminate {
+			c.terminate()
+			return
+		}
+	}
+}
+
+// terminate is the client's goodbye.
+func (c *conn) terminate() {
+	c.s.Request(0, wire.AppendEmpty(nil, wire.Terminate))
+	c.lose("lost", "the client ended the session")
+	c.close()
+	c.s.End("client", "")
+}
+
+// onSync ends a pipeline.
+func (c *conn) onSync(m *wire.Piece) {
+	r := &c.relay
+	c.s.Request(0, m.Raw)
+	if r.copyIn {
+		// Within COPY the target skips a Sync; if the COPY has failed meanwhile, it answers.
+		r.loose++
+		return
+	}
+	r.queue.push(eSync, r.pipeline)
+	c.endPipeline()
+}
+
+func (c *conn) endPipeline() {
+	r := &c.relay
+	r.pipeline++
+	r.open, r.executed, r.ended, r.discard = false, false, false, false
+}
+
+// onCopy passes COPY data, and its end.
+func (c *conn) onCopy(m *wire.Piece) {
+	r := &c.relay
+	r.pass, r.drop = r.answer.copyAction, false
+	c.s.Request(r.pass, m.Raw)
+	if m.Type == wire.CopyData {
+		return
+	}
+	if r.copyIn {
+		r.copyIn = false
+		return
+	}
+	// The answer to the COPY may still be under way: this marks where it ended.
+	r.queue.push(eCopyEnd, r.pipeline)
+	c.inject()
+}
+
+// inject answers what we answer ourselves, as far as it is its turn.
+func (c *conn) inject() {
+	r := &c.relay
+	for e := r.queue.front(); e != nil; e = r.queue.front() {
+		switch e.kind {
+		case eCopyEnd:
+		case eInject:
+			out := e.inject
+			if e.ready {
+				out = wire.AppendReady(out, r.tx)
+			}
+			c.s.Respond(e.action, out)
+		default:
+			return
+		}
+		r.queue.pop()
+	}
+}
+
+// refuseQuery says no to a simple Query; nothing of it has gone to the target.
+func (c *conn) refuseQuery(action uint64, rep wire.Report) {
+	r := &c.relay
+	if c.mustAbort() {
+		c.abort(action, rep)
+		c.s.Unrecorded(wire.AppendEmpty(nil, wire.Sync))
+		r.queue.push(eSync, r.pipeline)
+	} else {
+		e := r.queue.push(eInject, r.pipeline)
+		e.action, e.ready, e.inject = action, true, wire.AppendError(nil, rep)
+	}
+	c.endPipeline()
+	c.inject()
+}
+
+// refuseMessage says no to a message of the extended protocol; the client's next messages
+// are skipped up to its Sync, as a server does after an error.
+func (c *conn) refuseMessage(action uint64, rep wire.Report) {
+	r := &c.relay
+	if c.mustAbort() {
+		c.abort(action, rep)
+	} else {
+		e := r.queue.push(eInject, r.pipeline)
+		e.action, e.inject = action, wire.AppendError(nil, rep)
+	}
+	r.open, r.discard = true, true
+	c.inject()
+}
+
+// mustAbort reports that earlier messages of this pipeline ran in an implicit
+// transaction, which the Sync would commit although a later message was refused.
+func (c *conn) mustAbort() bool {
+	r := &c.relay
+	return r.executed && (r.tx != wire.TxBlock || r.ended)
+}
+
+// noPortal is the name of a portal that never exists.
+const noPortal = "dragoman_refused"
+
+// abort makes the target fail the pipeline, and puts our error in the place of its own. See
+// docs/decisions/0020-blocked-in-pipeline.md.
+func (c *conn) abort(action uint64, rep wire.Report) {
+	c.s.Unrecorded(wire.AppendEmpty(wire.AppendExecute(nil, noPortal), wire.Flush))
+	e := c.relay.queue.push(eAbort, c.relay.pipeline)
+	e.action, e.inject = action, wire.AppendError(nil, rep)
+}
+
+// comment is what is put before each statement, in the target's own log.
+func (c *conn) comment() string {
+	if !c.cfg.Comment {
+		return ""
+	}
+	o := c.s.Opened()
+	return "/*dragoman " + commentText(c.s.ID()) + " " + commentText(o.Identity.Chain()) + "*/ "
+}
+
+// commentText keeps text from ending or nesting a comment, and one byte a character, so that
+// error positions can be corrected.
+func commentText(s string) string {
+	b := []byte(s)
+	for i, ch := range b {
+		if ch < ' ' || ch > '~' || ch == '*' || ch == '/' && (i == 0 || i == len(b)-1 || b[i-1] == '*' || b[i+1] == '*') {
+			b[i] = '_'
+		}
+	}
+	return string(b)
+}

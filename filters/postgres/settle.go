@@ -1,0 +1,196 @@
+package postgres
+
+import (
+	"time"
+
+	"dragoman.dev/dragoman/filters/postgres/wire"
+	"dragoman.dev/dragoman/internal/sql/pgsql"
+)
+
+// settle makes sure that names mean what we think before a message is judged; true
+// means that the message has to wait for that. Within a pipeline (before its
+// Sync) nothing can be asked: statements are then judged as uncertain.
+func (c *conn) settle() bool {
+	r := &c.relay
+	if r.open {
+		return false
+	}
+	if r.unsettled > 0 && r.queue.len() > 0 {
+		return c.waitFor(waitIdle)
+	}
+	if !c.outdated() {
+		return false
+	}
+	if r.queue.len() > 0 {
+		return c.waitFor(waitIdle)
+	}
+	if r.tx == wire.TxFailed {
+		return false // nothing but the transaction's end will run
+	}
+	if r.tx == wire.TxBlock && !r.namesDirty && !c.stale {
+		return false // reading now could fix the snapshot of the client's transaction
+	}
+	asked := false
+	c.prepareNames(func() {
+		asked = true
+		c.work()
+	})
+	return !asked || c.wait != waitNone
+}
+
+// outdated reports whether names or catalog have to be read.
+func (c *conn) outdated() bool {
+	if c.now().Before(c.retry) {
+		return false // the last try failed
+	}
+	if c.relay.namesDirty || c.stale || c.env == nil {
+		return true
+	}
+	if c.relay.tx != wire.TxIdle {
+		return false
+	}
+	if c.env.private {
+		return c.db.generation() != c.env.gen || c.db.old(c.now())
+	}
+	_, gen, fresh := c.db.shared()
+	return !fresh || gen != c.env.gen || c.db.old(c.now())
+}
+
+// dirty reports whether statements that are in flight change what names mean.
+func (c *conn) dirty() bool { return c.relay.unsettled > 0 || c.relay.namesDirty }
+
+// uncertain reports whether a statement judged now may meet other names at the target.
+func (c *conn) uncertain() bool {
+	return c.env == nil || c.env.names == nil || c.env.catalog == nil || c.dirty() || !c.retry.IsZero()
+}
+
+// transactionEnded is called when the target is outside a transaction.
+func (c *conn) transactionEnded() {
+	r := &c.relay
+	r.txNames = false
+	if r.ddl {
+		r.ddl = false
+		c.db.changed()
+		c.stale = false // the change of generation has the catalog read again
+	}
+}
+
+// prepareNames reads what is not known any more: names first, then the catalog. done is called
+// when that is so, or cannot be had: then statements are judged as uncertain.
+func (c *conn) prepareNames(done func()) {
+	c.retry = time.Time{}
+	if !c.relay.namesDirty {
+		c.prepareCatalog(done)
+		return
+	}
+	c.runJob(pgsql.NamesQuery, func(value string, err error) {
+		if err == nil && value != c.namesText {
+			var names pgsql.Names
+			if names, err = pgsql.DecodeNames([]byte(value)); err == nil {
+				c.names, c.namesText = &names, value
+			}
+		}
+		if err != nil {
+			c.notPrepared("names", err, done)
+			return
+		}
+		c.relay.namesDirty = false
+		c.prepareCatalog(done)
+	})
+}
+
+// prepareCatalog takes the catalog that the database's sessions share, reads
+// it anew for all of them, or for this session alone.
+func (c *conn) prepareCatalog(done func()) {
+	r := &c.relay
+	private := r.ddl && r.tx == wire.TxBlock || c.names != nil && c.names.Temp != ""
+	switch cat, gen, fresh := c.db.shared(); {
+	case private:
+		if c.stale || c.env == nil || !c.env.private || c.db.generation() != c.env.gen {
+			c.readPrivate(done)
+			return
+		}
+		c.use(c.env.catalog, c.env.gen, true)
+	case c.stale || !fresh:
+		c.readShared(done)
+		return
+	case r.tx == wire.TxIdle && c.db.old(c.now()):
+		c.runJob(versionQuery, func(value string, err error) {
+			if err == nil {
+				c.db.compare(value)
+			}
+			c.prepareCatalog(done)
+		})
+		return
+	default:
+		c.use(cat, gen, false)
+	}
+	done()
+}
+
+// use puts names and catalog in force.
+func (c *conn) use(cat *pgsql.Catalog, gen uint64, private bool) {
+	c.stale = false
+	if e := c.env; e != nil && cat != nil && e.catalog.Version() == cat.Version() {
+		cat = e.catalog
+	}
+	if e := c.env; e == nil || e.catalog != cat || e.names != c.names || e.private != private || e.gen != gen {
+		c.env = newEnv(cat, c.names, gen, private)
+	}
+}
+
+// readPrivate reads the catalog as this session alone sees it.
+func (c *conn) readPrivate(done func()) {
+	gen := c.db.generation()
+	c.runJob(pgsql.CatalogQuery, func(value string, err error) {
+		var cat *pgsql.Catalog
+		if err == nil {
+			cat, err = pgsql.DecodeCatalog([]byte(value))
+		}
+		if err != nil {
+			c.notPrepared("catalog", err, done)
+			return
+		}
+		c.use(cat, gen, true)
+		done()
+	})
+}
+
+// readShared reads the catalog for all sessions of the database; one of them does it.
+func (c *conn) readShared(done func()) {
+	gen, mine := c.db.begin(func() {
+		c.host.Post(func() {
+			if c.wait == waitJob {
+				c.wait = waitNone
+				c.stale = false
+				c.prepareCatalog(done)
+				c.commit()
+			}
+		})
+	})
+	if !mine {
+		c.wait = waitJob
+		return
+	}
+	c.runJob(pgsql.CatalogQuery, func(value string, err error) {
+		var cat *pgsql.Catalog
+		if err == nil {
+			cat, err = pgsql.DecodeCatalog([]byte(value))
+		}
+		cat = c.db.finish(cat, gen, c.now())
+		if err != nil {
+			c.notPrepared("catalog", err, done)
+			return
+		}
+		c.use(cat, gen, false)
+		done()
+	})
+	c.relay.job.release = func() { c.db.finish(nil, 0, c.now()) }
+}
+
+// notPrepared goes on without: what names mean is then not certain, for a while.
+func (c *conn) notPrepared(what string, err error, done func()) {
+	c.t.rt.Log().Error("the target's "+what+" could not be read", "target", c.cfg.Target.Name, "database", c.database, "error", err)
+	c.retry = c.now().Add(catalogAge)
+	done()
+}
