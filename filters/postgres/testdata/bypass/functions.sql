@@ -46,8 +46,17 @@ SELECT lo_from_bytea(0, 'x'::bytea);
 -- lo-get block
 SELECT lo_get(1);
 
--- set-config block
-SELECT set_config('search_path', 'other', false);
+-- set-config-path safe
+SELECT set_config('search_path', 'other', false); SELECT ssn FROM public.customers WHERE id = 1;
+
+-- set-config-role block
+SELECT set_config('role', 'postgres', false);
+
+-- set-config-computed block
+SELECT set_config('ro' || 'le', 'postgres', false);
+
+-- set-config-in-subquery block
+SELECT (SELECT set_config('session_authorization', 'postgres', false));
 
 -- terminate block
 SELECT pg_terminate_backend(pg_backend_pid());

@@ -11,7 +11,7 @@ SELECT SSN, CARD FROM CUSTOMERS WHERE ID = 1;
 SELECT/**/ssn/**/FROM/**/customers/**/WHERE/**/id=1;
 
 -- nested-comments mask
-SELECT /* /* */ -- */ ssn */ ssn FROM customers WHERE id = 1;
+SELECT /* /* */ -- */ ssn FROM customers WHERE id = 1;
 
 -- line-comment-newline mask
 SELECT -- name
