@@ -80,6 +80,9 @@ func (a *analysis) callNamed(schema, name string, args []lineage) lineage {
 		if a.use(f) {
 			l.unknown = true
 		}
+		if f.ReturnsSet {
+			a.probe(in) // decides how many rows there are
+		}
 		if f.Volatility == 'v' {
 			// It may carry the value somewhere: a setting, a sequence, a notification.
 			a.flow(sql.Column{Schema: f.Schema, Table: f.Name}, in)
@@ -90,16 +93,32 @@ func (a *analysis) callNamed(schema, name string, args []lineage) lineage {
 		case i == 0:
 			l.typ = f.Result
 		}
-		rows = rows || f.Result == 0 && l.rows || polymorphic(f.Result) && l.rows || a.cat.holdsRows(f.Result)
+		rows = rows || (f.Result == 0 || polymorphic(f.Result)) && l.rows || a.cat.holdsRows(f.Result)
 	}
 	l.rows = rows
-	if polymorphic(l.typ) {
-		l.typ = 0
-		if len(args) == 1 {
-			l.typ = args[0].typ
-		}
+	if polymorphic(l.typ) || name == "unnest" {
+		l.typ = a.actualType(name, l.typ, args)
 	}
 	return l
+}
+
+// actualType is the type of a polymorphic result, which its first argument gives, or 0.
+func (a *analysis) actualType(name string, result uint32, args []lineage) uint32 {
+	if len(args) == 0 || args[0].typ == 0 {
+		return 0
+	}
+	first := args[0].typ
+	t := a.cat.types[first]
+	isArray := t != nil && t.Element != 0 && strings.HasPrefix(t.Name, "_")
+	switch {
+	case name == "unnest" && isArray:
+		return t.Element
+	case name == "unnest":
+		return 0
+	case result == oidAnyArray && !isArray && t != nil:
+		return a.arrayOf(t)
+	}
+	return first
 }
 
 // castCall is a call of what is no function: a cast in function notation, or unknown.

@@ -217,6 +217,7 @@ const (
 	oidBpchar      = 1042
 	oidVarchar     = 1043
 	oidText        = 25
+	oidTextArray   = 1009
 	oidRecord      = 2249
 	oidRecordArray = 2287
 	oidAny         = 2276

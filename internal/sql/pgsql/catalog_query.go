@@ -62,7 +62,9 @@ types AS (
       t.typelem::pg_catalog.int8, t.typbasetype::pg_catalog.int8,
       CASE WHEN t.oid < 16384 OR ext.extname IS NOT NULL THEN false
         WHEN t.typtype = 'b' THEN t.typinput >= 16384 OR t.typoutput >= 16384
-        WHEN t.typtype = 'd' THEN EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.contypid = t.oid)
+        WHEN t.typtype = 'd' THEN EXISTS (SELECT FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_depend d
+          ON d.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass AND d.objid = k.oid
+          AND d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass WHERE k.contypid = t.oid)
         ELSE false END) ORDER BY t.oid) AS j
   FROM pg_catalog.pg_type t JOIN ns ON ns.oid = t.typnamespace
   LEFT JOIN ext ON ext.classid = 'pg_catalog.pg_type'::pg_catalog.regclass AND ext.objid = t.oid),

@@ -145,6 +145,14 @@ func (a *analysis) special(n *pg.Node) bool {
 		if rv := v.AlterObjectSchemaStmt.Relation; rv != nil {
 			a.batch.change(qname{v.AlterObjectSchemaStmt.Newschema, rv.Relname})
 		}
+	case *pg.Node_RefreshMatViewStmt:
+		if r := a.lookup(v.RefreshMatViewStmt.Relation.GetSchemaname(), v.RefreshMatViewStmt.Relation.GetRelname()); r != nil {
+			a.read(r)
+		}
+	case *pg.Node_CommentStmt:
+		a.about(v.CommentStmt.Objtype, v.CommentStmt.Object)
+	case *pg.Node_SecLabelStmt:
+		a.about(v.SecLabelStmt.Objtype, v.SecLabelStmt.Object)
 	case *pg.Node_AlterSystemStmt:
 		a.setting(v.AlterSystemStmt.Setstmt.GetName())
 	case *pg.Node_AlterRoleSetStmt:
@@ -153,6 +161,27 @@ func (a *analysis) special(n *pg.Node) bool {
 		a.setting(v.AlterDatabaseSetStmt.Setstmt.GetName())
 	}
 	return false
+}
+
+// about records the table that COMMENT or SECURITY LABEL is about, or is about a part of.
+func (a *analysis) about(kind pg.ObjectType, object *pg.Node) {
+	names, _ := fieldNames(object.GetList().GetItems())
+	switch kind {
+	case pg.ObjectType_OBJECT_TABLE, pg.ObjectType_OBJECT_VIEW, pg.ObjectType_OBJECT_MATVIEW, pg.ObjectType_OBJECT_FOREIGN_TABLE,
+		pg.ObjectType_OBJECT_SEQUENCE, pg.ObjectType_OBJECT_INDEX:
+	case pg.ObjectType_OBJECT_COLUMN, pg.ObjectType_OBJECT_TRIGGER, pg.ObjectType_OBJECT_RULE, pg.ObjectType_OBJECT_POLICY, pg.ObjectType_OBJECT_TABCONSTRAINT:
+		names = names[:max(len(names)-1, 0)]
+	default:
+		return
+	}
+	if len(names) == 0 {
+		return
+	}
+	rv := &pg.RangeVar{Relname: names[len(names)-1]}
+	if len(names) > 1 {
+		rv.Schemaname = names[len(names)-2]
+	}
+	a.written(rv)
 }
 
 func (a *analysis) schemaOf(rv *pg.RangeVar) string {

@@ -46,6 +46,8 @@ func (a *analysis) expr(n *pg.Node, sc *scope) lineage {
 		l := a.all(v.RowExpr.Args, sc)
 		l.rows, l.typ = true, oidRecord
 		return l
+	case *pg.Node_AArrayExpr:
+		return a.arrayExpr(v.AArrayExpr, sc)
 	case *pg.Node_CaseExpr:
 		return a.caseExpr(v.CaseExpr, sc)
 	case *pg.Node_CoalesceExpr:
@@ -80,6 +82,27 @@ func (a *analysis) rowLineage(r rowset) lineage {
 	return l
 }
 
+// arrayExpr is ARRAY[…]; its type is the array over its elements' type, or an
+// array of something that is no row.
+func (a *analysis) arrayExpr(e *pg.A_ArrayExpr, sc *scope) lineage {
+	var l lineage
+	var elem uint32
+	for _, n := range e.Elements {
+		x := a.expr(n, sc)
+		if elem == 0 {
+			elem = x.typ
+		}
+		l = a.join(l, x)
+	}
+	if t := a.cat.types[elem]; t != nil {
+		l.typ = a.arrayOf(t)
+	}
+	if l.typ == 0 && !l.rows {
+		l.typ = oidTextArray
+	}
+	return l
+}
+
 func (a *analysis) caseExpr(c *pg.CaseExpr, sc *scope) lineage {
 	l := a.join(a.expr(c.Arg, sc), a.expr(c.Defresult, sc))
 	for _, w := range c.Args {
@@ -106,6 +129,14 @@ func (a *analysis) subLink(s *pg.SubLink, sc *scope) lineage {
 		return l
 	}
 	l := a.join(test, a.rowLineage(out))
+	if s.SubLinkType == pg.SubLinkType_ARRAY_SUBLINK && len(out.columns) == 1 {
+		if t := a.cat.types[out.columns[0].lineage.typ]; t != nil {
+			l.typ = a.arrayOf(t)
+		}
+		if l.typ == 0 && !l.rows {
+			l.typ = oidTextArray
+		}
+	}
 	if s.SubLinkType == pg.SubLinkType_ANY_SUBLINK || s.SubLinkType == pg.SubLinkType_ALL_SUBLINK {
 		l.rows = false
 	}

@@ -27,7 +27,8 @@ var classes = []class{
 	{"talks to another server", true, []string{action.FeatureDynamic}, "dblink* postgres_fdw_*"},
 	{"reads or writes the server's files", true, []string{action.FeatureServerFile},
 		"pg_read_file pg_read_file_* pg_read_binary_file pg_read_binary_file_* pg_ls_* pg_stat_file pg_file_* pg_logdir_ls " +
-			"pg_hba_file_rules pg_ident_file_mappings pg_show_all_file_settings pg_current_logfile lo_import lo_export"},
+			"pg_hba_file_rules pg_ident_file_mappings pg_show_all_file_settings pg_current_logfile"},
+	{"moves a large object from or to a file of the server", true, []string{action.FeatureServerFile, FeatureLargeObject}, "lo_import lo_export be_lo_import be_lo_export"},
 	{"reads or writes large objects, whose contents belong to no column", true, []string{FeatureLargeObject},
 		"lo_* loread lowrite be_lo_* lowrite lomanage"},
 	{"reads pages, tuples or samples past the columns", true, []string{FeatureStatistics},

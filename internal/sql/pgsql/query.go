@@ -34,7 +34,9 @@ func (a *analysis) selectStmt(s *pg.SelectStmt, parent *scope, exists bool) rows
 		return rowset{open: true}
 	}
 	a.spend(1)
-	a.verb("select")
+	if len(s.ValuesLists) == 0 || s == a.top {
+		a.verb("select") // VALUES in an INSERT reads nothing
+	}
 	sc := &scope{parent: parent}
 	a.with(s.WithClause, sc)
 	var out rowset
@@ -201,6 +203,11 @@ func (a *analysis) starTarget(n *pg.Node, sc *scope) (rowset, bool) {
 		return rowset{}, false
 	}
 	l := a.indirect(ind.Arg, ind.Indirection[:len(ind.Indirection)-1], sc)
+	if call := ind.Arg.GetFuncCall(); call != nil && len(ind.Indirection) == 1 && a.cat.composite(l.typ) == nil {
+		out := a.resultColumns(call, derived(l), "?column?", nil)
+		out.open = out.open || len(out.columns) == 1
+		return out, true
+	}
 	return a.spread(l), true
 }
 

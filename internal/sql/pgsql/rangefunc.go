@@ -100,6 +100,8 @@ func (a *analysis) outs(f *Function, l lineage, name string, alias *pg.Alias) ([
 		one = alias.Aliasname // a function of one scalar column names it after its alias
 	}
 	switch {
+	case f.Core && f.Name == "unnest":
+		return a.unnested(l, one)
 	case f.OutsDiffer:
 		return nil, false
 	case len(f.Outs) == 1 && f.Result != oidRecord:
@@ -142,6 +144,23 @@ func (a *analysis) outs(f *Function, l lineage, name string, alias *pg.Alias) ([
 		return out, true
 	}
 	return []column{plain(one, typ)}, true
+}
+
+// unnested are the columns of unnest over one argument: one for an array, one
+// for each field when it holds rows, three for a tsvector.
+func (a *analysis) unnested(l lineage, name string) ([]column, bool) {
+	if r := a.cat.composite(l.typ); r != nil {
+		var out []column
+		for _, c := range r.Columns {
+			v := derived(l)
+			v.typ, v.rows = c.Type, a.cat.holdsRows(c.Type)
+			out = append(out, column{name: c.Name, lineage: v})
+		}
+		return out, true
+	}
+	v := derived(l)
+	v.typ = l.typ
+	return []column{{name: name, lineage: v}}, l.typ != 0 && !l.rows
 }
 
 func sameNames(x, y []column) bool {

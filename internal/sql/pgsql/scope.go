@@ -94,6 +94,9 @@ func (a *analysis) wholeRow(it *item) lineage {
 		l = a.join(l, a.value(&it.columns[i]))
 	}
 	l.rows, l.item = true, it
+	if it.rel != nil {
+		l.typ = it.rel.RowType
+	}
 	if it.open {
 		a.unresolved()
 		l.unknown = true
@@ -108,7 +111,10 @@ func (a *analysis) columnRef(n *pg.ColumnRef, sc *scope) lineage {
 		names = names[1:] // the database's own name
 	}
 	switch {
-	case star || len(names) == 0 || len(names) > 3:
+	case len(names) > 3 || len(names) == 0 && !star:
+		a.unresolved()
+		return nowhere
+	case star:
 		// A star outside a target list is count(*) or an error, except as a row: row(t.*), f(t.*).
 		return a.starValue(names, sc)
 	case len(names) == 1:
@@ -123,10 +129,7 @@ func (a *analysis) columnRef(n *pg.ColumnRef, sc *scope) lineage {
 }
 
 func (a *analysis) starValue(names []string, sc *scope) lineage {
-	var l lineage
-	for _, c := range a.expandStar(names, sc).columns {
-		l = a.join(l, c.lineage)
-	}
+	l := a.rowLineage(a.expandStar(names, sc))
 	l.rows = true
 	return l
 }

@@ -46,7 +46,7 @@ func (a *analysis) statement(n *pg.Node, st *sql.Statement) *rowset {
 		if v.VariableShowStmt.Name == "all" {
 			return &rowset{columns: []column{{name: "name"}, {name: "setting"}, {name: "description"}}}
 		}
-		return &rowset{columns: []column{{name: v.VariableShowStmt.Name}}}
+		return &rowset{columns: []column{{name: showName(v.VariableShowStmt.Name)}}}
 	case *pg.Node_DoStmt:
 		a.verb("do")
 		a.feature(action.FeatureDynamic)
@@ -69,6 +69,19 @@ func (a *analysis) statement(n *pg.Node, st *sql.Statement) *rowset {
 	}
 	a.utility(n)
 	return nil
+}
+
+// showName is a setting's name as SHOW spells it.
+func showName(name string) string {
+	switch lower(name) {
+	case "timezone":
+		return "TimeZone"
+	case "datestyle":
+		return "DateStyle"
+	case "intervalstyle":
+		return "IntervalStyle"
+	}
+	return name
 }
 
 func result(st *sql.Statement, out rowset) *rowset {
