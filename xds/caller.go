@@ -53,3 +53,16 @@ func (ids identities) callerOf(ctx context.Context) (string, error) {
 	}
 	return name, nil
 }
+
+// Caller names the node that calls one of the control plane's services; it is an
+// error when the node claims to be another.
+func (s *Server) Caller(ctx context.Context, claimed string) (string, error) {
+	name, err := s.ids.callerOf(ctx)
+	if err == nil && name != claimed {
+		err = fmt.Errorf("node %q claims to be %q", name, claimed)
+	}
+	if err != nil {
+		return "", err
+	}
+	return name, nil
+}

@@ -40,6 +40,9 @@ type Server struct {
 	cache cache.SnapshotCache
 	delta delta.Server
 
+	applying sync.Mutex    // one Apply at a time
+	bundle   policy.Bundle // of the last Apply
+
 	mu      sync.Mutex
 	changed *sync.Cond
 	nodes   map[string]*node  // by name
@@ -80,6 +83,24 @@ func (s *Server) DeltaAggregatedResources(str discovery.AggregatedDiscoveryServi
 // Apply builds the snapshots of all nodes and, when every one is good, sets them. A
 // node whose snapshot did not change hears nothing.
 func (s *Server) Apply(ctx context.Context, cfg *config.Config, bundle policy.Bundle) error {
+	s.applying.Lock()
+	defer s.applying.Unlock()
+	if err := s.apply(ctx, cfg, bundle); err != nil {
+		return err
+	}
+	s.bundle = bundle
+	return nil
+}
+
+// Refresh applies the last bundle again, so that files which changed (renewed
+// certificates) reach the nodes.
+func (s *Server) Refresh(ctx context.Context, cfg *config.Config) error {
+	s.applying.Lock()
+	defer s.applying.Unlock()
+	return s.apply(ctx, cfg, s.bundle)
+}
+
+func (s *Server) apply(ctx context.Context, cfg *config.Config, bundle policy.Bundle) error {
 	built := map[string]*snapshot.Snapshot{}
 	for _, name := range s.opt.Config.NodeNames() {
 		snap, err := snapshot.Build(cfg, bundle, name, s.opt.ReadFile)

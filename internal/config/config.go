@@ -5,6 +5,7 @@
 package config
 
 import (
+	"slices"
 	"time"
 
 	"dragoman.dev/dragoman/internal/policy"
@@ -299,6 +300,20 @@ func (c *Config) Target(name string) *Target {
 		}
 	}
 	return nil
+}
+
+// Policy is the target as policy sees it.
+func (t *Target) Policy() policy.Target {
+	return policy.Target{Name: t.Name, Protocol: t.Protocol, Labels: t.Labels}
+}
+
+// TargetOf finds a target that the node serves.
+func (c *Config) TargetOf(node, name string) (policy.Target, bool) {
+	t := c.Target(name)
+	if t == nil || !slices.Contains(t.Nodes, node) {
+		return policy.Target{}, false
+	}
+	return t.Policy(), true
 }
 
 // NodeNames are all Envoys that the config knows, the local one first.

@@ -42,7 +42,7 @@ func extensionOf(t *config.Target, bundle policy.Bundle) (*core.TypedExtensionCo
 func Network(t *config.Target, bundle policy.Bundle) nodeconfig.Network {
 	l := t.Limits
 	return nodeconfig.Network{
-		Target:        TargetOf(t),
+		Target:        t.Policy(),
 		Policy:        bundle,
 		Durability:    t.Audit.Durability,
 		UpstreamTLS:   t.TLS.Upstream.Mode != config.TLSDisable,
@@ -60,11 +60,6 @@ func Network(t *config.Target, bundle policy.Bundle) nodeconfig.Network {
 		Comment:           *t.Audit.Comment,
 		AllowCleartext:    *t.AllowCleartext,
 	}
-}
-
-// TargetOf is the target as policy sees it.
-func TargetOf(t *config.Target) policy.Target {
-	return policy.Target{Name: t.Name, Protocol: t.Protocol, Labels: t.Labels}
 }
 
 func loginTimeout(t *config.Target) time.Duration {

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"dragoman.dev/dragoman/authz"
+	"dragoman.dev/dragoman/authz/approval"
+	"dragoman.dev/dragoman/internal/audit"
+	"dragoman.dev/dragoman/internal/hold"
+	"dragoman.dev/dragoman/internal/identity"
+	"dragoman.dev/dragoman/internal/identity/token"
+	"dragoman.dev/dragoman/web/api"
+)
+
+// What is here fits the rooms to the interfaces of the API, and their errors to
+// the kinds that the API knows.
+
+type tokenBackend struct{ c *control }
+
+func (b tokenBackend) Mint(ctx context.Context, r token.MintRequest) (string, token.Issued, error) {
+	if r.TTL == 0 {
+		r.TTL, _ = b.c.cfg.Identity.Issuer.TTLs()
+	}
+	for _, t := range r.Targets {
+		if b.c.cfg.Target(t) == nil {
+			return "", token.Issued{}, fmt.Errorf("%w: no target %q", api.ErrInvalid, t)
+		}
+	}
+	raw, issued, err := b.c.issuer.Mint(ctx, r)
+	return raw, issued, invalid(err)
+}
+
+func (b tokenBackend) List(ctx context.Context, all bool, limit int) ([]token.Issued, error) {
+	return b.c.tokens.List(ctx, all, limit)
+}
+
+func (b tokenBackend) Revoke(ctx context.Context, id, by, reason string) (identity.Revocation, error) {
+	r, err := b.c.tokens.Revoke(ctx, id, by, reason)
+	return r, invalid(err)
+}
+
+func (b tokenBackend) RevokeSubject(ctx context.Context, subject, by, reason string) (identity.Revocation, error) {
+	r, err := b.c.tokens.RevokeSubject(ctx, subject, by, reason)
+	return r, invalid(err)
+}
+
+// invalid is for backends that fail on what was asked for; a database that
+// fails is shown as such all the same, in its own words.
+func invalid(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", api.ErrInvalid, err)
+}
+
+type approvalBackend struct{ s *approval.Service }
+
+func (b approvalBackend) List(ctx context.Context, f api.HoldFilter) ([]hold.Hold, error) {
+	return b.s.List(ctx, approval.Filter{States: f.States, Target: f.Target, Session: f.Session, Limit: f.Limit})
+}
+
+func (b approvalBackend) Show(ctx context.Context, id string) (hold.Hold, error) {
+	h, err := b.s.Show(ctx, id)
+	return h, holdError(err)
+}
+
+func (b approvalBackend) Decide(ctx context.Context, v api.Vote) (hold.Hold, error) {
+	vote := approval.Vote{ID: v.ID, Digest: v.Digest, By: v.By, Reason: v.Reason, Via: v.Via}
+	if v.Approve {
+		h, err := b.s.Approve(ctx, vote)
+		return h, holdError(err)
+	}
+	h, err := b.s.Deny(ctx, vote)
+	return h, holdError(err)
+}
+
+func (b approvalBackend) Watch(ctx context.Context) <-chan hold.Hold { return b.s.Watch(ctx) }
+
+func holdError(err error) error {
+	for _, k := range []struct{ is, as error }{
+		{approval.ErrNotFound, api.ErrNotFound},
+		{approval.ErrForbidden, api.ErrForbidden},
+		{approval.ErrEnded, api.ErrConflict}, {approval.ErrTooLate, api.ErrConflict},
+		{approval.ErrIllegal, api.ErrConflict}, {approval.ErrDigest, api.ErrConflict},
+	} {
+		if errors.Is(err, k.is) {
+			return fmt.Errorf("%w: %w", k.as, err)
+		}
+	}
+	return err
+}
+
+type sessionBackend struct{ c *control }
+
+func (b sessionBackend) List(ctx context.Context, f audit.Filter) (audit.Page, error) {
+	return b.c.audit.List(ctx, f)
+}
+
+func (b sessionBackend) Get(ctx context.Context, id string) (audit.Session, error) {
+	s, err := b.c.audit.Get(ctx, id)
+	return s, sessionError(err)
+}
+
+func (b sessionBackend) Actions(ctx context.Context, id string, after uint64, limit int) ([]audit.Action, error) {
+	return b.c.audit.Actions(ctx, id, after, limit)
+}
+
+func (b sessionBackend) Frames(ctx context.Context, id string) (api.Frames, error) {
+	r, err := b.c.audit.Frames(ctx, id)
+	if err != nil {
+		return nil, sessionError(err)
+	}
+	return r, nil
+}
+
+func (b sessionBackend) Tail(ctx context.Context, id string, history bool) (api.Frames, error) {
+	t, err := b.c.audit.Tail(ctx, id, history)
+	if err != nil {
+		return nil, sessionError(err)
+	}
+	return t, nil
+}
+
+func (b sessionBackend) End(_ context.Context, id, _ string) error {
+	if _, ok := b.c.sessions.Get(id); !ok {
+		return fmt.Errorf("%w: no live session %s", api.ErrNotFound, id)
+	}
+	return b.c.sessions.End(id, authz.EndRevoked) // the record has a fixed set of reasons; the words are in the log
+}
+
+func sessionError(err error) error {
+	if errors.Is(err, audit.ErrNotFound) {
+		return fmt.Errorf("%w: %w", api.ErrNotFound, err)
+	}
+	return err
+}

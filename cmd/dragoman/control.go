@@ -1,0 +1,254 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"google.golang.org/grpc"
+
+	"dragoman.dev/dragoman/authz"
+	"dragoman.dev/dragoman/authz/approval"
+	"dragoman.dev/dragoman/internal/audit"
+	"dragoman.dev/dragoman/internal/check"
+	"dragoman.dev/dragoman/internal/config"
+	"dragoman.dev/dragoman/internal/identity"
+	"dragoman.dev/dragoman/internal/identity/token"
+	"dragoman.dev/dragoman/internal/policy"
+	"dragoman.dev/dragoman/internal/record/ship"
+	sqlstmt "dragoman.dev/dragoman/internal/sql"
+	"dragoman.dev/dragoman/internal/sqlitedb"
+	"dragoman.dev/dragoman/xds"
+)
+
+// control is the control plane: every service, wired.
+type control struct {
+	cfg     *config.Config
+	log     *slog.Logger
+	started time.Time
+
+	db        *sql.DB
+	tokens    *token.Store
+	issuer    *token.Issuer
+	auth      *identity.Authenticator
+	approvals *approval.Service
+	sessions  *authz.Sessions
+	authz     *authz.Service
+	audit     *audit.Store
+	ship      *ship.Server
+	xds       *xds.Server
+	policy    *xds.Policy
+	engine    policy.Handle
+
+	closers []func() error // in order of opening
+}
+
+// newControl opens everything under the data folder and puts the policy in
+// force. ctx ends the xDS streams. The caller closes it, also after an error.
+func newControl(ctx context.Context, cfg *config.Config, log *slog.Logger) (*control, error) {
+	c := &control{cfg: cfg, log: log, started: time.Now()}
+	for _, step := range []func(context.Context) error{
+		c.makeFolders, c.openIdentity, c.openRecords, c.openApprovals, c.openSessions, c.openAuthz, c.openXDS,
+	} {
+		if err := step(ctx); err != nil {
+			return c, err
+		}
+	}
+	return c, nil
+}
+
+func (c *control) onClose(f func() error) { c.closers = append(c.closers, f) }
+
+func (c *control) close() error {
+	var errs []error
+	for i := len(c.closers) - 1; i >= 0; i-- {
+		errs = append(errs, c.closers[i]())
+	}
+	return errors.Join(errs...)
+}
+
+func (c *control) makeFolders(context.Context) error {
+	for _, dir := range []string{c.cfg.Data, c.cfg.RunDir(), c.cfg.KeysDir(), c.cfg.SpoolDir(), c.cfg.AuditDir()} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return fmt.Errorf("the data folder: %w", err)
+		}
+	}
+	// Secrets and records are in it, whatever it was before.
+	if err := os.Chmod(c.cfg.Data, 0o700); err != nil {
+		return fmt.Errorf("the data folder: %w", err)
+	}
+	unlock, err := lockData(c.cfg)
+	if err != nil {
+		return err
+	}
+	c.onClose(unlock)
+	return nil
+}
+
+func (c *control) openIdentity(ctx context.Context) (err error) {
+	if c.db, err = sqlitedb.Open(c.cfg.StateFile()); err != nil {
+		return err
+	}
+	c.onClose(c.db.Close)
+	if c.tokens, err = token.NewStore(ctx, c.db, time.Now, c.log); err != nil {
+		return err
+	}
+	c.onClose(func() error { c.tokens.Close(); return nil })
+	keys, err := token.OpenKeys(c.cfg.Identity.Issuer.Keys, time.Now)
+	if err != nil {
+		return err
+	}
+	c.issuer = token.NewIssuer(keys, c.tokens, token.Config{Name: c.cfg.Identity.Issuer.Name, MaxTTL: c.cfg.Identity.Issuer.MaxTTL.Std(), Now: time.Now})
+	c.auth, err = authenticatorOf(c.cfg, c.issuer, c.tokens, c.log)
+	return err
+}
+
+func (c *control) openRecords(context.Context) error {
+	key, err := recordKey(c.cfg)
+	if err != nil {
+		return err
+	}
+	if c.audit, err = audit.Open(c.cfg.AuditDir(), audit.Options{Key: key, Log: c.log, Now: time.Now}); err != nil {
+		return err
+	}
+	c.onClose(c.audit.Close)
+	c.ship = ship.NewServer(ship.ServerOptions{Ingest: ingest{c}, Log: c.log,
+		Authenticate: func(ctx context.Context, claimed string) (string, error) { return c.xds.Caller(ctx, claimed) }})
+	return nil
+}
+
+func (c *control) openApprovals(ctx context.Context) error {
+	store, err := approval.NewSQLite(ctx, c.db)
+	if err != nil {
+		return err
+	}
+	c.approvals, err = approval.New(ctx, store, approval.Config{
+		Rules:     approval.Rules{AllowDelegated: c.cfg.Approvals.AllowDelegated, MinQuorum: c.cfg.Approvals.MinQuorum},
+		Owner:     "local",
+		Approvers: c.cfg.Approvals.Approvers,
+		Now:       time.Now, Log: c.log,
+	})
+	if err == nil {
+		c.onClose(func() error { c.approvals.Close(); return nil })
+	}
+	return err
+}
+
+func (c *control) openSessions(ctx context.Context) (err error) {
+	c.sessions, err = authz.NewSessions(ctx, c.db, c.tokens, ender{c.ship}, time.Now, c.log)
+	if err == nil {
+		c.onClose(func() error { c.sessions.Close(); return nil })
+	}
+	return err
+}
+
+func (c *control) openAuthz(context.Context) error {
+	key, err := maskKey(c.cfg)
+	if err != nil {
+		return err
+	}
+	var auth authz.Authenticator = c.auth
+	if !*c.cfg.Identity.EndSessionsAtExpiry {
+		auth = endless{c.auth}
+	}
+	c.authz, err = authz.New(authz.Options{
+		Authenticator: auth,
+		Judge: authz.JudgeFunc(func(ctx context.Context, in *policy.Input, st *sqlstmt.Statement) policy.Decision {
+			return c.engine.Engine().Judge(ctx, in, st) // a nil engine blocks
+		}),
+		Targets:   targets{cfg: c.cfg, secrets: c.cfg.Secrets()},
+		Approvals: c.approvals,
+		Sessions:  c.sessions,
+		MaskKey:   key,
+		Node:      func(ctx context.Context, claimed string) (string, error) { return c.xds.Caller(ctx, claimed) },
+		Now:       time.Now, Log: c.log,
+	})
+	return err
+}
+
+func (c *control) openXDS(ctx context.Context) error {
+	c.xds = xds.NewServer(ctx, xds.Options{Config: c.cfg, ReadFile: os.ReadFile, Now: time.Now, Log: c.log})
+	c.policy = xds.NewPolicy(xds.PolicyOptions{Source: c.cfg.Policy.Source(), Push: c.pushPolicy, Now: time.Now, Log: c.log})
+	if err := c.policy.Load(ctx); err != nil {
+		return &exitError{exitUsage, fmt.Errorf("the policy is not good:\n%w", err)}
+	}
+	return nil
+}
+
+// pushPolicy puts a good policy in force here and on every node.
+func (c *control) pushPolicy(ctx context.Context, b policy.Bundle, e *policy.Engine) error {
+	if err := c.xds.Apply(ctx, c.cfg, b); err != nil {
+		return err
+	}
+	c.engine.Swap(e)
+	return nil
+}
+
+// register puts the services for Envoys on a gRPC server.
+func (c *control) register(s *grpc.Server) {
+	c.authz.Register(s)
+	c.ship.Register(s)
+	c.xds.Register(s)
+}
+
+// ingest keeps what nodes ship, and tells the registry when a session is over.
+type ingest struct{ c *control }
+
+// Append implements ship.Ingest.
+func (i ingest) Append(ctx context.Context, node string, chunks []ship.Chunk) ([]ship.Ack, error) {
+	acks, err := i.c.audit.Append(ctx, node, chunks)
+	if err == nil {
+		for _, ch := range chunks {
+			if ch.Ended {
+				i.c.sessions.Ended(ch.Session)
+			}
+		}
+	}
+	return acks, err
+}
+
+// ender ends sessions where they are.
+type ender struct{ ship *ship.Server }
+
+// EndSession implements authz.SessionEnder.
+func (e ender) EndSession(ctx context.Context, id, reason string) error {
+	if !e.ship.EndSession(ctx, id, reason) {
+		return errors.New("no connected gateway has the session")
+	}
+	return nil
+}
+
+// targets answers authz from the config.
+type targets struct {
+	cfg     *config.Config
+	secrets *config.Secrets
+}
+
+// Target implements authz.Targets.
+func (t targets) Target(node, name string) (policy.Target, bool) {
+	return t.cfg.TargetOf(node, name)
+}
+
+// Credentials implements authz.Targets.
+func (t targets) Credentials(ctx context.Context, name string) (check.Credentials, error) {
+	target := t.cfg.Target(name)
+	if target == nil {
+		return check.Credentials{}, fmt.Errorf("no target %q", name)
+	}
+	var out check.Credentials
+	for _, x := range []struct {
+		ref config.Ref
+		to  *string
+	}{{target.Credentials.User, &out.User}, {target.Credentials.Password, &out.Password}, {target.Credentials.Database, &out.Database}} {
+		v, err := t.secrets.Resolve(ctx, x.ref)
+		if err != nil {
+			return check.Credentials{}, err
+		}
+		*x.to = v.Reveal()
+	}
+	return out, nil
+}

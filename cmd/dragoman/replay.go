@@ -1,0 +1,210 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"dragoman.dev/dragoman/internal/record"
+	"dragoman.dev/dragoman/internal/replay"
+	"dragoman.dev/dragoman/web/api"
+)
+
+// frameSource reads frames from the API's JSON lines.
+type frameSource struct{ s *bufio.Scanner }
+
+// Next implements replay.Source.
+func (f frameSource) Next() (record.Frame, error) {
+	if !f.s.Scan() {
+		if err := f.s.Err(); err != nil {
+			return record.Frame{}, err
+		}
+		return record.Frame{}, io.EOF
+	}
+	var line struct {
+		api.Frame
+		Error *struct{ Message string } `json:"error"`
+	}
+	if err := json.Unmarshal(f.s.Bytes(), &line); err != nil {
+		return record.Frame{}, err
+	}
+	if line.Error != nil {
+		return record.Frame{}, fail(exitFailure, "the record is damaged: %s", line.Error.Message)
+	}
+	return line.Record()
+}
+
+func (c *client) frames(ctx context.Context, id string) (frameSource, io.Closer, error) {
+	resp, err := c.do(ctx, http.MethodGet, "/v1/sessions/"+url.PathEscape(id)+"/frames", nil, nil)
+	if err != nil {
+		return frameSource{}, nil, err
+	}
+	s := bufio.NewScanner(resp.Body)
+	s.Buffer(nil, maxEvent)
+	return frameSource{s}, resp.Body, nil
+}
+
+func newSessionsReplay(f *flags) *cobra.Command {
+	var format string
+	var opt replay.Options
+	c := &cobra.Command{Use: "replay SESSION", Short: "Show a session as it happened, statement by statement and row by row",
+		Long: "Show a session as it happened. Without --speed at once; --speed 1 in time, --speed 10 ten times as fast.",
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			render, ok := map[string]func(context.Context, io.Writer, replay.Source, replay.Options) error{"text": replay.Text, "json": replay.JSON}[format]
+			if !ok || opt.Speed < 0 {
+				return fail(exitUsage, "--format is text or json, and --speed is not negative")
+			}
+			if f.json {
+				render = replay.JSON
+			}
+			cl, err := f.client()
+			if err != nil {
+				return err
+			}
+			ctx, stop := interruptible(c.Context())
+			defer stop()
+			src, body, err := cl.frames(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			defer body.Close()
+			out := bufio.NewWriter(c.OutOrStdout())
+			if opt.Speed > 0 {
+				return render(ctx, c.OutOrStdout(), src, opt) // unbuffered: it is watched
+			}
+			return errors.Join(render(ctx, out, src, opt), out.Flush())
+		}}
+	fl := c.Flags()
+	fl.StringVar(&format, "format", "text", "text, or json for one object a frame")
+	fl.Float64Var(&opt.Speed, "speed", 0, "how many times faster than it happened; 0 is at once")
+	fl.DurationVar(&opt.MaxPause, "max-pause", 0, "no pause is longer than this")
+	fl.IntVar(&opt.MaxRows, "max-rows", 0, "rows shown of each result; 0 is all")
+	return c
+}
+
+func newSessionsExport(f *flags) *cobra.Command {
+	var path string
+	c := &cobra.Command{Use: "export SESSION", Short: "Write a session's record as JSON lines, one frame each", Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			cl, err := f.client()
+			if err != nil {
+				return err
+			}
+			src, body, err := cl.frames(c.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			defer body.Close()
+			if path == "" {
+				return export(c.OutOrStdout(), src)
+			}
+			out, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+			if err != nil {
+				return fmt.Errorf("write the export: %w", err)
+			}
+			return errors.Join(export(out, src), out.Close())
+		}}
+	c.Flags().StringVarP(&path, "output", "o", "", "a new file; default is standard output")
+	return c
+}
+
+func export(w io.Writer, src replay.Source) error {
+	out := bufio.NewWriter(w)
+	enc := json.NewEncoder(out)
+	enc.SetEscapeHTML(false)
+	for {
+		f, err := src.Next()
+		if errors.Is(err, io.EOF) {
+			return out.Flush()
+		}
+		if err != nil {
+			return errors.Join(err, out.Flush())
+		}
+		if err := enc.Encode(api.FrameOf(f)); err != nil {
+			return err
+		}
+	}
+}
+
+// tailSource hands frames of a live session to the replay, as they come.
+type tailSource struct {
+	frames <-chan record.Frame
+	err    <-chan error
+}
+
+// Next implements replay.Source.
+func (t tailSource) Next() (record.Frame, error) {
+	if f, ok := <-t.frames; ok {
+		return f, nil
+	}
+	if err := <-t.err; err != nil {
+		return record.Frame{}, err
+	}
+	return record.Frame{}, io.EOF
+}
+
+func newSessionsTail(f *flags) *cobra.Command {
+	var history bool
+	c := &cobra.Command{Use: "tail SESSION", Short: "Follow a live session until it ends", Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			cl, err := f.client()
+			if err != nil {
+				return err
+			}
+			ctx, stop := interruptible(c.Context())
+			defer stop()
+			render := replay.Text
+			if f.json {
+				render = replay.JSON
+			}
+			err = render(ctx, c.OutOrStdout(), cl.tail(ctx, args[0], history), replay.Options{})
+			if ctx.Err() != nil {
+				return nil
+			}
+			return err
+		}}
+	c.Flags().BoolVar(&history, "history", true, "begin with its first frame")
+	return c
+}
+
+func (c *client) tail(ctx context.Context, id string, history bool) tailSource {
+	frames, errs := make(chan record.Frame), make(chan error, 1)
+	go func() {
+		defer close(frames)
+		q := url.Values{"history": {strconv.FormatBool(history)}}
+		errs <- c.events(ctx, "/v1/sessions/"+url.PathEscape(id)+"/tail", q, func(name string, data []byte) error {
+			if name == "end" {
+				var end struct{ Error string }
+				if err := json.Unmarshal(data, &end); err != nil || end.Error != "" {
+					return fail(exitFailure, "the record cannot be followed: %s", end.Error)
+				}
+				return nil
+			}
+			var f api.Frame
+			if err := json.Unmarshal(data, &f); err != nil {
+				return err
+			}
+			one, err := f.Record()
+			if err != nil {
+				return err
+			}
+			select {
+			case frames <- one:
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		})
+	}()
+	return tailSource{frames, errs}
+}

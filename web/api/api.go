@@ -1,0 +1,120 @@
+// Package api is the control plane's HTTP API: tokens, holds, sessions, policy
+// and nodes as JSON, on the admin socket and, with bearer tokens, on a TCP port. It
+// owns the routes, who may call them and the wire form (openapi.json); what they
+// do is behind the interfaces below, which cmd fills in.
+package api
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"dragoman.dev/dragoman/internal/audit"
+	"dragoman.dev/dragoman/internal/hold"
+	"dragoman.dev/dragoman/internal/identity"
+	"dragoman.dev/dragoman/internal/identity/token"
+	"dragoman.dev/dragoman/internal/record"
+)
+
+// Errors that a backend returns (wrapped) to choose the answer's status. Any
+// other error is a fault of the server: its text goes to the log only.
+var (
+	ErrNotFound  = errors.New("not found")
+	ErrForbidden = errors.New("not allowed")
+	ErrConflict  = errors.New("not possible now")
+	ErrInvalid   = errors.New("invalid request")
+)
+
+// Tokens issues and takes back Dragoman's own tokens.
+type Tokens interface {
+	Mint(ctx context.Context, r token.MintRequest) (raw string, issued token.Issued, err error)
+	List(ctx context.Context, all bool, limit int) ([]token.Issued, error)
+	Revoke(ctx context.Context, tokenID, by, reason string) (identity.Revocation, error)
+	RevokeSubject(ctx context.Context, subject, by, reason string) (identity.Revocation, error)
+}
+
+// HoldFilter chooses holds; zero fields choose all.
+type HoldFilter struct {
+	States  []hold.State
+	Target  string
+	Session string
+	Limit   int
+}
+
+// Vote is a decision on a hold.
+type Vote struct {
+	ID      string
+	Digest  string // what the approver saw, or ""
+	By      identity.Identity
+	Approve bool
+	Reason  string
+	Via     string
+}
+
+// Approvals shows holds and takes decisions.
+type Approvals interface {
+	List(ctx context.Context, f HoldFilter) ([]hold.Hold, error)
+	Show(ctx context.Context, id string) (hold.Hold, error)
+	Decide(ctx context.Context, v Vote) (hold.Hold, error)
+	// Watch sends holds as they change until ctx ends or the receiver is
+	// too slow; the channel is closed then.
+	Watch(ctx context.Context) <-chan hold.Hold
+}
+
+// Frames is a session's record, frame by frame; Next ends with io.EOF.
+type Frames interface {
+	Next() (record.Frame, error)
+	Close() error
+}
+
+// Sessions shows records and ends sessions.
+type Sessions interface {
+	List(ctx context.Context, f audit.Filter) (audit.Page, error)
+	Get(ctx context.Context, id string) (audit.Session, error)
+	Actions(ctx context.Context, id string, after uint64, limit int) ([]audit.Action, error)
+	Frames(ctx context.Context, id string) (Frames, error)
+	// Tail follows a session until it ends.
+	Tail(ctx context.Context, id string, history bool) (Frames, error)
+	End(ctx context.Context, id, reason string) error
+}
+
+// Status is what the control plane says of itself. Policy and Nodes are
+// marshalled as they are.
+type Status struct {
+	Version string    `json:"version"`
+	Started time.Time `json:"started"`
+	Ready   bool      `json:"ready"`
+	Policy  any       `json:"policy"`
+	Nodes   any       `json:"nodes"`
+}
+
+// Metric is one sample.
+type Metric struct {
+	Name, Help string
+	Kind       string            // "gauge" or "counter"
+	Labels     map[string]string // may be nil
+	Value      float64
+}
+
+// System is the control plane itself.
+type System interface {
+	Status() Status
+	Metrics(ctx context.Context) ([]Metric, error)
+	// EnvoyMetrics is the local Envoy's own, in Prometheus' text form.
+	EnvoyMetrics(ctx context.Context) ([]byte, error)
+}
+
+// Authenticator proves bearer tokens; *identity.Authenticator is one.
+type Authenticator interface {
+	Authenticate(context.Context, identity.Credential) (identity.Proof, error)
+}
+
+// Backend is what is behind the API; all must be set.
+type Backend struct {
+	Tokens    Tokens
+	Approvals Approvals
+	Sessions  Sessions
+	System    System
+	Log       *slog.Logger
+}

@@ -1,0 +1,86 @@
+package api
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+func (h *handler) health(w http.ResponseWriter, _ *http.Request, _ Caller) error {
+	return reply(w, map[string]string{"status": "ok"})
+}
+
+// ready answers 503 until every listener of the local Envoy serves.
+func (h *handler) ready(w http.ResponseWriter, _ *http.Request, _ Caller) error {
+	if !h.System.Status().Ready {
+		answer(w, http.StatusServiceUnavailable, errorBody{apiError{"not_ready", "a listener does not serve yet"}})
+		return nil
+	}
+	return reply(w, map[string]string{"status": "ready"})
+}
+
+func (h *handler) openapi(w http.ResponseWriter, _ *http.Request, _ Caller) error {
+	w.Header().Set("Content-Type", "application/json")
+	_, err := w.Write(openapi)
+	return err
+}
+
+func (h *handler) status(w http.ResponseWriter, _ *http.Request, _ Caller) error {
+	return reply(w, h.System.Status())
+}
+
+func (h *handler) policy(w http.ResponseWriter, _ *http.Request, _ Caller) error {
+	return reply(w, h.System.Status().Policy)
+}
+
+func (h *handler) nodes(w http.ResponseWriter, _ *http.Request, _ Caller) error {
+	return reply(w, map[string]any{"nodes": h.System.Status().Nodes})
+}
+
+func (h *handler) metrics(w http.ResponseWriter, r *http.Request, _ Caller) error {
+	list, err := h.System.Metrics(r.Context())
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+	_, err = w.Write([]byte(prometheus(list)))
+	return err
+}
+
+func (h *handler) envoyMetrics(w http.ResponseWriter, r *http.Request, _ Caller) error {
+	b, err := h.System.EnvoyMetrics(r.Context())
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrConflict, err)
+	}
+	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+	_, err = w.Write(b)
+	return err
+}
+
+var escapeLabel = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
+
+// prometheus writes samples in the text exposition format; those of one name
+// must follow each other.
+func prometheus(list []Metric) string {
+	var b strings.Builder
+	last := ""
+	for _, m := range list {
+		if m.Name != last {
+			fmt.Fprintf(&b, "# HELP %s %s\n# TYPE %s %s\n", m.Name, m.Help, m.Name, m.Kind)
+			last = m.Name
+		}
+		b.WriteString(m.Name)
+		if len(m.Labels) > 0 {
+			var pairs []string
+			for k, v := range m.Labels {
+				pairs = append(pairs, k+`="`+escapeLabel.Replace(v)+`"`)
+			}
+			slices.Sort(pairs)
+			b.WriteString("{" + strings.Join(pairs, ",") + "}")
+		}
+		b.WriteString(" " + strconv.FormatFloat(m.Value, 'g', -1, 64) + "\n")
+	}
+	return b.String()
+}
