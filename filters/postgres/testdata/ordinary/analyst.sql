@@ -111,7 +111,7 @@ SELECT count(email) FROM customers;
 \dv
 \dn
 \df
-\l
+\dx
 \du
 \dT
 \d customer_totals
