@@ -44,9 +44,7 @@ func (s *Store) Append(ctx context.Context, node string, chunks []ship.Chunk) ([
 		acks[c.Session] = b.chunk(ctx, node, c)
 	}
 	if err := b.commit(ctx); err != nil {
-		for _, l := range b.touched {
-			b.evict(l)
-		}
+		b.rollback()
 		return nil, fmt.Errorf("audit: %w", err)
 	}
 	out := make([]ship.Ack, len(order))
@@ -69,6 +67,10 @@ func (b *batch) chunk(ctx context.Context, node string, c ship.Chunk) ship.Ack {
 		ack.Offset = row.Stream
 		ack.Diverged = row.Node != node || c.Offset+uint64(len(c.Data)) > row.Stream
 		return ack
+	}
+	if l.row.Node == "" { // a crash came between file and index
+		l.row.Node = node
+		b.touch(l)
 	}
 	if l.row.Node != node {
 		b.s.opt.Log.Error("record comes from another node than it began on", "session", c.Session, "node", node, "first", l.row.Node)
@@ -119,6 +121,26 @@ func (b *batch) data(l *session, c ship.Chunk) ship.Ack {
 	return ack
 }
 
+// Lost closes the record of a live session as lost: for one whose node is known never to come back.
+func (s *Store) Lost(ctx context.Context, id string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l := s.live[id]
+	if l == nil {
+		return fmt.Errorf("audit: %s: %w among live sessions", id, ErrNotFound)
+	}
+	b := &batch{s: s}
+	b.touch(l)
+	if !l.stream.Ended() {
+		b.lost(l)
+	}
+	if err := b.commit(ctx); err != nil {
+		b.rollback()
+		return fmt.Errorf("audit: %w", err)
+	}
+	return nil
+}
+
 // lost closes a record whose node has nothing more that fits.
 func (b *batch) lost(l *session) {
 	whole := int64(record.StreamHeaderLen + l.stream.Whole())
@@ -138,6 +160,19 @@ func (b *batch) lost(l *session) {
 	}
 	if n, err := b.load(l.id, l.path, l.row.Node); err == nil {
 		n.row.Node = l.row.Node
+	}
+}
+
+// rollback takes back what the batch wrote, down to what was safe before: after a failed fsync
+// nobody knows what the disk has of the rest, so the nodes have to send it again.
+func (b *batch) rollback() {
+	for _, l := range b.touched {
+		if safe := l.safe.Load(); l.file != nil && (safe > 0 || l.created) {
+			if err := l.file.Truncate(int64(record.StreamHeaderLen + safe)); err != nil {
+				b.s.opt.Log.Error("record file", "session", l.id, "error", err)
+			}
+		}
+		b.evict(l)
 	}
 }
 
@@ -175,6 +210,7 @@ func (b *batch) session(ctx context.Context, node, id string) (*session, Session
 		}
 		return nil, row, err
 	}
+	l.created = true
 	b.adopt(l)
 	b.newDir(filepath.Dir(path))
 	return l, row, nil

@@ -1,18 +1,14 @@
 package audit
 
 import (
-	"database/sql"
+	"context"
 	"errors"
-	"fmt"
-	"net/url"
 	"path/filepath"
 
-	_ "modernc.org/sqlite" // the driver
+	"dragoman.dev/dragoman/internal/sqlitedb"
 )
 
-// schemaVersion is kept in user_version. An index of another version is made again from the files.
-const schemaVersion = 1
-
+// schema is version 1 of the index; later versions are more steps.
 const schema = `
 CREATE TABLE IF NOT EXISTS sessions (
   id TEXT PRIMARY KEY, file TEXT NOT NULL, node TEXT NOT NULL,
@@ -50,34 +46,19 @@ CREATE TABLE IF NOT EXISTS actions (
 const dropSchema = `DROP TABLE IF EXISTS sessions; DROP TABLE IF EXISTS facts; DROP TABLE IF EXISTS actions;`
 
 func (s *Store) openIndex() error {
-	open := func(extra url.Values) (*sql.DB, error) {
-		q := url.Values{"_pragma": {"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)"}}
-		for k, v := range extra {
-			q[k] = append(q[k], v...)
-		}
-		u := url.URL{Scheme: "file", Path: filepath.Join(s.dir, "index.db"), RawQuery: q.Encode()}
-		return sql.Open("sqlite", u.String())
-	}
+	path := filepath.Join(s.dir, "index.db")
 	var err error
-	if s.db, err = open(url.Values{"_txlock": {"immediate"}}); err != nil {
+	if s.db, err = sqlitedb.Open(path); err != nil {
 		return err
 	}
 	s.db.SetMaxOpenConns(1)
-	if s.rdb, err = open(url.Values{"_pragma": {"query_only(1)"}}); err != nil {
+	if err := sqlitedb.Migrate(context.Background(), s.db, "audit", schema); err != nil {
 		return errors.Join(err, s.db.Close())
 	}
-	s.rdb.SetMaxOpenConns(4)
-	var version int
-	if err := s.db.QueryRow("PRAGMA user_version").Scan(&version); err != nil {
-		return errors.Join(err, s.closeIndex())
-	}
-	if version != 0 && version != schemaVersion {
-		return errors.Join(fmt.Errorf("version %d, this is %d: move index.db away and reindex", version, schemaVersion), s.closeIndex())
-	}
-	if _, err := s.db.Exec(schema + fmt.Sprintf("PRAGMA user_version = %d", schemaVersion)); err != nil {
-		return errors.Join(err, s.closeIndex())
+	if s.rdb, err = sqlitedb.Open(path); err != nil {
+		return errors.Join(err, s.db.Close())
 	}
 	return nil
 }
 
-func (s *Store) closeIndex() error { return errors.Join(s.db.Close(), s.rdb.Close()) }
+func (s *Store) closeIndex() error { return errors.Join(s.rdb.Close(), s.db.Close()) }

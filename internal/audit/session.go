@@ -62,7 +62,9 @@ type session struct {
 	stream *record.Stream
 	row    Session
 	facts  map[string]bool
-	broken bool // memory is ahead of the files: must be loaded again
+	// created: its file was made by this process, so that all of it that is not safe can be taken back.
+	created bool
+	broken  bool // memory is ahead of the files: must be loaded again
 
 	// safe is how many stream bytes are fsynced and indexed. grown is closed and replaced when it grows.
 	safe  atomic.Uint64

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	xunix "golang.org/x/sys/unix"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 
@@ -341,13 +342,13 @@ func TestTail(t *testing.T) {
 	all, err := s.Tail(t.Context(), "ses_t", true)
 	must(t, err)
 	defer all.Close()
-	fresh, err := s.Tail(t.Context(), "ses_t", false)
-	must(t, err)
-	defer fresh.Close()
 	f, err := all.Next()
 	if err != nil || f.Kind != record.KindOpen {
 		t.Fatal(f.Kind, err)
 	}
+	fresh, err := s.Tail(t.Context(), "ses_t", false)
+	must(t, err)
+	defer fresh.Close()
 	began := time.Now()
 	must(t, w.Append(record.KindNote, 0, []byte(`{"what":"hello"}`)))
 	must(t, w.Flush())
@@ -503,6 +504,65 @@ func TestTornLiveFile(t *testing.T) {
 	}
 }
 
+func TestLost(t *testing.T) {
+	s := openStore(t, t.TempDir())
+	defer s.Close()
+	all := stream(t, "ses_a", 3, false)
+	_, err := s.Append(t.Context(), "n1", []ship.Chunk{{Session: "ses_a", Data: all[:len(all)-3]}})
+	must(t, err)
+	must(t, s.Lost(t.Context(), "ses_a"))
+	eventually(t, "sealed", func() bool { return sealedCount(t, s) == 1 })
+	if r, err := s.Get(t.Context(), "ses_a"); err != nil || !r.Lost || r.Live {
+		t.Fatalf("%+v %v", r, err)
+	}
+	if err := s.Lost(t.Context(), "ses_a"); !errors.Is(err, ErrNotFound) {
+		t.Fatal(err)
+	}
+}
+
+// TestDiskFull: what does not fit is not acknowledged, and comes again when there is room.
+func TestDiskFull(t *testing.T) {
+	dir := t.TempDir()
+	if err := xunix.Mount("tmpfs", dir, "tmpfs", 0, "size=16m"); err != nil {
+		t.Fatalf("this test needs root to mount a small tmpfs: %v", err)
+	}
+	defer func() { must(t, xunix.Unmount(dir, 0)) }()
+	s := openStore(t, filepath.Join(dir, "store"))
+	defer s.Close()
+	ballast := filepath.Join(dir, "ballast")
+	must(t, os.WriteFile(ballast, make([]byte, 15500<<10), 0o600))
+	all := stream(t, "ses_a", 1500, true)
+	sent, refused := uint64(0), 0
+	for sent < uint64(len(all)) {
+		end := min(sent+32<<10, uint64(len(all)))
+		acks, err := s.Append(t.Context(), "n1", []ship.Chunk{{Session: "ses_a", Offset: sent, Data: all[sent:end]}})
+		switch {
+		case err != nil || acks[0].Retry:
+			if refused++; refused == 5 {
+				must(t, os.Remove(ballast))
+			}
+			if refused > 100 {
+				t.Fatal(sent, acks, err)
+			}
+			if err == nil {
+				sent = acks[0].Offset
+			}
+		case acks[0].Diverged:
+			t.Fatal(acks)
+		default:
+			sent = acks[0].Offset
+		}
+	}
+	if refused < 5 {
+		t.Fatalf("the disk was never full (%d bytes)", len(all))
+	}
+	eventually(t, "sealed", func() bool { return sealedCount(t, s) == 1 })
+	r, err := s.Get(t.Context(), "ses_a")
+	if err != nil || r.Actions != 1500 || r.Lost {
+		t.Fatalf("%+v %v", r, err)
+	}
+}
+
 // TestMain doubles as the store that is killed.
 func TestMain(m *testing.M) {
 	if dir := os.Getenv("AUDIT_TEST_CHILD"); dir != "" {
@@ -552,6 +612,11 @@ func TestKill(t *testing.T) {
 	_ = os.Remove(filepath.Join(dir, "s.sock"))
 	s := openStore(t, filepath.Join(dir, "store"))
 	go serve(t.Context(), filepath.Join(dir, "s.sock"), s)
+	defer func() {
+		if t.Failed() {
+			t.Logf("%d sealed, spool has %d bytes: %+v", sealedCount(t, s), sp.Used(), sp.Backlogs(nil))
+		}
+	}()
 	eventually(t, "all sealed", func() bool { return sealedCount(t, s) == sessions && sp.Used() == 0 })
 	sum, err := Verify(t.Context(), filepath.Join(dir, "store"), testPub(), func(r Result) {
 		if !r.OK() || r.Report.Frames != actions*3+3 || r.Report.Lost {

@@ -81,7 +81,7 @@ func TestLargeWireData(t *testing.T) {
 }
 
 func TestEveryMutationIsFound(t *testing.T) {
-	path, _ := sealed(t, "ses_a", 120, 20_000)
+	path, _ := sealed(t, "ses_a", 60, 20_000)
 	good, err := os.ReadFile(path)
 	must(t, err)
 	rnd := rand.New(rand.NewPCG(7, 7))

@@ -94,6 +94,10 @@ func (s *Shipper) recover() {
 func (s *Shipper) once(ctx context.Context) (welcomed bool, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	// Run has its own back-off; gRPC's would grow to minutes.
+	if c, ok := s.opt.Conn.(interface{ ResetConnectBackoff() }); ok {
+		c.ResetConnectBackoff()
+	}
 	cs, err := s.opt.Conn.NewStream(ctx, &connectDesc, connectMethod)
 	if err != nil {
 		return false, err
