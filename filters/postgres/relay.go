@@ -347,8 +347,8 @@ func (c *conn) comment() string {
 	if !c.cfg.Comment {
 		return ""
 	}
-	o := c.s.Opened()
-	return "/*dragoman " + commentText(c.s.ID()) + " " + commentText(o.Identity.Chain()) + "*/ "
+	// A blank before the end, so that a chain that ends with a slash does not open a comment.
+	return "/*dragoman " + commentText(c.s.ID()) + " " + commentText(c.s.Opened().Identity.Chain()) + " */ "
 }
 
 // commentText keeps text from ending or nesting a comment, and one byte a character, so that
@@ -356,7 +356,7 @@ func (c *conn) comment() string {
 func commentText(s string) string {
 	b := []byte(s)
 	for i, ch := range b {
-		if ch < ' ' || ch > '~' || ch == '*' || ch == '/' && (i == 0 || i == len(b)-1 || b[i-1] == '*' || b[i+1] == '*') {
+		if ch < ' ' || ch > '~' || ch == '*' {
 			b[i] = '_'
 		}
 	}

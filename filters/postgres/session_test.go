@@ -150,10 +150,10 @@ func TestTimeLimits(t *testing.T) {
 	wantErr(t, err, "57P01")
 	g.closedFor(t, "expired")
 
-	g = start(t, bundle(t, guarded, ""), func(g *gateway) { g.cfg.Limits.IdleTimeout = 300 * time.Millisecond })
+	g = start(t, bundle(t, guarded, ""), func(g *gateway) { g.cfg.Limits.IdleTimeout = 1200 * time.Millisecond })
 	c = g.connect(t, "&default_query_exec_mode=simple_protocol")
 	for range 4 {
-		time.Sleep(150 * time.Millisecond)
+		time.Sleep(500 * time.Millisecond)
 		do(t, c, "select 1")
 	}
 	if _, err := c.PgConn().Frontend().Receive(); err != nil {

@@ -1,19 +1,17 @@
 package postgres
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
 
+	"dragoman.dev/dragoman/internal/policy"
 	"dragoman.dev/dragoman/internal/record"
 )
 
 // everything allows all that there is.
-const everything = `
-- name: everything
-  verdict: allow
-  features_allowed: [unparsed, unresolved, opaque, dynamic, program, server_file, role, function_call, replication, unknown_statement]
-`
+var everything = "- {name: everything, verdict: allow, features_allowed: [" + strings.Join(policy.DangerousFeatures(), ", ") + "]}\n"
 
 func TestThinPath(t *testing.T) {
 	g := start(t, bundle(t, everything, ""))
