@@ -60,6 +60,13 @@ fuzz: ## every fuzz target, FUZZTIME each (5m)
 	  done; \
 	done
 
+.PHONY: bench bench-quick
+bench: build tools ## compare direct, plain Envoy, pgbouncer and ours; writes docs/performance.md (20 min)
+	$(GO) run ./internal/bench -tools $(TOOLS) -bin bin -doc docs/performance.md $(BENCHFLAGS)
+
+bench-quick: build tools ## the same in short rounds, printed only (3 min)
+	$(GO) run ./internal/bench -tools $(TOOLS) -bin bin -rounds 2 -time 2s -fresh-rounds 1 -opens 30 $(BENCHFLAGS)
+
 .PHONY: lint
 lint: ## formatting, vet, staticcheck
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "not gofmt'ed:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
