@@ -40,9 +40,9 @@ func newEntry(shape bool, text string, env Env, stmts []*sql.Statement) *entry {
 	return &entry{shape, text, env.Catalog.Version(), slices.Clone(env.Path), env.User, env.Strings, stmts}
 }
 
-// is compares everything: a hash that collides is a miss.
-func (e *entry) is(shape bool, text string, env Env) bool {
-	return e.shape == shape && e.text == text && e.version == env.Catalog.Version() && e.user == env.User &&
+// is compares all but the text: a hash that collides is a miss.
+func (e *entry) is(shape bool, env Env) bool {
+	return e.shape == shape && e.version == env.Catalog.Version() && e.user == env.User &&
 		e.strings == env.Strings && slices.Equal(e.path, env.Path)
 }
 
@@ -60,16 +60,16 @@ func (a *Analyzer) Analyze(text string, env Env) ([]*sql.Statement, error) {
 	if len(text) > maxCachedText {
 		return Analyze(text, env)
 	}
-	key := a.hash(text, env, false)
-	if e := a.get(key, false, text, env); e != nil {
+	key := a.hash(maphash.String(a.seed, text), env)
+	if e := a.find(key); e != nil && e.text == text && e.is(false, env) {
 		return e.stmts, nil
 	}
 	var buf [1024]byte
 	shape, plain := AppendShape(buf[:0], text)
 	var shapeKey uint64
 	if plain {
-		shapeKey = a.hash(string(shape), env, true)
-		if e := a.get(shapeKey, true, string(shape), env); e != nil {
+		shapeKey = ^a.hash(maphash.Bytes(a.seed, shape), env)
+		if e := a.find(shapeKey); e != nil && e.text == string(shape) && e.is(true, env) {
 			return []*sql.Statement{reword(e.stmts[0], text)}, nil
 		}
 	}
@@ -92,36 +92,27 @@ func reword(st *sql.Statement, text string) *sql.Statement {
 	return &out
 }
 
-func (a *Analyzer) hash(text string, env Env, shape bool) uint64 {
-	var h maphash.Hash
-	h.SetSeed(a.seed)
-	h.WriteString(text)
-	h.WriteByte(0)
-	h.WriteString(env.User)
+// hash adds the environment to the hash of a text or shape.
+func (a *Analyzer) hash(sum uint64, env Env) uint64 {
+	mix := func(n uint64) { sum = (sum ^ n) * 0x9e3779b97f4a7c15 }
+	mix(env.Catalog.Version())
+	mix(maphash.String(a.seed, env.User))
 	for _, s := range env.Path {
-		h.WriteByte(0)
-		h.WriteString(s)
+		mix(maphash.String(a.seed, s))
 	}
-	sum := h.Sum64() ^ env.Catalog.Version()*0x9e3779b97f4a7c15
-	if shape {
-		sum = ^sum
-	}
-	return sum
+	return sum ^ sum>>32
 }
 
-func (a *Analyzer) get(key uint64, shape bool, text string, env Env) *entry {
+// find returns the entry under a hash; whether it is the one meant, the caller must see.
+func (a *Analyzer) find(key uint64) *entry {
 	s := &a.shards[key%uint64(len(a.shards))]
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e := s.young[key]
 	if e == nil {
-		if e = s.old[key]; e == nil {
-			return nil
+		if e = s.old[key]; e != nil {
+			s.add(key, e)
 		}
-		s.add(key, e)
-	}
-	if !e.is(shape, text, env) {
-		return nil
 	}
 	return e
 }

@@ -31,7 +31,7 @@ func (b *batch) change(q qname) {
 
 // after takes over what a statement did.
 func (b *batch) after(st *sql.Statement, n *pg.Node, a *analysis) {
-	if st.Effects&(sql.EffectNames|sql.EffectOpaque|sql.EffectExecute|sql.EffectFetch) != 0 && !b.searchPath(n, a) {
+	if st.Effects&(sql.EffectNames|sql.EffectOpaque|sql.EffectExecute|sql.EffectFetch) != 0 {
 		switch n.GetNode().(type) {
 		case *pg.Node_CreateStmt, *pg.Node_CreateTableAsStmt, *pg.Node_SelectStmt, *pg.Node_ViewStmt:
 			if st.Effects&sql.EffectOpaque != 0 || a.verbs["set"] {
@@ -66,15 +66,6 @@ func (b *batch) rolledBack() {
 	for q := range b.made {
 		b.change(q)
 	}
-}
-
-// searchPath follows SET search_path = a, b where all are names of schemas.
-func (b *batch) searchPath(n *pg.Node, a *analysis) bool {
-	s := n.GetVariableSetStmt()
-	if s == nil || s.Kind != pg.VariableSetKind_VAR_SET_VALUE || s.Name != "search_path" || b.pathLost {
-		return false
-	}
-	return false
 }
 
 // createTable notes the columns of a plain CREATE TABLE.

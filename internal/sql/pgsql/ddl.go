@@ -26,6 +26,9 @@ func (a *analysis) create(rv *pg.RangeVar, out rowset, kind byte) {
 		a.effect(sql.EffectNames)
 	}
 	touch(a.writes, qname{schema, rv.GetRelname()}, schema != "")
+	if schema == "" {
+		a.unresolved()
+	}
 	r := &Relation{Schema: schema, Name: rv.GetRelname(), Kind: kind, temp: true}
 	rl := &relLineage{}
 	for i := range out.columns {
@@ -138,6 +141,10 @@ func (a *analysis) special(n *pg.Node) bool {
 	case *pg.Node_CreateStmt:
 		a.createTable(v.CreateStmt)
 	case *pg.Node_RenameStmt:
+		if v.RenameStmt.RenameType == pg.ObjectType_OBJECT_SCHEMA {
+			touch(a.writes, qname{v.RenameStmt.Subname, ""}, true)
+			a.effect(sql.EffectNames)
+		}
 		if rv := v.RenameStmt.Relation; rv != nil {
 			a.batch.change(qname{a.schemaOf(rv), v.RenameStmt.Newname})
 		}
@@ -231,6 +238,7 @@ func (a *analysis) drop(d *pg.DropStmt) {
 			}
 		case pg.ObjectType_OBJECT_SCHEMA:
 			touch(a.writes, qname{rv.Relname, ""}, true)
+			a.effect(sql.EffectNames)
 			a.batch.pathLost = true
 		case pg.ObjectType_OBJECT_TRIGGER, pg.ObjectType_OBJECT_RULE, pg.ObjectType_OBJECT_POLICY:
 			// The last name is the object's, those before it the table's.

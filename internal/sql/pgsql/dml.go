@@ -123,7 +123,7 @@ func (a *analysis) update(s *pg.UpdateStmt, parent *scope) rowset {
 	sc.source = single(it).plus(src)
 	a.assign(s.TargetList, it, s.Relation, sc)
 	a.probe(a.expr(s.WhereClause, sc))
-	a.dml = append(a.dml, canBeFalse(s.WhereClause))
+	a.dml = append(a.dml, canBeFalse(s.WhereClause, true))
 	a.wholePattern(s.WhereClause)
 	return a.returning(s.ReturningList, it, src, sc)
 }
@@ -174,7 +174,7 @@ func (a *analysis) delete(s *pg.DeleteStmt, parent *scope) rowset {
 	src := a.from(s.UsingClause, sc)
 	sc.source = single(it).plus(src)
 	a.probe(a.expr(s.WhereClause, sc))
-	a.dml = append(a.dml, canBeFalse(s.WhereClause))
+	a.dml = append(a.dml, canBeFalse(s.WhereClause, true))
 	a.wholePattern(s.WhereClause)
 	return a.returning(s.ReturningList, it, src, sc)
 }
@@ -188,7 +188,8 @@ func (a *analysis) merge(s *pg.MergeStmt, parent *scope) rowset {
 	src := a.fromItem(s.SourceRelation, sc, source{})
 	sc.source = single(it).plus(src)
 	a.probe(a.expr(s.JoinCondition, sc))
-	a.dml = append(a.dml, canBeFalse(s.JoinCondition))
+	a.dml = append(a.dml, canBeFalse(s.JoinCondition, true))
+	a.wholePattern(s.JoinCondition)
 	for _, n := range s.MergeWhenClauses {
 		w := n.GetMergeWhenClause()
 		if w == nil {

@@ -30,11 +30,11 @@ const (
 // crash it with 8 MiB of stack, 20,000 do not, and protobuf-go itself refuses
 // trees of more than 10,000 nested messages (two for each operator).
 const (
-	maxText   = 1 << 20 // bytes of a text
-	maxTokens = 200_000 // tokens of a text; about 0.5 s to parse
-	maxDepth  = 2500    // estimated depth of its tree
-	freeText  = 8 << 10 // bytes: a text this short cannot be too deep, a level takes two bytes
-	maxWork   = 400_000 // steps of one statement's analysis
+	maxText   = 1 << 20   // bytes of a text
+	maxTokens = 400_000   // tokens of a text; about a second to parse
+	maxDepth  = 2500      // estimated depth of its tree
+	freeText  = 8 << 10   // bytes: a text this short cannot be too deep, a level takes two bytes
+	maxWork   = 4_000_000 // steps of one statement's analysis
 )
 
 // ParseError says why a text cannot be analysed. Nothing else is known of it.

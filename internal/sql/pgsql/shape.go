@@ -94,23 +94,28 @@ func AppendShape(dst []byte, text string) ([]byte, bool) {
 }
 
 // keepsNumber reports the words after which a number is part of the meaning:
-// LIMIT 10 is a fact, FLOAT(10) is another type than FLOAT(30).
+// LIMIT 10 is a fact, FLOAT(10) is another type than FLOAT(30), and the
+// precision of LOCALTIME(2) is no literal in the parse tree.
 func keepsNumber(word string) bool {
-	if len(word) != 5 {
-		return false
-	}
-	switch word[0] | 0x20 {
-	case 'l':
-		return equalFold5(word, "limit")
-	case 'f':
-		return equalFold5(word, "float")
+	switch len(word) {
+	case 5:
+		return foldEqual(word, "limit") || foldEqual(word, "float")
+	case 9:
+		return foldEqual(word, "localtime")
+	case 12:
+		return foldEqual(word, "current_time")
+	case 14:
+		return foldEqual(word, "localtimestamp")
+	case 17:
+		return foldEqual(word, "current_timestamp")
 	}
 	return false
 }
 
-func equalFold5(word, lower string) bool {
+// foldEqual compares a word of ASCII with one in lower case of the same length.
+func foldEqual(word, lower string) bool {
 	for i := range len(lower) {
-		if word[i]|0x20 != lower[i] {
+		if c := word[i]; c != lower[i] && (c < 'A' || c > 'Z' || c|0x20 != lower[i]) {
 			return false
 		}
 	}

@@ -3,6 +3,8 @@ package pgsql
 import (
 	pg "github.com/pganalyze/pg_query_go/v6"
 	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"dragoman.dev/dragoman/internal/sql"
 )
 
 // survey visits a utility statement: every table that it names is written (and
@@ -13,6 +15,7 @@ type survey struct {
 	scope  *scope
 	option bool // below an option, where a word parses as a type's name
 	create *pg.RangeVar
+	flows  *sql.Column // where expressions write to: defaults, generated columns, USING
 }
 
 // survey resolves the tables first, so that expressions see their columns.
@@ -25,6 +28,9 @@ func (a *analysis) survey(m protoreflect.Message) *survey {
 		s.create = v.BaseStmt.GetRelation()
 	case *pg.CreateSeqStmt:
 		s.create = v.Sequence
+	case *pg.AlterTableStmt:
+		to := target(a.table(v.Relation), v.Relation, "")
+		s.flows = &to
 	case *pg.CompositeTypeStmt:
 		s.create = v.Typevar
 	}
@@ -74,6 +80,9 @@ func (s *survey) table(rv *pg.RangeVar) {
 	if rv == s.create {
 		schema := s.a.creationSchema(rv)
 		touch(s.a.writes, qname{schema, rv.Relname}, schema != "")
+		if schema == "" {
+			s.a.unresolved()
+		}
 		return
 	}
 	it := s.a.table(rv)
@@ -99,7 +108,11 @@ func (s *survey) visit(m protoreflect.Message) {
 		return
 	case *pg.ColumnRef, *pg.FuncCall, *pg.TypeCast, *pg.SubLink, *pg.A_Expr, *pg.A_Indirection, *pg.CaseExpr, *pg.RowExpr:
 		if !s.option {
-			a.probe(a.expr(wrap(m), s.scope))
+			l := a.expr(wrap(m), s.scope)
+			a.probe(l)
+			if s.flows != nil {
+				a.flow(*s.flows, l)
+			}
 		}
 		return
 	case *pg.TypeName:

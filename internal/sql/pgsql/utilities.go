@@ -23,13 +23,14 @@ var (
 )
 
 var utilities = map[string]utility{
-	"CreateStmt": create, "CreateSchemaStmt": create, "CreateForeignTableStmt": create, "CreatePolicyStmt": create,
+	"CreateStmt": create, "CreateForeignTableStmt": create, "CreatePolicyStmt": create,
 	"CreateSeqStmt": create, "CreateDomainStmt": createBody, "CreateOpFamilyStmt": create, "IndexStmt": create,
 	"CreateStatsStmt": create, "CompositeTypeStmt": create, "CreateEnumStmt": create, "CreateTableAsStmt": create,
 	"CreateFunctionStmt": createBody, "CreateTrigStmt": createBody, "RuleStmt": createBody, "CreateEventTrigStmt": createBody,
 	"CreateExtensionStmt": createBody, "CreateFdwStmt": createBody, "CreateAmStmt": createBody, "CreatePLangStmt": createBody,
 	"DefineStmt": createBody, "CreateOpClassStmt": createBody, "CreateRangeStmt": createBody, "CreateConversionStmt": createBody,
 	"CreateCastStmt": createBody, "CreateTransformStmt": createBody,
+	"CreateSchemaStmt":        {verb: "create", ddl: true, effects: sql.EffectNames},
 	"CreateForeignServerStmt": {verb: "create", ddl: true, features: []string{FeatureCredentials}},
 	"CreateUserMappingStmt":   {verb: "create", ddl: true, features: []string{FeatureCredentials}},
 	"CreateRoleStmt":          {verb: "create", ddl: true, features: []string{FeatureCredentials}},
@@ -41,7 +42,8 @@ var utilities = map[string]utility{
 	"AlterTableStmt": alter, "AlterCollationStmt": alter, "AlterDomainStmt": alter, "AlterDefaultPrivilegesStmt": alter,
 	"AlterTableMoveAllStmt": alter, "AlterPolicyStmt": alter, "AlterEventTrigStmt": alter, "AlterSeqStmt": alter,
 	"AlterOpFamilyStmt": {verb: "alter", ddl: true, body: true}, "AlterStatsStmt": alter, "AlterFunctionStmt": alter, "RenameStmt": alter,
-	"AlterObjectDependsStmt": alter, "AlterObjectSchemaStmt": alter, "AlterOwnerStmt": alter,
+	"AlterObjectDependsStmt": alter, "AlterObjectSchemaStmt": alter,
+	"AlterOwnerStmt":    {verb: "alter", ddl: true, effects: sql.EffectNames},
 	"AlterOperatorStmt": {verb: "alter", ddl: true, body: true}, "AlterTypeStmt": {verb: "alter", ddl: true, body: true}, "AlterEnumStmt": alter,
 	"AlterTSDictionaryStmt": alter, "AlterTSConfigurationStmt": alter, "AlterExtensionContentsStmt": alter,
 	"AlterExtensionStmt":           {verb: "alter", ddl: true, body: true},
@@ -58,13 +60,15 @@ var utilities = map[string]utility{
 	"AlterPublicationStmt":         {verb: "alter", ddl: true, features: []string{FeatureAdmin, action.FeatureReplication}},
 	"AlterSubscriptionStmt":        {verb: "alter", ddl: true, features: []string{FeatureAdmin, FeatureCredentials, action.FeatureReplication}},
 
-	"DropStmt": drop, "DropOwnedStmt": drop, "DropUserMappingStmt": drop, "DropRoleStmt": drop,
+	"DropStmt": drop, "DropUserMappingStmt": drop, "DropRoleStmt": drop,
+	"DropOwnedStmt":        {verb: "drop", ddl: true, effects: sql.EffectNames},
 	"DropTableSpaceStmt":   {verb: "drop", ddl: true, features: admin},
 	"DropdbStmt":           {verb: "drop", ddl: true, features: admin},
 	"DropSubscriptionStmt": {verb: "drop", ddl: true, features: []string{FeatureAdmin, action.FeatureReplication}},
-	"ReassignOwnedStmt":    {verb: "reassign", ddl: true},
+	"ReassignOwnedStmt":    {verb: "reassign", ddl: true, effects: sql.EffectNames},
 
-	"GrantStmt": {ddl: true}, "GrantRoleStmt": {ddl: true},
+	// Who may use a schema decides whether it is in the search path.
+	"GrantStmt": {ddl: true, effects: sql.EffectNames}, "GrantRoleStmt": {ddl: true, effects: sql.EffectNames},
 	"CommentStmt":             {verb: "comment", ddl: true},
 	"SecLabelStmt":            {verb: "security_label", ddl: true},
 	"ImportForeignSchemaStmt": {verb: "import", ddl: true, body: true},

@@ -29,13 +29,14 @@ func topWhere(s *pg.SelectStmt) bool {
 	if s.GetOp() > pg.SetOperation_SETOP_NONE {
 		return topWhere(s.Larg) && topWhere(s.Rarg)
 	}
-	return canBeFalse(s.GetWhereClause())
+	return canBeFalse(s.GetWhereClause(), false)
 }
 
 // canBeFalse reports whether a condition depends on the row in a way that is
-// not plainly always true. It sees through constants, x = x, OR true and
-// LIKE '%'; it cannot see through everything.
-func canBeFalse(n *pg.Node) bool {
+// not plainly always true. It sees through constants, x = x, OR true and, when
+// asked to, LIKE '%' (the one case that hangs on a literal's value); it cannot
+// see through everything.
+func canBeFalse(n *pg.Node, like bool) bool {
 	switch v := n.GetNode().(type) {
 	case nil:
 		return false
@@ -45,21 +46,21 @@ func canBeFalse(n *pg.Node) bool {
 		switch v.BoolExpr.Boolop {
 		case pg.BoolExprType_AND_EXPR:
 			for _, arg := range v.BoolExpr.Args {
-				if canBeFalse(arg) {
+				if canBeFalse(arg, like) {
 					return true
 				}
 			}
 			return false
 		case pg.BoolExprType_OR_EXPR:
 			for _, arg := range v.BoolExpr.Args {
-				if !canBeFalse(arg) {
+				if !canBeFalse(arg, like) {
 					return false
 				}
 			}
 			return true
 		}
 	case *pg.Node_AExpr:
-		if sameColumn(v.AExpr.Lexpr, v.AExpr.Rexpr) || likeAll(v.AExpr) {
+		if sameColumn(v.AExpr.Lexpr, v.AExpr.Rexpr) || like && likeAll(v.AExpr) {
 			return false
 		}
 	}

@@ -1,0 +1,145 @@
+package pgsql
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"dragoman.dev/dragoman/internal/sql"
+)
+
+func col(table, name string) sql.Column {
+	return sql.Column{Schema: "public", Table: table, Name: name}
+}
+
+func TestCatalog(t *testing.T) {
+	for _, s := range servers {
+		t.Run(s.version, func(t *testing.T) {
+			c := s.env.Catalog
+			for _, x := range []struct {
+				col  sql.Column
+				want []sql.Column
+			}{
+				{col("active", "mail"), []sql.Column{col("active", "mail"), col("customers", "email")}},
+				{col("active2", "mail"), []sql.Column{col("active", "mail"), col("active2", "mail"), col("customers", "email")}},
+				{col("totals", "sum"), []sql.Column{col("orders", "total"), col("totals", "sum")}},
+				{col("derived", "a"), []sql.Column{col("base", "a"), col("derived", "a")}},
+				{col("base", "a"), []sql.Column{col("base", "a"), col("derived", "a")}},
+				{col("events_2024", "shout"), []sql.Column{col("events", "payload"), col("events", "shout"), col("events_2024", "payload"), col("events_2024", "shout")}},
+				{col("nowhere", "x"), []sql.Column{col("nowhere", "x")}},
+			} {
+				if got := c.Origins(x.col); !slices.Equal(got, x.want) {
+					t.Errorf("%v: %v, want %v", x.col, got, x.want)
+				}
+			}
+			r, ok := c.Relation("public", "customers")
+			if !ok || len(r.Columns) != 7 || !r.Columns[0].NotNull {
+				t.Fatalf("%+v", r)
+			}
+			if got, ok := c.Column(r.OID, 4); !ok || got != col("customers", "ssn") {
+				t.Error(got, ok)
+			}
+			if _, ok := c.Column(r.OID, 99); ok {
+				t.Error("a column that is not there")
+			}
+			if ty, ok := c.Type(25); !ok || ty.Name != "text" {
+				t.Error(ty, ok)
+			}
+			if c.rels[qname{"pg_toast", "pg_toast_2604"}] != nil {
+				t.Error("TOAST tables are in the catalog")
+			}
+		})
+	}
+}
+
+// TestCatalogStable: the digest follows the content, and unprivileged users see the same.
+func TestCatalogStable(t *testing.T) {
+	ctx := context.Background()
+	for _, s := range servers {
+		t.Run(s.version, func(t *testing.T) {
+			read := func() *Catalog {
+				var doc string
+				if err := s.conn.QueryRow(ctx, CatalogQuery, pgx.QueryExecModeSimpleProtocol).Scan(&doc); err != nil {
+					t.Fatal(err)
+				}
+				c, err := DecodeCatalog([]byte(doc))
+				if err != nil {
+					t.Fatal(err)
+				}
+				return c
+			}
+			exec := func(q string) {
+				t.Helper()
+				if _, err := s.conn.Exec(ctx, q); err != nil {
+					t.Fatal(err)
+				}
+			}
+			before := read()
+			exec("create table fresh(a int)")
+			if read().Version() == before.Version() {
+				t.Error("a new table, and the same version")
+			}
+			exec("drop table fresh")
+			if read().Version() != before.Version() {
+				t.Error("the same content, and another version")
+			}
+			exec("create role guest; set role guest")
+			if got := read(); got.Version() != before.Version() {
+				t.Error("an unprivileged user sees another catalog")
+			}
+			exec("reset role; drop role guest")
+			exec("create temp table tmp(a int)")
+			if c := read(); len(c.path) != 3 || c.rels[qname{c.path[0], "tmp"}] == nil {
+				t.Error("the temporary table is not seen", c.path)
+			}
+			exec("discard temp")
+			start := time.Now()
+			const rounds = 5
+			for range rounds {
+				var doc string
+				if err := s.conn.QueryRow(ctx, CatalogQuery).Scan(&doc); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if d := time.Since(start) / rounds; d > 200*time.Millisecond {
+				t.Errorf("the query takes %v", d)
+			} else {
+				t.Logf("the query takes %v, %d bytes", d, len(s.doc))
+			}
+		})
+	}
+}
+
+func TestDecodeCatalogErrors(t *testing.T) {
+	for _, doc := range []string{"", "{}", "[]", `{"v":2}`, `{"v":1,"rels":[[1]]}`, `{"v":1,"rels":[[1,"a","b","rr",null,null,0,null]]}`, `{"v":1,"funcs":[[1]]}`} {
+		if _, err := DecodeCatalog([]byte(doc)); err == nil {
+			t.Errorf("%s: no error", doc)
+		}
+	}
+	// Views that refer to each other, parents that do, and names that are nowhere.
+	c, err := DecodeCatalog([]byte(`{"v":1,"path":["s"],"rels":[
+		[1,"s","a","v",null,"select x from b",0,[[1,"x",25,false,null]]],
+		[2,"s","b","v",null,"select x from a",0,[[1,"x",25,false,null]]],
+		[3,"s","c","r",[4],null,0,[[1,"x",25,false,null]]],
+		[4,"s","d","r",[3,9],null,0,[[1,"x",25,false,"upper(y)"]]]]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := c.Origins(sql.Column{Schema: "s", Table: "a", Name: "x"}); len(got) != 2 {
+		t.Error(got)
+	}
+	if got := c.Origins(sql.Column{Schema: "s", Table: "c", Name: "x"}); len(got) != 2 {
+		t.Error(got)
+	}
+	st, err := Analyze("select x from a", Env{Catalog: c, Path: []string{"s"}})
+	if err != nil || !st[0].Action.Has("unresolved") || !st[0].Outputs[0].Unknown {
+		t.Errorf("%+v %v", st[0], err)
+	}
+	st, err = Analyze("select x from nowhere", Env{})
+	if err != nil || !st[0].Action.Has("unresolved") || !st[0].Outputs[0].Unknown {
+		t.Errorf("%+v %v", st[0], err)
+	}
+}
