@@ -8,11 +8,16 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"regexp"
+	"slices"
 	"time"
 
 	"dragoman.dev/dragoman/internal/audit"
 	"dragoman.dev/dragoman/internal/record"
 )
+
+// cursorOK is the form of audit's cursors: a time and a session.
+var cursorOK = regexp.MustCompile(`^[0-9]{1,19}:[A-Za-z0-9_]{1,64}$`)
 
 func (h *handler) listSessions(w http.ResponseWriter, r *http.Request, _ Caller) error {
 	q := query{r: r}
@@ -21,6 +26,12 @@ func (h *handler) listSessions(w http.ResponseWriter, r *http.Request, _ Caller)
 		Limit: int(q.number("limit")), Cursor: q.text("cursor")}
 	if q.err != nil {
 		return q.err
+	}
+	if !slices.Contains([]string{"", "allow", "block", "hold"}, f.Verdict) {
+		return fmt.Errorf("%w: verdict %q is not one of allow, block, hold", ErrInvalid, f.Verdict)
+	}
+	if f.Cursor != "" && !cursorOK.MatchString(f.Cursor) {
+		return fmt.Errorf("%w: the cursor is not one of ours", ErrInvalid)
 	}
 	page, err := h.Sessions.List(r.Context(), f)
 	if err != nil {

@@ -34,7 +34,6 @@ func clustersOf(t *config.Target) ([]types.Resource, error) {
 	main.LbPolicy = cluster.Cluster_LEAST_REQUEST
 	main.ClusterDiscoveryType = &cluster.Cluster_Type{Type: discoveryOf(t)}
 	main.DnsLookupFamily = cluster.Cluster_V4_PREFERRED
-	main.RespectDnsTtl = true
 	if err := endpointsOf(main, t); err != nil {
 		return nil, err
 	}
