@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
@@ -17,10 +18,10 @@ const maxMessage = 4 << 20
 type postgres struct {
 	up, down pgStream
 	types    *pgtype.Map
-	columns  []pgproto3.FieldDescription // of the result that is being read
+	flow     pgFlow
 }
 
-func newPostgres() *postgres { return &postgres{types: pgtype.NewMap()} }
+func newPostgres() *postgres { return &postgres{types: pgtype.NewMap(), flow: newFlow()} }
 
 func (p *postgres) Request(b []byte, emit func(Event) error) error {
 	return p.up.messages(b, func(typ byte, body []byte) error { return emit(p.request(typ, body)) }, emit)
@@ -91,28 +92,33 @@ func (p *postgres) request(typ byte, body []byte) Event {
 	switch typ {
 	case 'Q':
 		var m pgproto3.Query
+		p.flow.ask(pgOp{typ: 'Q'})
 		if message(&m, body) {
 			return Event{Message: "Query", Fields: map[string]any{"query": m.String}}
 		}
 	case 'P':
 		var m pgproto3.Parse
 		if message(&m, body) {
+			p.flow.ask(pgOp{typ: 'P'})
 			return Event{Message: "Parse", Fields: map[string]any{"name": m.Name, "query": m.Query, "types": m.ParameterOIDs}}
 		}
 	case 'B':
 		var m pgproto3.Bind
 		if message(&m, body) {
+			p.flow.bind(&m)
 			return Event{Message: "Bind", Fields: map[string]any{"portal": m.DestinationPortal, "statement": m.PreparedStatement,
 				"parameters": values(m.Parameters), "parameter_formats": m.ParameterFormatCodes, "result_formats": m.ResultFormatCodes}}
 		}
 	case 'E':
 		var m pgproto3.Execute
 		if message(&m, body) {
+			p.flow.askPortal('E', m.Portal)
 			return Event{Message: "Execute", Fields: map[string]any{"portal": m.Portal, "max_rows": m.MaxRows}}
 		}
 	case 'D', 'C':
 		name := map[byte]string{'D': "Describe", 'C': "Close"}[typ]
 		if len(body) > 1 {
+			p.flow.about(typ, body[0], string(body[1:len(body)-1]))
 			return Event{Message: name, Fields: map[string]any{"object": string(body[:1]), "name": string(body[1 : len(body)-1])}}
 		}
 	case 'd':
@@ -120,10 +126,14 @@ func (p *postgres) request(typ byte, body []byte) Event {
 	case 'f':
 		return Event{Message: "CopyFail", Fields: map[string]any{"reason": text(body)}}
 	case 'F':
+		p.flow.ask(pgOp{typ: 'Q'}) // answered like one, by a ReadyForQuery
 		return Event{Message: "FunctionCall", Fields: map[string]any{"length": len(body)}}
 	case 'p':
 		return Event{Message: "Password", Fields: map[string]any{"length": len(body)}} // never its content
 	case 'S', 'H', 'X', 'c':
+		if typ == 'S' {
+			p.flow.ask(pgOp{typ: 'S'})
+		}
 		return Event{Message: map[byte]string{'S': "Sync", 'H': "Flush", 'X': "Terminate", 'c': "CopyDone"}[typ]}
 	}
 	return undecoded(typ, body)
@@ -139,16 +149,21 @@ func (p *postgres) response(typ byte, body []byte) Event {
 	case 'D':
 		var m pgproto3.DataRow
 		if message(&m, body) {
-			return Event{Message: "DataRow", Row: p.row(m.Values)}
+			return p.row(m.Values)
 		}
 	case 'C':
+		p.flow.done('E')
 		tag := text(body)
 		return Event{Message: "CommandComplete", Done: &tag}
 	case 'E', 'N':
+		if typ == 'E' {
+			p.flow.failed()
+		}
 		if e, ok := report(typ, body); ok {
 			return e
 		}
 	case 'Z':
+		p.flow.ready()
 		return Event{Message: "ReadyForQuery", Fields: map[string]any{"transaction": string(body)}}
 	case 'S':
 		var m pgproto3.ParameterStatus
@@ -170,6 +185,9 @@ func (p *postgres) response(typ byte, body []byte) Event {
 	case 'K': // the cancel key is a secret
 		return Event{Message: "BackendKeyData"}
 	default:
+		if op, ok := pgAnswers[typ]; ok {
+			p.flow.done(op)
+		}
 		if name, ok := pgPlain[typ]; ok {
 			return Event{Message: name}
 		}
@@ -182,41 +200,65 @@ var pgPlain = map[byte]string{'1': "ParseComplete", '2': "BindComplete", '3': "C
 	's': "PortalSuspended", 'G': "CopyInResponse", 'H': "CopyOutResponse", 'W': "CopyBothResponse", 'c': "CopyDone",
 	'R': "Authentication", 'V': "FunctionCallResponse", 'v': "NegotiateProtocolVersion"}
 
+// pgAnswers are the answers that end a request of that type.
+var pgAnswers = map[byte]byte{'1': 'P', '2': 'B', '3': 'C', 'n': 'D', 's': 'E', 'I': 'E'}
+
 func (p *postgres) description(m *pgproto3.RowDescription) Event {
-	p.columns = make([]pgproto3.FieldDescription, len(m.Fields))
-	cols := make([]Column, len(m.Fields))
+	fields := make([]pgproto3.FieldDescription, len(m.Fields))
 	for i, f := range m.Fields {
 		f.Name = append([]byte(nil), f.Name...)
-		p.columns[i] = f
-		cols[i] = Column{Name: string(f.Name), Type: f.DataTypeOID, Format: f.Format}
+		fields[i] = f
 	}
-	return Event{Message: "RowDescription", Columns: cols}
+	if p.flow.described(fields) {
+		return Event{Message: "RowDescription", Columns: columns(fields)}
+	}
+	return Event{Message: "RowDescription", Fields: map[string]any{"columns": columns(fields)}}
 }
 
-// row shows a row's values. Without a description (a portal described long ago), they are taken as text where they are text.
-func (p *postgres) row(raw [][]byte) []Value {
+func columns(fields []pgproto3.FieldDescription) []Column {
+	cols := make([]Column, len(fields))
+	for i, f := range fields {
+		cols[i] = Column{Name: string(f.Name), Type: f.DataTypeOID, Format: f.Format}
+	}
+	return cols
+}
+
+// row shows a row's values. Where its columns are not known they are taken as text if they are text. The
+// first row of an Execute brings its columns along: they may have been described long before.
+func (p *postgres) row(raw [][]byte) Event {
+	cols, first := p.flow.row(len(raw))
 	out := make([]Value, len(raw))
 	for i, b := range raw {
 		switch {
 		case b == nil:
 			out[i] = Value{Null: true}
-		case i < len(p.columns) && len(p.columns) == len(raw) && p.columns[i].Format == pgtype.BinaryFormatCode:
-			out[i] = p.binary(p.columns[i].DataTypeOID, b)
+		case i < len(cols) && cols[i].Format == pgtype.BinaryFormatCode:
+			out[i] = p.binary(cols[i].DataTypeOID, b)
 		default:
 			out[i] = bytesValue(b)
 		}
 	}
-	return out
+	e := Event{Message: "DataRow", Row: out}
+	if first {
+		e.Columns = columns(cols)
+	}
+	return e
 }
 
 // binary shows a value of the binary format as its type's text.
 func (p *postgres) binary(oid uint32, b []byte) Value {
+	if oid == pgtype.JSONBOID && len(b) > 0 && b[0] == 1 && utf8.Valid(b) { // version 1 is the text
+		return Value{Text: string(b[1:])}
+	}
 	if t, ok := p.types.TypeForOID(oid); ok {
 		if v, err := t.Codec.DecodeValue(p.types, oid, pgtype.BinaryFormatCode, b); err == nil {
 			if s, ok := v.(string); ok && utf8.ValidString(s) {
 				return Value{Text: s}
 			}
 			if s, err := p.types.Encode(oid, pgtype.TextFormatCode, v, nil); err == nil && utf8.Valid(s) {
+				if oid == pgtype.TimeOID {
+					s = bytes.TrimSuffix(s, []byte(".000000"))
+				}
 				return Value{Text: string(s)}
 			}
 		}

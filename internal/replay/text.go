@@ -36,7 +36,7 @@ func (t *textView) end() error {
 func (t *textView) printf(format string, args ...any) { fmt.Fprintf(t.w, format, args...) }
 
 func (t *textView) frame(f record.Frame) error {
-	if f.Kind != record.KindResponse {
+	if f.Kind != record.KindResponse && f.Kind != record.KindRequest {
 		t.table.finish()
 	}
 	var err error
@@ -141,6 +141,7 @@ func (t *textView) about(f record.Frame) {
 // request shows only what the actions do not: bulk data.
 func (t *textView) request(e Event) error {
 	if e.Data != nil {
+		t.table.finish()
 		t.printf("%s> %s\n", indent, data(e.Data))
 	}
 	return nil
@@ -155,10 +156,11 @@ func data(b []byte) string {
 }
 
 func (t *textView) response(e Event) error {
-	switch {
-	case e.Columns != nil:
+	if e.Columns != nil {
 		t.table.finish()
 		t.table.begin(e.Columns)
+	}
+	switch {
 	case e.Row != nil:
 		t.table.row(e.Row)
 	case e.Done != nil:
@@ -168,6 +170,7 @@ func (t *textView) response(e Event) error {
 		t.table.finish()
 		t.report(e.Report)
 	case e.Data != nil:
+		t.table.finish()
 		t.printf("%s%s\n", indent, data(e.Data))
 	case strings.HasPrefix(e.Message, "long") || strings.HasPrefix(e.Message, "undecoded"):
 		t.printf("%s(%s)\n", indent, line(e.Message))
