@@ -49,11 +49,13 @@ type conn struct {
 	s       *session.Session
 	client  wire.Reader
 	server  wire.Reader
-	in      []byte // client bytes that wait for something
+	in      []byte     // client bytes that wait for something
+	piece   wire.Piece // the client message at hand
 	stalled *wire.Piece
 	wait    waiting
 	relay   relay
 	judge   *policy.SessionJudge
+	masks   lastMasks
 	prefix  string    // comment before each statement
 	target  targetKey // for cancel requests
 	fatal   bool      // the target said FATAL: nothing more is said

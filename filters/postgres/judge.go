@@ -69,6 +69,10 @@ func (c *conn) pass(j *judged) {
 	if len(j.d.Mask) == 0 {
 		return
 	}
+	if c.masks.spec == &j.d.Mask[0] && c.masks.n == len(j.d.Mask) {
+		j.plan = c.masks.plan
+		return
+	}
 	plan, err := c.t.plan(j.d.Mask, c.s.Opened().MaskKey)
 	if err != nil {
 		c.t.rt.Log().Error("mask plan", "target", c.cfg.Target.Name, "error", err)
@@ -77,6 +81,14 @@ func (c *conn) pass(j *judged) {
 	}
 	j.plan = plan
 	c.relay.plan = plan
+	c.masks = lastMasks{&j.d.Mask[0], len(j.d.Mask), plan}
+}
+
+// lastMasks is the mask plan that was used last; policy gives equal specs as the same slice.
+type lastMasks struct {
+	spec *mask.Spec
+	n    int
+	plan *mask.Plan
 }
 
 // stands reports whether actions that have waited for people may still run: a policy that was pushed

@@ -75,13 +75,9 @@ func (c *conn) take(b []byte) {
 		if !ok {
 			break
 		}
-		if c.handle(&m) {
-			m.Raw = slices.Clone(m.Raw)
-			m.Body = m.Raw
-			if m.First {
-				m.Body = m.Raw[5:]
-			}
-			c.stalled = &m
+		c.piece = m
+		if c.handle(&c.piece) {
+			c.stalled = kept(m)
 			break
 		}
 	}
@@ -92,7 +88,16 @@ func (c *conn) take(b []byte) {
 		c.lookAhead(slices.Clone(rest))
 	}
 	c.client.Feed(nil)
+	c.piece = wire.Piece{} // borrowed
 	c.refusable = idle
+}
+
+// kept is a piece with bytes of its own.
+func kept(m wire.Piece) *wire.Piece {
+	head := len(m.Raw) - len(m.Body)
+	m.Raw = slices.Clone(m.Raw)
+	m.Body = m.Raw[head:]
+	return &m
 }
 
 // idle reports that nothing is in flight: a batch that begins now can be refused as a whole.
