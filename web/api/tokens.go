@@ -52,6 +52,9 @@ func (h *handler) listTokens(w http.ResponseWriter, r *http.Request, _ Caller) e
 	if q.err != nil {
 		return q.err
 	}
+	if limit == 0 {
+		limit = 100
+	}
 	list, err := h.Tokens.List(r.Context(), all != nil && *all, limit)
 	if err != nil {
 		return err

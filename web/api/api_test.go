@@ -1,0 +1,445 @@
+package api
+
+import (
+	"bufio"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"dragoman.dev/dragoman/internal/audit"
+	"dragoman.dev/dragoman/internal/hold"
+	"dragoman.dev/dragoman/internal/identity"
+	"dragoman.dev/dragoman/internal/identity/token"
+	"dragoman.dev/dragoman/internal/record"
+	"dragoman.dev/dragoman/internal/sqlitedb"
+)
+
+// fakeHolds keeps holds without a state machine: what may be decided is
+// authz/approval's and tested there.
+type fakeHolds struct {
+	mu    sync.Mutex
+	holds []hold.Hold
+	votes []Vote
+	fail  error
+	watch chan hold.Hold
+}
+
+func (f *fakeHolds) List(context.Context, HoldFilter) ([]hold.Hold, error) { return f.holds, f.fail }
+
+func (f *fakeHolds) Show(_ context.Context, id string) (hold.Hold, error) {
+	for _, h := range f.holds {
+		if h.ID == id {
+			return h, nil
+		}
+	}
+	return hold.Hold{}, fmt.Errorf("%w: no such hold", ErrNotFound)
+}
+
+func (f *fakeHolds) Decide(ctx context.Context, v Vote) (hold.Hold, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.votes = append(f.votes, v)
+	if f.fail != nil {
+		return hold.Hold{}, f.fail
+	}
+	return f.Show(ctx, v.ID)
+}
+
+func (f *fakeHolds) Watch(context.Context) <-chan hold.Hold { return f.watch }
+
+// fakeSessions has one session of a few frames.
+type fakeSessions struct{ more chan record.Frame }
+
+const session = "ses_1"
+
+func frames() []record.Frame {
+	return []record.Frame{
+		{Seq: 0, Kind: record.KindOpen, Payload: []byte(`{"format":1}`)},
+		{Seq: 1, Kind: record.KindRequest, Action: 1, Payload: []byte{'Q', 0, 0, 0, 5, 0}},
+		{Seq: 2, Kind: 200, Payload: []byte("?")},
+	}
+}
+
+type list struct {
+	left []record.Frame
+	more <-chan record.Frame
+	ctx  context.Context
+}
+
+func (l *list) Next() (record.Frame, error) {
+	if len(l.left) > 0 {
+		f := l.left[0]
+		l.left = l.left[1:]
+		return f, nil
+	}
+	if l.more == nil {
+		return record.Frame{}, io.EOF
+	}
+	select {
+	case f, ok := <-l.more:
+		if !ok {
+			return f, io.EOF
+		}
+		return f, nil
+	case <-l.ctx.Done():
+		return record.Frame{}, l.ctx.Err()
+	}
+}
+
+func (*list) Close() error { return nil }
+
+func (*fakeSessions) List(_ context.Context, f audit.Filter) (audit.Page, error) {
+	return audit.Page{Sessions: []audit.Session{{ID: session, Target: f.Target}}}, nil
+}
+
+func (*fakeSessions) Get(_ context.Context, id string) (audit.Session, error) {
+	if id != session {
+		return audit.Session{}, fmt.Errorf("%w: no such session", ErrNotFound)
+	}
+	return audit.Session{ID: id}, nil
+}
+
+func (*fakeSessions) Actions(context.Context, string, uint64, int) ([]audit.Action, error) {
+	return []audit.Action{}, nil
+}
+
+func (s *fakeSessions) Frames(ctx context.Context, id string) (Frames, error) {
+	_, err := s.Get(ctx, id)
+	return &list{left: frames(), ctx: ctx}, err
+}
+
+func (s *fakeSessions) Tail(ctx context.Context, id string, _ bool) (Frames, error) {
+	_, err := s.Get(ctx, id)
+	return &list{left: frames(), more: s.more, ctx: ctx}, err
+}
+
+func (s *fakeSessions) End(ctx context.Context, id, _ string) error {
+	_, err := s.Get(ctx, id)
+	return err
+}
+
+type fakeSystem struct{}
+
+func (fakeSystem) Status() Status {
+	return Status{Version: "test", Ready: true, Policy: map[string]string{"revision": "r1"}, Nodes: []string{}}
+}
+
+func (fakeSystem) Metrics(context.Context) ([]Metric, error) {
+	return []Metric{{Name: "a", Help: "A.", Kind: "gauge", Labels: map[string]string{"x": "q\"\n"}, Value: 1}, {Name: "a", Help: "A.", Kind: "gauge", Value: 2.5}}, nil
+}
+
+func (fakeSystem) EnvoyMetrics(context.Context) ([]byte, error) { return nil, errors.New("no Envoy") }
+
+// rig is the API on a unix socket and on a port, over one backend whose tokens are real.
+type rig struct {
+	t        *testing.T
+	holds    *fakeHolds
+	sessions *fakeSessions
+	issuer   *token.Issuer
+	unix     *http.Client
+	port     string
+}
+
+const fixedToken = "a-fixed-token-of-the-tests"
+
+func newRig(t *testing.T) *rig {
+	db, err := sqlitedb.Open(filepath.Join(t.TempDir(), "state.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := slog.New(slog.DiscardHandler)
+	store, err := token.NewStore(t.Context(), db, time.Now, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, err := token.OpenKeys(filepath.Join(t.TempDir(), "keys"), time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &rig{t: t, holds: &fakeHolds{watch: make(chan hold.Hold), holds: []hold.Hold{{ID: "hld_1", State: hold.Pending}}}, sessions: &fakeSessions{more: make(chan record.Frame)}}
+	r.issuer = token.NewIssuer(keys, store, token.Config{Now: time.Now})
+	auth, err := identity.NewAuthenticator([]identity.Verifier{r.issuer}, nil, store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := Backend{Tokens: tokens{r.issuer, store}, Approvals: r.holds, Sessions: r.sessions, System: fakeSystem{}, Log: log}
+	fixed := identity.New("ci:export")
+	bearer := Bearer{Authenticator: auth, Fixed: []Fixed{{SHA256: sha256.Sum256([]byte(fixedToken)), Identity: fixed, Roles: []Role{Read}}},
+		Grants: []Grant{{Groups: []string{"dba"}, Roles: []Role{Read, Approve}}, {Groups: []string{"admins"}, Roles: []Role{Admin}}}}
+
+	tcp := httptest.NewServer(New(b, bearer))
+	path := filepath.Join(t.TempDir(), "s")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	unix := &http.Server{Handler: New(b, Socket{}), ConnContext: ConnContext}
+	go unix.Serve(l)
+	r.port = tcp.URL
+	r.unix = &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "unix", path)
+	}}}
+	t.Cleanup(func() { unix.Close(); tcp.CloseClientConnections(); tcp.Close(); store.Close(); db.Close() })
+	return r
+}
+
+// tokens is the store and the issuer as one.
+type tokens struct {
+	*token.Issuer
+	*token.Store
+}
+
+func (r *rig) token(groups ...string) string {
+	raw, _, err := r.issuer.Mint(r.t.Context(), token.MintRequest{Subject: "user:dana@example.com", Groups: groups})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return raw
+}
+
+// call sends a request; an empty token means the unix socket.
+func (r *rig) call(bearer, method, path, body string) (int, string) {
+	r.t.Helper()
+	base, c := r.port, http.DefaultClient
+	if bearer == "" {
+		base, c = "http://socket", r.unix
+	}
+	req, err := http.NewRequestWithContext(r.t.Context(), method, base+path, strings.NewReader(body))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if bearer != "" && bearer != "none" {
+		req.Header.Set("Authorization", "Bearer "+bearer)
+	}
+	resp, err := c.Do(req)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, _ := io.ReadAll(resp.Body)
+	return resp.StatusCode, string(b)
+}
+
+// TestAccess: every route refuses who may not.
+func TestAccess(t *testing.T) {
+	r := newRig(t)
+	callers := map[Role]string{"": "none", "visitor": r.token("visitors"), Read: fixedToken, Approve: r.token("dba"), Admin: r.token("admins")}
+	has := map[Role][]Role{"": {}, "visitor": {}, Read: {Read}, Approve: {Read, Approve}, Admin: {Read, Approve, Admin}}
+	close(r.holds.watch)
+	close(r.sessions.more)
+	h := &handler{}
+	for _, route := range h.routes() {
+		method, path, _ := strings.Cut(route.pattern, " ")
+		path = strings.Replace(path, "{id}", "none", 1)
+		for who, bearer := range callers {
+			status, body := r.call(bearer, method, path, "")
+			want := "in"
+			switch {
+			case route.role == "":
+			case who == "":
+				want = "401"
+			case !slices.Contains(has[who], route.role):
+				want = "403"
+			}
+			got := "in"
+			if status == 401 || status == 403 {
+				got = fmt.Sprint(status)
+			}
+			if got != want {
+				t.Errorf("%s as %q: %d, want %s: %s", route.pattern, who, status, want, body)
+			}
+		}
+		if status, body := r.call("", method, path, ""); status == 401 || status == 403 {
+			t.Errorf("%s on the socket: %d %s", route.pattern, status, body)
+		}
+	}
+	for _, bad := range []string{"none", "x", fixedToken + "x", r.token("admins") + "x"} {
+		if status, _ := r.call(bad, "GET", "/v1/sessions", ""); status != 401 {
+			t.Errorf("%.10q: %d", bad, status)
+		}
+	}
+}
+
+// TestDecisions: who decides is stated on the socket, proven on the port.
+func TestDecisions(t *testing.T) {
+	r := newRig(t)
+	dana := r.token("dba")
+	stated := `{"as":"user:erin@example.com","groups":["dba"],"reason":"fine","digest":"d"}`
+	for _, x := range []struct {
+		bearer, path, body string
+		status             int
+	}{
+		{"", "approve", stated, 200},
+		{"", "approve", `{}`, 400},                              // nobody is stated
+		{"", "approve", `{"as":"a b"}`, 400},                    // no subject
+		{"", "approve", `{"as":"user:x","nonsense":true}`, 400}, // unknown key
+		{dana, "approve", stated, 403},
+		{dana, "deny", `{"reason":"no"}`, 200},
+		{fixedToken, "approve", "", 403},
+	} {
+		if status, body := r.call(x.bearer, "POST", "/v1/approvals/hld_1/"+x.path, x.body); status != x.status {
+			t.Errorf("%+v: %d %s", x, status, body)
+		}
+	}
+	if len(r.holds.votes) != 2 {
+		t.Fatalf("%+v", r.holds.votes)
+	}
+	a, b := r.holds.votes[0], r.holds.votes[1]
+	if a.By.Subject != "user:erin@example.com" || a.By.Method != identity.MethodLocal || a.Via != ViaSocket || !a.Approve || a.Digest != "d" || !strings.HasPrefix(a.By.Issuer, "local:") {
+		t.Errorf("%+v", a)
+	}
+	if b.By.Subject != "user:dana@example.com" || b.By.Method != identity.MethodToken || b.Via != ViaAPI || b.Approve {
+		t.Errorf("%+v", b)
+	}
+	for err, status := range map[error]int{ErrForbidden: 403, ErrConflict: 409, ErrNotFound: 404, errors.New("the disk's secret name"): 500} {
+		r.holds.fail = err
+		got, body := r.call("", "POST", "/v1/approvals/hld_1/approve", stated)
+		if got != status || strings.Contains(body, "disk") {
+			t.Errorf("%v: %d %s", err, got, body)
+		}
+	}
+}
+
+func TestTokens(t *testing.T) {
+	r := newRig(t)
+	status, body := r.call("", "POST", "/v1/tokens", `{"subject":"agent:bot","on_behalf_of":"user:alice@example.com","groups":["g"],"ttl":"10m"}`)
+	var made TokenResponse
+	if err := json.Unmarshal([]byte(body), &made); err != nil || status != 200 || made.Token == "" || !strings.HasPrefix(made.Issued.By, "local:") {
+		t.Fatal(status, body, err)
+	}
+	if _, list := r.call("", "GET", "/v1/tokens", ""); !strings.Contains(list, made.Issued.Identity.TokenID) || strings.Contains(list, made.Token) {
+		t.Error("the list", list)
+	}
+	for _, bad := range []string{`{`, `{"subject":1}`, `{"subject":"agent:x","ttl":"soon"}`} {
+		if status, body := r.call("", "POST", "/v1/tokens", bad); status != 400 {
+			t.Errorf("%s: %d %s", bad, status, body)
+		}
+	}
+	if status, body := r.call("", "POST", "/v1/tokens/revoke", `{"id":"`+made.Issued.Identity.TokenID+`","reason":"test"}`); status != 200 {
+		t.Error(status, body)
+	}
+	if status, _ := r.call("", "POST", "/v1/tokens/revoke", `{}`); status != 400 {
+		t.Error(status)
+	}
+}
+
+// TestFrames: the JSON lines are the frames again.
+func TestFrames(t *testing.T) {
+	r := newRig(t)
+	_, body := r.call("", "GET", "/v1/sessions/"+session+"/frames", "")
+	lines := strings.Split(strings.TrimSpace(body), "\n")
+	want := frames()
+	if len(lines) != len(want) {
+		t.Fatal(body)
+	}
+	for i, line := range lines {
+		var f Frame
+		if err := json.Unmarshal([]byte(line), &f); err != nil {
+			t.Fatal(err)
+		}
+		got, err := f.Record()
+		if err != nil || got.Kind != want[i].Kind || got.Seq != want[i].Seq || string(got.Payload) != string(want[i].Payload) {
+			t.Errorf("%s: %+v %v", line, got, err)
+		}
+	}
+}
+
+// TestStreams: events come as they happen.
+func TestStreams(t *testing.T) {
+	r := newRig(t)
+	read := func(path string) (*bufio.Scanner, func()) {
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		req, _ := http.NewRequestWithContext(ctx, "GET", "http://socket"+path, nil)
+		resp, err := r.unix.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return bufio.NewScanner(resp.Body), func() { resp.Body.Close(); cancel() }
+	}
+	wait := func(s *bufio.Scanner, want string) {
+		t.Helper()
+		for s.Scan() {
+			if strings.Contains(s.Text(), want) {
+				return
+			}
+		}
+		t.Fatalf("no %q before the end: %v", want, s.Err())
+	}
+	s, done := read("/v1/approvals/watch")
+	wait(s, `"hld_1"`) // what waits already
+	r.holds.watch <- hold.Hold{ID: "hld_2"}
+	wait(s, `"hld_2"`)
+	done()
+	s, done = read("/v1/sessions/" + session + "/tail?history=true")
+	wait(s, `"seq":2`)
+	r.sessions.more <- record.Frame{Seq: 3, Kind: record.KindNote, Payload: []byte(`{}`)}
+	wait(s, `"seq":3`)
+	close(r.sessions.more)
+	wait(s, "event: end")
+	done()
+}
+
+func TestSystem(t *testing.T) {
+	r := newRig(t)
+	if _, body := r.call("", "GET", "/metrics", ""); body != "# HELP a A.\n# TYPE a gauge\na{x=\"q\\\"\\n\"} 1\na 2.5\n" {
+		t.Errorf("%q", body)
+	}
+	for path, status := range map[string]int{"/healthz": 200, "/readyz": 200, "/v1/status": 200, "/v1/policy": 200, "/metrics/envoy": 409, "/nowhere": 404, "/v1/sessions/none": 404,
+		"/v1/sessions?limit=x": 400, "/v1/sessions?since=x": 400, "/v1/sessions?verdict=x": 400, "/v1/sessions?cursor=x": 400, "/v1/approvals?state=x": 400} {
+		if got, body := r.call("", "GET", path, ""); got != status || !strings.HasPrefix(body, "{") {
+			t.Errorf("%s: %d %s", path, got, body)
+		}
+	}
+}
+
+// TestOpenAPI: the description has every route and no other, with a summary, and its references resolve.
+func TestOpenAPI(t *testing.T) {
+	var doc struct {
+		OpenAPI    string
+		Paths      map[string]map[string]struct{ OperationID, Summary string }
+		Components struct{ Schemas, Responses map[string]any }
+	}
+	if err := json.Unmarshal(openapi, &doc); err != nil || doc.OpenAPI != "3.1.0" {
+		t.Fatal(err)
+	}
+	described := map[string]bool{}
+	ids := map[string]bool{}
+	for path, methods := range doc.Paths {
+		for m, o := range methods {
+			described[strings.ToUpper(m)+" "+path] = true
+			if o.Summary == "" || o.OperationID == "" || ids[o.OperationID] {
+				t.Errorf("%s %s: no summary, or its operationId %q is not its own", m, path, o.OperationID)
+			}
+			ids[o.OperationID] = true
+		}
+	}
+	for _, route := range (&handler{}).routes() {
+		if !described[route.pattern] {
+			t.Errorf("%s is not described", route.pattern)
+		}
+		delete(described, route.pattern)
+	}
+	for p := range described {
+		t.Errorf("%s is described and not served", p)
+	}
+	for _, ref := range strings.Split(string(openapi), `"$ref": "#/components/`)[1:] {
+		kind, rest, _ := strings.Cut(ref, "/")
+		name, _, _ := strings.Cut(rest, `"`)
+		if _, ok := map[string]map[string]any{"schemas": doc.Components.Schemas, "responses": doc.Components.Responses}[kind][name]; !ok {
+			t.Errorf("%s/%s is not there", kind, name)
+		}
+	}
+}
