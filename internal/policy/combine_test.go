@@ -191,12 +191,14 @@ func TestSessionGroup(t *testing.T) {
 	for setting, want := range map[string]Verdict{
 		"application_name": Allow, "DateStyle": Allow, "TimeZone": Allow, "statement_timeout": Allow, "extra_float_digits": Allow,
 		"standard_conforming_strings": Block, "session_authorization": Block, "role": Block, "row_security": Block, "log_statement": Block, "": Block,
-		"timezone,datestyle": Allow, "timezone,role": Block, ",": Block,
+		"jit": Allow, "all": Block, "timezone,datestyle": Allow, "timezone,role": Block, ",": Block,
 	} {
 		rule := map[Verdict]string{Allow: "session", Block: "default"}[want]
 		judgement{"set " + setting, nil, sqlAction("set", nil, nil, "setting="+setting), nil, want, rule}.run(t, e)
 	}
 	judgement{"set role", nil, sqlAction("set", nil, nil, "setting=application_name", "role"), nil, Block, "default"}.run(t, e)
+	judgement{"reset all", nil, sqlAction("reset", nil, nil, "setting=all"), nil, Allow, "session"}.run(t, e)
+	judgement{"reset role", nil, sqlAction("reset", nil, nil, "setting=role", "role"), nil, Block, "default"}.run(t, e)
 	judgement{"declare reads", nil, sqlAction("declare", objs(table("t", "a")), nil), nil, Allow, "read"}.run(t, e)
 	judgement{"declare reads another", nil, sqlAction("declare", objs(table("u", "a")), nil), nil, Block, "default"}.run(t, e)
 	judgement{"select into", nil, sqlAction("select", objs(table("t", "a")), objs(table("u"))), nil, Block, "default"}.run(t, e)

@@ -291,6 +291,7 @@ harmless_settings := {
 	"default_transaction_isolation", "default_transaction_deferrable", "transaction_read_only",
 	"transaction_isolation", "transaction_deferrable", "transaction", "session characteristics",
 	"search_path",
+	"jit", "plan_cache_mode", # how a plan is made; asyncpg turns jit off for its own queries
 }
 
 builtin_verdicts contains {
@@ -312,6 +313,9 @@ session_act(verb) if {
 		setting in harmless_settings
 	}
 }
+
+# RESET ALL gives back what the session began with (never the role), as DISCARD ALL does; pools send it.
+session_act("reset") if input.action.features.setting == "all"
 
 builtin_verdicts contains {
 	"verdict": "allow", "rule": "connect", "reason": "", "builtin": true,
