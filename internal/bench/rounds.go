@@ -28,6 +28,7 @@ type workload struct {
 	name             string
 	bench            load.PgBench
 	rate, cpu, aside *report.Measure
+	after, size      *report.Measure
 }
 
 // readMeasures are those of the long read.
@@ -59,6 +60,8 @@ func newRun(o options, d *peer.Database) *bench {
 				rate:  &report.Measure{Name: name, Unit: "tps", Base: peer.Plain, Compare: report.Ratio, Goal: goalRate, AtLeast: true},
 				cpu:   &report.Measure{Name: name + ": CPU of the proxy", Unit: "µs a transaction", Base: peer.Plain, Compare: report.Ratio, Goal: goal},
 				aside: &report.Measure{Name: name + ": CPU of the control plane", Unit: "µs a transaction", Compare: report.Plainly},
+				size:  &report.Measure{Name: name + ": sealed record", Unit: "bytes a transaction", Compare: report.Plainly},
+				after: &report.Measure{Name: name + ": CPU of both afterwards (sealing)", Unit: "µs a transaction", Compare: report.Plainly},
 			})
 		}
 	}
@@ -77,7 +80,7 @@ func newRun(o options, d *peer.Database) *bench {
 func (r *bench) measures() []*report.Measure {
 	var out []*report.Measure
 	for _, w := range r.work {
-		out = append(out, w.rate, w.cpu, w.aside)
+		out = append(out, w.rate, w.cpu, w.aside, w.after, w.size)
 	}
 	return append(out, &r.read.rate, &r.read.cpu, &r.read.growth, &r.connect, &r.open, &r.idle)
 }
@@ -145,6 +148,8 @@ func (r *bench) round(ctx context.Context, peers []*peer.Peer, title string) err
 			}
 			if p.Control != 0 {
 				w.aside.Add(p.Name, rate.Control)
+				w.after.Add(p.Name, rate.After)
+				w.size.Add(p.Name, rate.Record)
 			}
 		}
 	}
@@ -167,6 +172,9 @@ func (r *bench) longRead(ctx context.Context, p *peer.Peer, title string) error 
 		return err
 	}
 	say("%s: long read, %s: %s, growth %.1f MiB", title, p.Name, read.Time.Round(time.Millisecond), mib(read.Growth))
+	if _, err := load.Quiet(ctx, p); err != nil {
+		return err
+	}
 	r.read.rate.Add(p.Name, read.RowsPerSecond())
 	if p.Proxy != 0 {
 		r.read.cpu.Add(p.Name, float64(read.CPU.Nanoseconds())/float64(read.Rows))
@@ -177,6 +185,9 @@ func (r *bench) longRead(ctx context.Context, p *peer.Peer, title string) error 
 func (r *bench) sessionsOf(ctx context.Context, p *peer.Peer, title string) error {
 	open, err := load.Open(ctx, p, r.opens)
 	if err != nil {
+		return err
+	}
+	if _, err := load.Quiet(ctx, p); err != nil {
 		return err
 	}
 	c := load.PgBench{Binary: r.db.PgBench, Mode: "simple", Clients: 8, Connect: true, Time: r.time}

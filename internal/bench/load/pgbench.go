@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"regexp"
@@ -32,6 +33,10 @@ type Rate struct {
 	PerSecond float64 // transactions
 	// Proxy and Control are CPU microseconds a transaction.
 	Proxy, Control float64
+	// After is what both took after the run, until they were quiet, by transaction.
+	After float64
+	// Record is what the sealed records take, bytes a transaction.
+	Record float64
 	// Threads are CPU microseconds a transaction of the proxy's threads.
 	Threads map[string]float64
 }
@@ -49,6 +54,10 @@ func (b PgBench) Run(ctx context.Context, p *peer.Peer) (Rate, error) {
 		"-T", strconv.Itoa(int((b.Time + warmUp).Seconds())), "-P", "1", "--progress-timestamp"}
 	if b.Connect {
 		args = append(args, "-C")
+	}
+	before, err := p.Records()
+	if err != nil {
+		return Rate{}, err
 	}
 	cmd := exec.CommandContext(ctx, b.Binary, append(args, p.DSN())...)
 	cmd.Env = append(os.Environ(), "PGPASSWORD="+p.Password, "LC_ALL=C")
@@ -76,7 +85,40 @@ func (b PgBench) Run(ctx context.Context, p *peer.Peer) (Rate, error) {
 	if err != nil {
 		return Rate{}, fmt.Errorf("pgbench through %s: %w\n%s%s", p.Name, err, out.String(), said.String())
 	}
-	return rate, nil
+	return rate, rate.settle(ctx, p, before, processed(out.String()))
+}
+
+// settle waits for the records and makes sure that there are some.
+func (r *Rate) settle(ctx context.Context, p *peer.Peer, before peer.Records, transactions float64) error {
+	if p.Name != peer.Dragoman {
+		return nil
+	}
+	cpu, err := Quiet(ctx, p)
+	if err != nil {
+		return err
+	}
+	after, err := p.Records()
+	if err != nil {
+		return err
+	}
+	if after.Sealed <= before.Sealed {
+		return fmt.Errorf("%s has recorded nothing", p.Name)
+	}
+	r.After = float64(cpu.Nanoseconds()) / 1000 / transactions
+	r.Record = float64(after.Bytes-before.Bytes) / transactions
+	return nil
+}
+
+var processedLine = regexp.MustCompile(`(?m)^number of transactions actually processed: (\d+)`)
+
+// processed is how many transactions the whole run had, from pgbench's summary.
+func processed(summary string) float64 {
+	m := processedLine.FindStringSubmatch(summary)
+	if m == nil {
+		return math.NaN()
+	}
+	n, _ := strconv.ParseFloat(m[1], 64)
+	return n
 }
 
 // progress is one of pgbench's reports: since the one before, the rate was PerSecond.

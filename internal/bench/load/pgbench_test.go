@@ -37,3 +37,13 @@ func TestWindowLeavesTheFirstReportOut(t *testing.T) {
 		t.Error("one report was enough")
 	}
 }
+
+func TestProcessed(t *testing.T) {
+	summary := "scaling factor: 10\nnumber of transactions actually processed: 4711\nnumber of failed transactions: 0 (0.000%)\n"
+	if got := processed(summary); got != 4711 {
+		t.Errorf("got %v", got)
+	}
+	if got := processed("nothing"); !math.IsNaN(got) {
+		t.Errorf("got %v of nothing", got)
+	}
+}

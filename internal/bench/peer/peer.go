@@ -52,6 +52,7 @@ type Peer struct {
 	Proxy   int
 	Control int
 
+	data string // dragoman's folder
 	stop func() error
 }
 
