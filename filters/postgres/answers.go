@@ -149,82 +149,6 @@ func (c *conn) functionAnswer(e *entry, m *wire.Piece) bool {
 	return false
 }
 
-// failed is an ErrorResponse: it ends the message that it answers, and in the extended
-// protocol all that follow it up to the Sync.
-func (c *conn) failed(m *wire.Piece) bool {
-	r := &c.relay
-	if sev := wire.Field(m.Body, wire.FieldSeverityRaw); string(sev) == "FATAL" || string(sev) == "PANIC" {
-		c.report(m, nil)
-		c.fatal = true
-		return true
-	}
-	e := r.queue.front()
-	if e == nil {
-		c.report(m, nil)
-		return true
-	}
-	if e.internal && r.job != nil && e.portal == nil {
-		r.job.failed = string(wire.Field(m.Body, wire.FieldMessage))
-		c.skipToSync(e.kind)
-		return true
-	}
-	code := string(wire.Field(m.Body, wire.FieldCode))
-	if e.kind == eAbort {
-		c.s.Respond(e.action, e.inject)
-		c.skipToSync(e.kind)
-		return true
-	}
-	c.report(m, e)
-	if e.kind == eQuery || e.kind == eFunction {
-		c.failRuns(e, code)
-		return true // ReadyForQuery follows
-	}
-	if e.portal != nil {
-		c.finish(e.portal.run, "error", code, "", "")
-	}
-	r.copyIn = false
-	c.skipToSync(e.kind)
-	return true
-}
-
-// failRuns ends the runs of a simple Query of which one failed.
-func (c *conn) failRuns(e *entry, code string) {
-	c.relay.copyIn = false
-	for i := e.at; i < len(e.runs); i++ {
-		message := ""
-		if i > e.at {
-			message = "not run: an earlier statement of the message failed"
-		}
-		c.finish(e.runs[i], "error", code, message, "")
-	}
-	c.relay.undo(e)
-	c.relay.namesDirty = c.relay.namesDirty || c.relay.txNames
-	e.at = len(e.runs)
-	c.relay.answer.rows.reset()
-}
-
-// skipToSync drops the entries that the target skips after an error.
-func (c *conn) skipToSync(kind) {
-	r := &c.relay
-	n := 0
-	for n < r.queue.len() && r.queue.at(n).kind != eSync && r.queue.at(n).kind != eQuery && !(r.queue.at(n).kind == eInject && r.queue.at(n).ready) {
-		n++
-	}
-	for i := n - 1; i >= 0; i-- {
-		e := r.queue.at(i)
-		r.undo(e)
-		if e.portal != nil {
-			c.finish(e.portal.run, "error", "", "not run: an earlier message of the pipeline failed", "")
-		}
-	}
-	for range n {
-		r.queue.pop()
-	}
-	r.namesDirty = r.namesDirty || r.txNames
-	r.answer.rows.reset()
-	c.inject()
-}
-
 // resultAnswer is part of the result of a simple Query or an Execute.
 func (c *conn) resultAnswer(e *entry, m *wire.Piece) bool {
 	run := c.currentRun(e)
@@ -297,24 +221,6 @@ func (c *conn) queryDone(e *entry, m *wire.Piece) bool {
 		c.finish(e.runs[e.at], "ok", "", "", "")
 	}
 	return c.syncAnswer(e, m)
-}
-
-// lose ends the runs that will get no result any more.
-func (c *conn) lose(status, message string) {
-	if c.s == nil || c.s.Ended() {
-		return
-	}
-	q := &c.relay.queue
-	for i := range q.len() {
-		e := q.at(i)
-		for _, run := range e.runs {
-			c.finish(run, status, "", message, "")
-		}
-		if e.portal != nil {
-			c.finish(e.portal.run, status, "", message, "")
-		}
-	}
-	q.truncate(0)
 }
 
 // respondAside passes what comes at any time and belongs to no message.
