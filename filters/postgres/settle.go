@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"errors"
 	"time"
 
 	"dragoman.dev/dragoman/filters/postgres/wire"
@@ -156,20 +157,33 @@ func (c *conn) readPrivate(done func()) {
 	})
 }
 
+// catalogPatience is how long a session waits for another one's reading of the catalog.
+const catalogPatience = 10 * time.Second
+
+var errCatalogLate = errors.New("another session is still reading it")
+
 // readShared reads the catalog for all sessions of the database; one of them does it.
 func (c *conn) readShared(done func()) {
-	gen, mine := c.db.begin(func() {
-		c.host.Post(func() {
-			if c.wait == waitJob {
-				c.wait = waitNone
-				c.stale = false
-				c.prepareCatalog(done)
-				c.commit()
-			}
-		})
-	})
+	waits := true // for another session's reading; only the worker looks at it
+	resume := func(next func()) func() {
+		return func() {
+			c.host.Post(func() {
+				if waits && c.wait == waitJob {
+					waits, c.wait = false, waitNone
+					next()
+					c.commit()
+				}
+			})
+		}
+	}
+	gen, mine := c.db.begin(resume(func() {
+		c.stale = false
+		c.prepareCatalog(done)
+	}))
 	if !mine {
 		c.wait = waitJob
+		// Whoever reads may hang at the target; that must not hold up everybody.
+		time.AfterFunc(catalogPatience, resume(func() { c.notPrepared("catalog", errCatalogLate, done) }))
 		return
 	}
 	c.runJob(pgsql.CatalogQuery, func(value string, err error) {
