@@ -1,6 +1,8 @@
 package pgsql
 
 import (
+	"slices"
+
 	"strings"
 
 	pg "github.com/pganalyze/pg_query_go/v6"
@@ -141,6 +143,7 @@ func (a *analysis) special(n *pg.Node) bool {
 	case *pg.Node_CreateStmt:
 		a.createTable(v.CreateStmt)
 	case *pg.Node_RenameStmt:
+		a.feature(action.FeatureRename)
 		if v.RenameStmt.RenameType == pg.ObjectType_OBJECT_SCHEMA {
 			touch(a.writes, qname{v.RenameStmt.Subname, ""}, true)
 			a.effect(sql.EffectNames)
@@ -148,7 +151,12 @@ func (a *analysis) special(n *pg.Node) bool {
 		if rv := v.RenameStmt.Relation; rv != nil {
 			a.batch.change(qname{a.schemaOf(rv), v.RenameStmt.Newname})
 		}
+	case *pg.Node_AlterTableStmt:
+		if slices.ContainsFunc(v.AlterTableStmt.Cmds, moves) {
+			a.feature(action.FeatureRename)
+		}
 	case *pg.Node_AlterObjectSchemaStmt:
+		a.feature(action.FeatureRename)
 		if rv := v.AlterObjectSchemaStmt.Relation; rv != nil {
 			a.batch.change(qname{v.AlterObjectSchemaStmt.Newschema, rv.Relname})
 		}
@@ -254,4 +262,15 @@ func (a *analysis) drop(d *pg.DropStmt) {
 			a.batch.functions = true
 		}
 	}
+}
+
+// moves reports whether a command of ALTER TABLE changes the table through
+// which rows are reached.
+func moves(cmd *pg.Node) bool {
+	switch cmd.GetAlterTableCmd().GetSubtype() {
+	case pg.AlterTableType_AT_AttachPartition, pg.AlterTableType_AT_DetachPartition,
+		pg.AlterTableType_AT_DetachPartitionFinalize, pg.AlterTableType_AT_AddInherit, pg.AlterTableType_AT_DropInherit:
+		return true
+	}
+	return false
 }

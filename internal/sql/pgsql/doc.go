@@ -34,7 +34,7 @@ const (
 	maxTokens = 400_000   // tokens of a text; about a second to parse
 	maxDepth  = 2500      // estimated depth of its tree
 	freeText  = 8 << 10   // bytes: a text this short cannot be too deep, a level takes two bytes
-	maxWork   = 4_000_000 // steps of one statement's analysis
+	maxWork   = 1_000_000 // steps of one statement's analysis
 )
 
 // ParseError says why a text cannot be analysed. Nothing else is known of it.

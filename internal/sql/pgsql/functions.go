@@ -101,12 +101,22 @@ func (a *analysis) sensitiveRelation(schema, name string) {
 		a.feature(FeatureSessionTexts)
 	case "pg_largeobject", "pg_largeobject_metadata":
 		a.feature(FeatureLargeObject)
-	case "pg_authid", "pg_shadow", "pg_user_mapping", "pg_user_mappings", "pg_subscription", "pg_foreign_server", "pg_foreign_data_wrapper",
-		"user_mapping_options", "foreign_server_options", "_pg_user_mappings", "_pg_foreign_servers", "pg_stat_wal_receiver":
-		a.feature(FeatureCredentials)
 	case "pg_file_settings", "pg_hba_file_rules", "pg_ident_file_mappings":
 		a.feature(action.FeatureServerFile)
-	case "pg_attribute":
-		// attmissingval holds the default that rows older than the column have: DDL, not data.
+	}
+}
+
+// secretColumns of the core's own relations hold passwords or connection strings.
+var secretColumns = map[string]bool{
+	"pg_authid.rolpassword": true, "pg_shadow.passwd": true, "pg_user_mapping.umoptions": true, "pg_user_mappings.umoptions": true,
+	"pg_subscription.subconninfo": true, "pg_foreign_server.srvoptions": true, "pg_foreign_data_wrapper.fdwoptions": true,
+	"pg_stat_wal_receiver.conninfo": true, "_pg_user_mappings.umoptions": true, "_pg_foreign_servers.srvoptions": true,
+	"user_mapping_options.option_value": true, "foreign_server_options.option_value": true,
+	"foreign_data_wrapper_options.option_value": true, "_pg_foreign_data_wrappers.fdwoptions": true,
+}
+
+func (a *analysis) sensitiveColumn(schema, table, name string) {
+	if (schema == "pg_catalog" || schema == "information_schema") && secretColumns[table+"."+name] {
+		a.feature(FeatureCredentials)
 	}
 }

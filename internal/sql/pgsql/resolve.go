@@ -118,6 +118,7 @@ func (a *analysis) base(r *Relation, i int) lineage {
 	l.rows = a.cat.holdsRows(l.typ)
 	a.bases[key] = l
 	touch(a.reads, qname{r.Schema, r.Name}, true).columns[r.Columns[i].Name] = true
+	a.sensitiveColumn(r.Schema, r.Name, r.Columns[i].Name)
 	if r.viewDef != "" || r.temp || r.Columns[i].Generated != "" {
 		for _, o := range c.origins {
 			touch(a.reads, qname{o.Schema, o.Table}, true).columns[o.Name] = true
