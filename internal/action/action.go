@@ -59,6 +59,7 @@ const (
 	FeatureLocking      = "locking"       // FOR UPDATE and kin, LOCK
 	FeatureTransaction  = "transaction"   // BEGIN, COMMIT …
 	FeatureDDL          = "ddl"           // changes the schema
+	FeatureRename       = "rename"        // changes the name or place by which data is known: RENAME, SET SCHEMA, ATTACH, INHERIT
 	FeatureDynamic      = "dynamic"       // DO, EXECUTE of a string: a body that is not seen
 	FeatureOpaque       = "opaque"        // calls an opaque function
 	FeatureUnparsed     = "unparsed"      // cannot be parsed: nothing else is known

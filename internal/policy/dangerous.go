@@ -39,6 +39,7 @@ var dangers = []danger{
 	{featureStatistics, "", "", true},
 	{featureSessionTexts, "", "", true},
 	{featureLargeObject, "", "", true},
+	{action.FeatureRename, "", "", true},
 }
 
 // DangerousFeatures are the features that block unless an allow or hold rule names

@@ -26,6 +26,7 @@ const (
 	RuleWrite       = "masked-write"        // a masked column would be copied
 	RuleUnresolved  = "unresolved-masked"   // where a result comes from is not known
 	RuleSideChannel = "masked-side-channel" // masked values may be read some other way
+	RuleRename      = "masked-rename"       // masked columns would be known by another name
 	RuleConflict    = "conflicting-holds"   // two holds that no group may approve
 )
 

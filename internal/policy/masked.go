@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"dragoman.dev/dragoman/internal/action"
 	"dragoman.dev/dragoman/internal/mask"
@@ -37,6 +38,9 @@ func (en *entry) invariants(a *action.Action, st *sql.Statement) *Decision {
 				"read the tables themselves; their masked columns come back masked")
 		}
 	}
+	if d := p.rename(a); d != nil && !slices.Contains(en.features, action.FeatureRename) {
+		return d
+	}
 	if st == nil {
 		if a.Kind != action.KindSQL && a.Kind != action.KindFunction || slices.Contains(en.features, action.FeatureUnresolved) {
 			return nil
@@ -54,6 +58,21 @@ func (en *entry) invariants(a *action.Action, st *sql.Statement) *Decision {
 	}
 	if st.Returns && unknownOutputs(st) && !slices.Contains(en.features, action.FeatureUnresolved) {
 		return p.unresolved()
+	}
+	return nil
+}
+
+// rename blocks what would give a table with masked columns, or such a column,
+// a name that the masks do not know.
+func (p *plan) rename(a *action.Action) *Decision {
+	if !a.Has(action.FeatureRename) {
+		return nil
+	}
+	for _, w := range a.Writes {
+		if _, ok := p.compiled.Covers(sql.Column{Schema: w.Schema, Table: w.Name}); ok {
+			return p.block(RuleRename, fmt.Sprintf("masked columns of %s would be known by another name", strings.Trim(w.Schema+"."+w.Name, ".")),
+				"have the masks changed first, by whoever keeps the policy")
+		}
 	}
 	return nil
 }

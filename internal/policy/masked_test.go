@@ -28,7 +28,7 @@ func TestMaskInvariants(t *testing.T) {
 	a := sqlAction("select", objs(table("customers", "id", "ssn")), nil)
 	ssn, id := col("ssn"), col("id")
 	e, free := engineOf(t, masksOf("")), engineOf(t, masksOf("allow"))
-	open := engineOf(t, masksOf("", "unresolved", "statistics", "function_call"))
+	open := engineOf(t, masksOf("", "unresolved", "statistics", "function_call", "rename"))
 	st := func(change func(*sql.Statement)) *sql.Statement {
 		s := &sql.Statement{Action: a, Returns: true, Outputs: known(id, ssn)}
 		change(s)
@@ -42,6 +42,9 @@ func TestMaskInvariants(t *testing.T) {
 	}
 	self := st(func(s *sql.Statement) { s.Flows = []sql.Flow{{To: ssn, From: []sql.Column{ssn}}} })
 	stats := sqlAction("select", nil, nil, "statistics")
+	rename := func(table string) action.Action {
+		return sqlAction("alter", nil, objs(action.Object{Schema: "public", Name: table}), "ddl", "rename")
+	}
 	for _, c := range []struct {
 		name string
 		e    *Engine
@@ -66,6 +69,11 @@ func TestMaskInvariants(t *testing.T) {
 		{"statistics, nothing masked", e, judgement{"", []string{"privacy"}, stats, nil, Allow, "all"}},
 		{"session texts", e, judgement{"", nil, sqlAction("select", nil, nil, "session_texts"), nil, Block, RuleSideChannel}},
 		{"large object", e, judgement{"", nil, sqlAction("select", nil, nil, "large_object"), nil, Block, RuleSideChannel}},
+		{"rename", e, judgement{"", nil, rename("customers"), nil, Block, RuleRename}},
+		{"rename, allowed", open, judgement{"", nil, rename("customers"), nil, Allow, "all"}},
+		{"rename of a whole schema", e, judgement{"", nil, rename(""), nil, Block, RuleRename}},
+		{"rename of what has no masks", e, judgement{"", nil, rename("orders"), nil, Allow, "all"}},
+		{"rename, nothing masked", e, judgement{"", []string{"privacy"}, rename("customers"), nil, Allow, "all"}},
 		{"execute of nobody knows what", e, judgement{"", nil, sqlAction("execute", nil, nil),
 			&sql.Statement{Returns: true, Effects: sql.EffectExecute}, Block, RuleUnresolved}},
 		{"execute of a probe", e, judgement{"", nil, sqlAction("execute", nil, nil),
