@@ -130,6 +130,14 @@ func (b sessionBackend) End(_ context.Context, id, _ string) error {
 	return b.c.sessions.End(id, authz.EndRevoked) // the record has a fixed set of reasons; the words are in the log
 }
 
+func (b sessionBackend) Lost(ctx context.Context, id string) error {
+	if err := b.c.audit.Lost(ctx, id); err != nil {
+		return sessionError(err)
+	}
+	b.c.sessions.Ended(id)
+	return nil
+}
+
 func sessionError(err error) error {
 	if errors.Is(err, audit.ErrNotFound) {
 		return fmt.Errorf("%w: %w", api.ErrNotFound, err)

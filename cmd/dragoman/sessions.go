@@ -19,7 +19,7 @@ import (
 
 func newSessions(f *flags) *cobra.Command {
 	return group("sessions", "See what happened, and what happens now",
-		newSessionsList(f), newSessionsShow(f), newSessionsReplay(f), newSessionsExport(f), newSessionsTail(f), newSessionsEnd(f))
+		newSessionsList(f), newSessionsShow(f), newSessionsReplay(f), newSessionsExport(f), newSessionsTail(f), newSessionsEnd(f), newSessionsLost(f))
 }
 
 // interruptible ends with Ctrl-C.
@@ -187,4 +187,26 @@ func newSessionsEnd(f *flags) *cobra.Command {
 		}}
 	c.Flags().StringVar(&q.Reason, "reason", "", "why, for the log")
 	return c
+}
+
+func newSessionsLost(f *flags) *cobra.Command {
+	return &cobra.Command{Use: "lost SESSION", Short: "Close the record of a session whose node never comes back",
+		Long: "Close the record of a live session whose Envoy, with its spool, is gone for good. The record then says that its end was lost.\n" +
+			"A node that only restarts ships the rest by itself; do not do this for it.",
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			cl, err := f.client()
+			if err != nil {
+				return err
+			}
+			var r map[string]string
+			if err := cl.post(c.Context(), "/v1/sessions/"+url.PathEscape(args[0])+"/lost", nil, &r); err != nil {
+				return err
+			}
+			if f.json {
+				return printJSON(c.OutOrStdout(), r)
+			}
+			fmt.Fprintf(c.OutOrStdout(), "the record of %s is closed as lost\n", r["session"])
+			return nil
+		}}
 }

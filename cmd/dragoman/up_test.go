@@ -77,6 +77,7 @@ func TestUp(t *testing.T) {
 	r.want(exitNotFound, "sessions", "show", "ses_none")
 	r.want(exitNotFound, "sessions", "replay", "ses_none")
 	r.want(exitNotFound, "sessions", "end", id)
+	r.want(exitNotFound, "sessions", "lost", id)
 	r.want(exitNotFound, "approvals", "approve", "hld_none", "--as", "user:dana@example.com", "--group", "dba")
 	r.want(exitUsage, "approvals", "approve", "hld_none")
 	r.want(exitUsage, "sessions", "list", "--no-such-flag")
@@ -270,4 +271,40 @@ func nodeStatus(t *testing.T, r *rig, name string) xds.NodeStatus {
 	}
 	t.Fatalf("no node %s", name)
 	return xds.NodeStatus{}
+}
+
+// TestDrain: after the end was asked for, open sessions go on until they end or
+// their time is up, and no longer.
+func TestDrain(t *testing.T) {
+	r, port := one(t)
+	text, err := os.ReadFile(r.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.write("dragoman.yaml", strings.Replace(string(text), "drain_time: 200ms", "drain_time: 20s", 1))
+	r.up()
+	c, err := r.connect(port, r.token("readers"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan int, 1)
+	began := time.Now()
+	go func() { ended <- r.stop() }()
+	for range 5 {
+		time.Sleep(100 * time.Millisecond)
+		if _, err := c.Exec(t.Context(), "SELECT 1"); err != nil {
+			t.Fatal("an open session does not survive the drain:", err)
+		}
+	}
+	c.Close(t.Context())
+	select {
+	case code := <-ended:
+		if code != 0 {
+			t.Errorf("up ended with %d", code)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("up goes on though no session is open")
+	}
+	t.Logf("stopped after %s", time.Since(began))
+	r.must("audit", "verify")
 }

@@ -77,6 +77,8 @@ type Sessions interface {
 	// Tail follows a session until it ends.
 	Tail(ctx context.Context, id string, history bool) (Frames, error)
 	End(ctx context.Context, id, reason string) error
+	// Lost closes the record of a live session whose node never comes back.
+	Lost(ctx context.Context, id string) error
 }
 
 // Status is what the control plane says of itself. Policy and Nodes are

@@ -69,6 +69,7 @@ func (h *handler) routes() []route {
 		{"GET /v1/sessions/{id}/frames", Read, h.frames},
 		{"GET /v1/sessions/{id}/tail", Read, h.tail},
 		{"POST /v1/sessions/{id}/end", Admin, h.endSession},
+		{"POST /v1/sessions/{id}/lost", Admin, h.loseSession},
 	}
 }
 

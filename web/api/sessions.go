@@ -224,3 +224,12 @@ func (h *handler) endSession(w http.ResponseWriter, r *http.Request, c Caller) e
 	}
 	return reply(w, map[string]string{"session": id, "state": "ending"})
 }
+
+func (h *handler) loseSession(w http.ResponseWriter, r *http.Request, c Caller) error {
+	id := r.PathValue("id")
+	h.Log.Warn("a record is closed as lost", "session", id, "by", c.Identity.Chain(), "via", c.Via)
+	if err := h.Sessions.Lost(r.Context(), id); err != nil {
+		return err
+	}
+	return reply(w, map[string]string{"session": id, "state": "lost"})
+}
