@@ -72,9 +72,11 @@ type Statement struct {
 	// order, or nil when their number is not known (treat all as Unknown).
 	Returns bool
 	Outputs []Output
-	// Probes are columns that decide which rows are returned or changed, their order or
-	// grouping (WHERE, ON, USING, GROUP BY, ORDER BY, HAVING, DISTINCT, set
-	// operations that compare, window clauses, LIMIT): sorted, no duplicates.
+	// Probes are columns whose values can be told from something else than the masked result: they decide
+	// which rows are returned or changed, their order or grouping (WHERE, ON, USING, GROUP BY, ORDER BY, HAVING,
+	// DISTINCT, set operations that compare, window clauses, LIMIT), or they are computed with in a way that
+	// may raise an error, give NULL or take time because of them (CASE, comparisons, arithmetic, most casts
+	// and functions). Sorted, no duplicates.
 	Probes  []Column
 	Flows   []Flow
 	Effects Effect

@@ -27,13 +27,15 @@ func (a *analysis) funcCall(c *pg.FuncCall, sc *scope) lineage {
 	if name == "set_config" {
 		a.setConfig(c)
 	}
+	a.patternCall(name, c.Args, args)
 	l := a.callNamed(schema, name, args)
 	typ := l.typ
 	rows := l.rows
-	for _, n := range c.AggOrder {
-		l = a.join(l, a.expr(n, sc))
+	for _, n := range append(c.AggOrder[:len(c.AggOrder):len(c.AggOrder)], c.AggFilter) {
+		x := a.expr(n, sc)
+		a.probe(x)
+		l = a.join(l, x)
 	}
-	l = a.join(l, a.expr(c.AggFilter, sc))
 	if c.Over != nil {
 		l = a.join(l, a.window(c.Over, sc))
 	}
@@ -75,6 +77,7 @@ func (a *analysis) callNamed(schema, name string, args []lineage) lineage {
 	if len(fns) == 0 {
 		return a.castCall(schema, name, l)
 	}
+	a.computes(name, fns, args)
 	rows, in := false, l
 	for i, f := range fns {
 		if a.use(f) {
@@ -128,6 +131,7 @@ func (a *analysis) castCall(schema, name string, l lineage) lineage {
 		names = []string{schema, name}
 	}
 	if t := a.findType(names); t != nil {
+		a.casted(l, t, false, false)
 		if t.Code {
 			a.runs(&Function{Schema: t.Schema, Name: t.Name})
 		}

@@ -144,21 +144,29 @@ func (a *analysis) special(n *pg.Node) bool {
 		a.createTable(v.CreateStmt)
 	case *pg.Node_RenameStmt:
 		a.feature(action.FeatureRename)
-		if v.RenameStmt.RenameType == pg.ObjectType_OBJECT_SCHEMA {
+		switch v.RenameStmt.RenameType {
+		case pg.ObjectType_OBJECT_SCHEMA:
 			touch(a.writes, qname{v.RenameStmt.Subname, ""}, true)
 			a.effect(sql.EffectNames)
+		case pg.ObjectType_OBJECT_ATTRIBUTE:
+			a.unresolved() // the tables of the type are not known
 		}
 		if rv := v.RenameStmt.Relation; rv != nil {
 			a.batch.change(qname{a.schemaOf(rv), v.RenameStmt.Newname})
-		}
-	case *pg.Node_AlterTableStmt:
-		if slices.ContainsFunc(v.AlterTableStmt.Cmds, moves) {
-			a.feature(action.FeatureRename)
 		}
 	case *pg.Node_AlterObjectSchemaStmt:
 		a.feature(action.FeatureRename)
 		if rv := v.AlterObjectSchemaStmt.Relation; rv != nil {
 			a.batch.change(qname{v.AlterObjectSchemaStmt.Newschema, rv.Relname})
+		}
+	case *pg.Node_AlterTableStmt:
+		if slices.ContainsFunc(v.AlterTableStmt.Cmds, moves) {
+			a.feature(action.FeatureRename)
+		}
+		a.alterTable(v.AlterTableStmt)
+	case *pg.Node_ClusterStmt:
+		if v.ClusterStmt.Indexname != "" && v.ClusterStmt.Relation != nil {
+			a.probe(a.ownRow(v.ClusterStmt.Relation)) // rows then come in the index's order
 		}
 	case *pg.Node_RefreshMatViewStmt:
 		if r := a.lookup(v.RefreshMatViewStmt.Relation.GetSchemaname(), v.RefreshMatViewStmt.Relation.GetRelname()); r != nil {

@@ -36,8 +36,7 @@ func (a *analysis) expr(n *pg.Node, sc *scope) lineage {
 	case *pg.Node_FuncCall:
 		return a.funcCall(v.FuncCall, sc)
 	case *pg.Node_AExpr:
-		a.operator(v.AExpr.Name)
-		return a.join(a.expr(v.AExpr.Lexpr, sc), a.expr(v.AExpr.Rexpr, sc))
+		return a.operation(v.AExpr, sc)
 	case *pg.Node_SubLink:
 		return a.subLink(v.SubLink, sc)
 	case *pg.Node_AIndirection:
@@ -55,7 +54,9 @@ func (a *analysis) expr(n *pg.Node, sc *scope) lineage {
 	case *pg.Node_List:
 		return a.all(v.List.Items, sc)
 	case *pg.Node_BoolExpr:
-		return a.all(v.BoolExpr.Args, sc)
+		l := a.all(v.BoolExpr.Args, sc)
+		a.probe(l) // true AND NULL is NULL, false AND NULL is not
+		return l
 	case *pg.Node_SelectStmt, *pg.Node_InsertStmt, *pg.Node_UpdateStmt, *pg.Node_DeleteStmt, *pg.Node_MergeStmt:
 		return a.rowLineage(a.query(n, sc))
 	case *pg.Node_CurrentOfExpr:
@@ -92,6 +93,9 @@ func (a *analysis) arrayExpr(e *pg.A_ArrayExpr, sc *scope) lineage {
 		if elem == 0 {
 			elem = x.typ
 		}
+		if a.isArray(x.typ) {
+			a.probe(x) // fails when their dimensions differ
+		}
 		l = a.join(l, x)
 	}
 	if t := a.cat.types[elem]; t != nil {
@@ -103,11 +107,26 @@ func (a *analysis) arrayExpr(e *pg.A_ArrayExpr, sc *scope) lineage {
 	return l
 }
 
+// operation is an operator, or what is written like one: IN, LIKE, BETWEEN, NULLIF.
+func (a *analysis) operation(e *pg.A_Expr, sc *scope) lineage {
+	a.operator(e.Name)
+	left, right := a.expr(e.Lexpr, sc), a.expr(e.Rexpr, sc)
+	l := a.join(left, right)
+	if !a.concatenates(e, left, right) {
+		a.probe(l)
+	}
+	return l
+}
+
 func (a *analysis) caseExpr(c *pg.CaseExpr, sc *scope) lineage {
-	l := a.join(a.expr(c.Arg, sc), a.expr(c.Defresult, sc))
+	arg := a.expr(c.Arg, sc)
+	a.probe(arg)
+	l := a.join(arg, a.expr(c.Defresult, sc))
 	for _, w := range c.Args {
 		if when := w.GetCaseWhen(); when != nil {
-			l = a.join(l, a.join(a.expr(when.Expr, sc), a.expr(when.Result, sc)))
+			condition := a.expr(when.Expr, sc)
+			a.probe(condition)
+			l = a.join(l, a.join(condition, a.expr(when.Result, sc)))
 		} else {
 			l = a.join(l, a.expr(w, sc))
 		}
@@ -129,6 +148,9 @@ func (a *analysis) subLink(s *pg.SubLink, sc *scope) lineage {
 		return l
 	}
 	l := a.join(test, a.rowLineage(out))
+	if s.SubLinkType != pg.SubLinkType_ARRAY_SUBLINK {
+		a.probe(l) // compared
+	}
 	if s.SubLinkType == pg.SubLinkType_ARRAY_SUBLINK && len(out.columns) == 1 {
 		if t := a.cat.types[out.columns[0].lineage.typ]; t != nil {
 			l.typ = a.arrayOf(t)
@@ -152,7 +174,12 @@ func (a *analysis) indirect(arg *pg.Node, steps []*pg.Node, sc *scope) lineage {
 			l = a.fieldOf(l, v.String_.Sval)
 		case *pg.Node_AIndices:
 			rows := l.rows
-			l = a.join(derived(l), a.join(a.expr(v.AIndices.Lidx, sc), a.expr(v.AIndices.Uidx, sc)))
+			at := a.join(a.expr(v.AIndices.Lidx, sc), a.expr(v.AIndices.Uidx, sc))
+			a.probe(at)
+			if !a.isArray(l.typ) {
+				a.probe(l) // of jsonb: NULL when there is no such key
+			}
+			l = a.join(derived(l), at)
 			l.rows = rows
 		default:
 			l = derived(l)
@@ -194,7 +221,11 @@ func (a *analysis) generic(n *pg.Node, sc *scope) lineage {
 	if fd == nil {
 		return lineage{}
 	}
-	return a.message(m.Get(fd).Message(), sc)
+	l := a.message(m.Get(fd).Message(), sc)
+	if !shows(n) {
+		a.probe(l)
+	}
+	return l
 }
 
 // message is the union of everything below a parse tree message.

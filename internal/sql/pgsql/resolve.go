@@ -163,8 +163,32 @@ func (a *analysis) table(rv *pg.RangeVar) *item {
 		for i := range r.Columns {
 			it.columns[i] = column{name: r.Columns[i].Name, rel: r, idx: i}
 		}
+		for _, k := range a.hidden(rv, r) {
+			for i := range it.columns {
+				if j := k.column(it.columns[i].name); j >= 0 {
+					it.columns[i].lineage = a.join(it.columns[i].lineage, a.own(k, j))
+				}
+			}
+		}
 	}
 	return rename(it, rv.GetAlias())
+}
+
+// hidden are the relations that an unqualified name means as soon as r is gone.
+// Another session can drop or rename r between this analysis and the
+// statement, however long that waits for its turn or for a lock: so they count
+// as well. Nobody else can touch a temporary table, nor the core's.
+func (a *analysis) hidden(rv *pg.RangeVar, r *Relation) []*Relation {
+	if rv.GetSchemaname() != "" || r.Schema == "pg_catalog" || isTempSchema(r.Schema) {
+		return nil
+	}
+	var out []*Relation
+	for _, s := range a.path() {
+		if k := a.cat.rels[qname{s, rv.GetRelname()}]; k != nil && k != r && !isTempSchema(s) {
+			out = append(out, k)
+		}
+	}
+	return out
 }
 
 // readTable is the item of a relation that a query reads.
@@ -175,6 +199,9 @@ func (a *analysis) readTable(rv *pg.RangeVar) *item {
 		a.sensitiveRelation(rv.GetSchemaname(), rv.GetRelname())
 	} else {
 		a.read(it.rel)
+		for _, k := range a.hidden(rv, it.rel) {
+			a.read(k)
+		}
 	}
 	return it
 }
@@ -182,6 +209,11 @@ func (a *analysis) readTable(rv *pg.RangeVar) *item {
 // written records that a relation is written, and the tables behind a view.
 func (a *analysis) written(rv *pg.RangeVar, cols ...string) {
 	r := a.lookup(rv.GetSchemaname(), rv.GetRelname())
+	if r != nil {
+		for _, k := range a.hidden(rv, r) {
+			a.written(&pg.RangeVar{Schemaname: k.Schema, Relname: k.Name}, cols...)
+		}
+	}
 	if r == nil {
 		a.unresolved()
 		o := touch(a.writes, qname{rv.GetSchemaname(), rv.GetRelname()}, false)

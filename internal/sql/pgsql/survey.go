@@ -16,6 +16,7 @@ type survey struct {
 	option bool // below an option, where a word parses as a type's name
 	create *pg.RangeVar
 	flows  *sql.Column // where expressions write to: defaults, generated columns, USING
+	alters *pg.RangeVar
 }
 
 // survey resolves the tables first, so that expressions see their columns.
@@ -30,7 +31,7 @@ func (a *analysis) survey(m protoreflect.Message) *survey {
 		s.create = v.Sequence
 	case *pg.AlterTableStmt:
 		to := target(a.table(v.Relation), v.Relation, "")
-		s.flows = &to
+		s.flows, s.alters = &to, v.Relation
 	case *pg.CompositeTypeStmt:
 		s.create = v.Typevar
 	}
@@ -124,6 +125,8 @@ func (s *survey) visit(m protoreflect.Message) {
 		if v.Name != "" && len(s.scope.items) > 0 {
 			a.probe(a.field(s.scope.items[:1], v.Name))
 		}
+	case *pg.Constraint:
+		s.constraint(v)
 	case *pg.PartitionBoundSpec:
 		return // literals only; MINVALUE parses as a column
 	case *pg.ObjectWithArgs:

@@ -54,10 +54,12 @@ func (a *analysis) typeCast(c *pg.TypeCast, sc *scope) lineage {
 	l := a.expr(c.Arg, sc)
 	ty := a.typeName(c.TypeName)
 	if ty == nil {
+		a.probe(l)
 		out := derived(l)
 		out.rows = true
 		return out
 	}
+	a.casted(l, ty, len(c.TypeName.ArrayBounds) > 0, len(c.TypeName.Typmods) > 0)
 	if c.Arg.GetAConst() != nil && ty.Schema == "pg_catalog" && strings.HasPrefix(ty.Name, "reg") {
 		a.literal = true
 	}

@@ -23,7 +23,7 @@ var (
 )
 
 var utilities = map[string]utility{
-	"CreateStmt": create, "CreateForeignTableStmt": create, "CreatePolicyStmt": create,
+	"CreateStmt": create, "CreateForeignTableStmt": createBody, "CreatePolicyStmt": create,
 	"CreateSeqStmt": create, "CreateDomainStmt": createBody, "CreateOpFamilyStmt": create, "IndexStmt": create,
 	"CreateStatsStmt": create, "CompositeTypeStmt": create, "CreateEnumStmt": create, "CreateTableAsStmt": create,
 	"CreateFunctionStmt": createBody, "CreateTrigStmt": createBody, "RuleStmt": createBody, "CreateEventTrigStmt": createBody,

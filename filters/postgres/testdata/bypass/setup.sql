@@ -27,4 +27,8 @@ INSERT INTO other.customers VALUES (1, 'not a secret');
 ANALYZE;
 GRANT ALL ON ALL TABLES IN SCHEMA public, other TO corpus;
 GRANT ALL ON SCHEMA public, other TO corpus;
+ALTER TABLE customers OWNER TO corpus;
+ALTER TABLE customers_eu OWNER TO corpus;
+ALTER TABLE archive OWNER TO corpus;
+ALTER VIEW customer_codes OWNER TO corpus;
 GRANT pg_read_all_data, pg_read_server_files, pg_write_server_files, pg_execute_server_program, pg_read_all_settings, pg_read_all_stats TO corpus;
