@@ -196,7 +196,11 @@ func (e *Engine) evaluate(ctx context.Context, s *sitting, a *action.Action) (en
 	if err != nil {
 		return nil, fmt.Errorf("input: %w", err)
 	}
-	rs, err := e.query.Eval(ctx, rego.EvalParsedInput(input))
+	opts := []rego.EvalOption{rego.EvalParsedInput(input)}
+	if t, ok := presentOf(ctx); ok {
+		opts = append(opts, rego.EvalTime(t))
+	}
+	rs, err := e.query.Eval(ctx, opts...)
 	if err != nil {
 		return nil, err
 	}
