@@ -89,6 +89,7 @@ func (a *analysis) callNamed(schema, name string, args []lineage) lineage {
 		if f.Volatility == 'v' {
 			// It may carry the value somewhere: a setting, a sequence, a notification.
 			a.flow(sql.Column{Schema: f.Schema, Table: f.Name}, in)
+			a.carried = a.join(a.carried, lineage{set: in.set, unknown: in.unknown})
 		}
 		switch {
 		case i > 0 && f.Result != l.typ:

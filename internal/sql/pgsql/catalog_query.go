@@ -3,7 +3,9 @@ package pgsql
 // CatalogQuery returns one row with one text column: the JSON that
 // DecodeCatalog reads. It works on PostgreSQL 15 to 18 and needs no
 // privilege. View definitions are printed relative to the session's
-// search_path, so that path is in the document as well.
+// search_path, so that path is in the document as well. Printing one waits for
+// whoever has a table behind it locked for himself alone: such a view comes
+// without a definition, that is, nothing is known of its columns.
 //
 // Layout, by array position:
 //
@@ -31,9 +33,16 @@ att AS MATERIALIZED (
   WHERE a.attnum > 0 AND NOT a.attisdropped GROUP BY 1),
 inh AS MATERIALIZED (
   SELECT inhrelid, pg_catalog.json_agg(inhparent::pg_catalog.int8 ORDER BY inhseqno) AS parents FROM pg_catalog.pg_inherits GROUP BY 1),
+busy AS MATERIALIZED (
+  SELECT DISTINCT w.ev_class AS oid FROM pg_catalog.pg_locks l
+  JOIN pg_catalog.pg_depend d ON d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = l.relation
+    AND d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass
+  JOIN pg_catalog.pg_rewrite w ON w.oid = d.objid
+  WHERE l.locktype = 'relation' AND l.mode = 'AccessExclusiveLock' AND l.pid <> pg_catalog.pg_backend_pid()
+    AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())),
 rels AS (
   SELECT pg_catalog.json_agg(pg_catalog.json_build_array(c.oid::pg_catalog.int8, ns.nspname, c.relname, c.relkind, inh.parents,
-      CASE WHEN c.relkind IN ('v','m') AND c.oid >= 16384 THEN pg_catalog.pg_get_viewdef(c.oid) END,
+      CASE WHEN c.relkind IN ('v','m') AND c.oid >= 16384 AND c.oid NOT IN (SELECT oid FROM busy) THEN pg_catalog.pg_get_viewdef(c.oid) END,
       c.reltype::pg_catalog.int8, att.cols) ORDER BY c.oid) AS j
   FROM pg_catalog.pg_class c JOIN ns ON ns.oid = c.relnamespace
   LEFT JOIN att ON att.attrelid = c.oid LEFT JOIN inh ON inh.inhrelid = c.oid

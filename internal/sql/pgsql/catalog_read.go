@@ -61,12 +61,22 @@ func readDocument(doc []byte) (*document, error) {
 	return d, r.err
 }
 
+// firstOwnOID is the first OID of objects that initdb did not make (FirstNormalObjectId).
+const firstOwnOID = 16384
+
+// unprinted stands for the definition of a view that could not be printed; it is no statement, so
+// nothing is known of the view's columns.
+const unprinted = "-"
+
 func readRelation(r *jsonReader) relRow {
 	out := relRow{rel: &Relation{}}
 	r.open()
 	out.rel.OID, out.rel.Schema, out.rel.Name, out.rel.Kind = r.oid(), r.text(), r.text(), r.letter()
 	r.array(func() { out.parents = append(out.parents, r.oid()) })
 	out.rel.viewDef, out.rel.RowType = r.text(), r.oid()
+	if k := out.rel.Kind; (k == 'v' || k == 'm') && out.rel.OID >= firstOwnOID && out.rel.viewDef == "" {
+		out.rel.viewDef = unprinted
+	}
 	r.array(func() {
 		r.open()
 		c := RelColumn{Num: int16(r.number()), Name: r.text(), Type: r.oid(), NotNull: r.boolean(), Generated: r.text()}

@@ -22,6 +22,7 @@ type facts struct {
 	probes    set
 	lost      bool // a probe's columns are not known
 	flows     []flow
+	carried   lineage // what volatile functions were given: others may read it back
 	effects   sql.Effect
 	work      int
 	// literal: the facts depend on the value of a literal.
@@ -152,6 +153,9 @@ func (f *facts) finish(st *sql.Statement, out *rowset) {
 		st.Outputs = make([]sql.Output, len(out.columns))
 		for i := range out.columns {
 			l := out.columns[i].lineage
+			if len(f.carried.set) > 0 || f.carried.unknown {
+				l = f.join(l, f.carried)
+			}
 			st.Outputs[i] = sql.Output{Name: out.columns[i].name, Origins: f.named(l.set), Direct: l.direct && len(l.set) > 0 && !l.unknown, Unknown: l.unknown}
 		}
 	}
