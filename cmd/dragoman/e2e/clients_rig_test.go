@@ -88,7 +88,7 @@ func clientsRig(t testing.TB, version, rules string, more ...string) *rig {
 
 func clientsDatabase(t testing.TB, version string) *pgserver.Server {
 	t.Helper()
-	db := postgres(t, version, pgserver.Options{Settings: map[string]string{"log_statement": "all"}})
+	db := postgres(t, version, pgserver.Options{Settings: map[string]string{"log_statement": "all", "log_parameter_max_length": "200"}})
 	execSQL(t, db, "postgres", "CREATE DATABASE clients")
 	execSQL(t, db, "clients", clientsSQL)
 	return db
