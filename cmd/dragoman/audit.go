@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -10,47 +11,82 @@ import (
 )
 
 func newAudit(f *flags) *cobra.Command {
-	return group("audit", "Check that the record is whole", newAuditVerify(f))
+	return group("audit", "Check that the record is whole; the key that signs it", newAuditVerify(f), newAuditRotateKey(f))
+}
+
+// verifyFlags are what `audit verify` is told.
+type verifyFlags struct {
+	data, key, checkpoint, save string
+	witnesses                   []string
 }
 
 func newAuditVerify(f *flags) *cobra.Command {
-	var dir, key string
+	var v verifyFlags
 	c := &cobra.Command{Use: "verify", Short: "Verify all records, offline: needs only the files and the public key",
-		Long: "Verify every record: its frames, its hash chain, and the signed digest of every sealed session.\n" +
-			"Works offline and on a copy, with --dir and --key (keys/record.pub of the data folder).\n" +
+		Long: "Verify the log and every record: frames, hash chains, the log's tree and its signature.\n" +
+			"Works offline and on a copy, with --data and --key (keys/record.pub of the data folder).\n" +
+			"Keep the checkpoint that it saves (--save) elsewhere, and give it to the next verification\n" +
+			"(--checkpoint): that finds a log that was rolled back or forked.\n" +
 			"Exits with 1 when anything is wrong.",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if dir == "" || key == "" {
-				cfg, err := f.load()
-				if err != nil {
-					return err
-				}
-				if dir == "" {
-					dir = cfg.AuditDir()
-				}
-				if key == "" {
-					key = filepath.Join(cfg.KeysDir(), recordPubFile)
-				}
+			dir, opt, err := v.load(f)
+			if err != nil {
+				return err
 			}
-			return verify(c, f.json, dir, key)
+			return verify(c, f.json, dir, v.save, opt)
 		}}
-	c.Flags().StringVar(&dir, "dir", "", "the audit folder (default: that of the data folder)")
-	c.Flags().StringVar(&key, "key", "", "the public key (default: keys/record.pub of the data folder)")
+	c.Flags().StringVar(&v.data, "data", "", "the data folder, its audit folder, or a copy of either (default: that of the configuration)")
+	c.Flags().StringVar(&v.key, "key", "", "a public key that signs the log or once did (default: keys/record.pub of the data folder)")
+	c.Flags().StringVar(&v.checkpoint, "checkpoint", "", "a checkpoint that was kept elsewhere: the log must continue it")
+	c.Flags().StringVar(&v.save, "save", "", "write the checkpoint to this file when nothing is wrong")
+	c.Flags().StringArrayVar(&v.witnesses, "witness", nil, "verifier key of a witness that must have cosigned (may be given again)")
 	return c
 }
 
-func verify(c *cobra.Command, asJSON bool, dir, key string) error {
-	pub, err := readRecordPub(key)
-	if err != nil {
-		return err
+// load finds the audit folder and what it is verified against.
+func (v *verifyFlags) load(f *flags) (string, audit.VerifyOptions, error) {
+	opt := audit.VerifyOptions{Witnesses: v.witnesses}
+	data, dir := v.data, v.data
+	if data == "" {
+		cfg, err := f.load()
+		if err != nil {
+			return "", opt, err
+		}
+		data, dir = cfg.Data, cfg.AuditDir()
+	} else if info, err := os.Stat(filepath.Join(data, "audit")); err == nil && info.IsDir() {
+		dir = filepath.Join(data, "audit")
 	}
-	out := struct {
-		audit.Summary
-		OK       bool           `json:"ok"`
-		Problems []audit.Result `json:"problems"`
-	}{Problems: []audit.Result{}}
-	out.Summary, err = audit.Verify(c.Context(), dir, pub, func(r audit.Result) {
+	key := v.key
+	if key == "" {
+		key = filepath.Join(data, "keys", recordPubFile)
+	}
+	var err error
+	if opt.Key, err = readRecordPub(key); err != nil {
+		return "", opt, err
+	}
+	if v.checkpoint != "" {
+		if opt.Checkpoint, err = os.ReadFile(v.checkpoint); err != nil {
+			return "", opt, fmt.Errorf("the kept checkpoint: %w", err)
+		}
+	}
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return "", opt, fmt.Errorf("%s is no folder with records", dir)
+	}
+	return dir, opt, nil
+}
+
+// verified is what `audit verify --json` prints.
+type verified struct {
+	audit.Summary
+	OK       bool           `json:"ok"`
+	Problems []audit.Result `json:"problems"`
+}
+
+func verify(c *cobra.Command, asJSON bool, dir, save string, opt audit.VerifyOptions) error {
+	out := verified{Problems: []audit.Result{}}
+	var err error
+	out.Summary, err = audit.Verify(c.Context(), dir, opt, func(r audit.Result) {
 		if !r.OK() {
 			out.Problems = append(out.Problems, r)
 		}
@@ -59,30 +95,38 @@ func verify(c *cobra.Command, asJSON bool, dir, key string) error {
 		return err
 	}
 	out.OK = out.Summary.OK()
-	w := c.OutOrStdout()
 	if asJSON {
-		if err := printJSON(w, out); err != nil {
-			return err
-		}
+		err = printJSON(c.OutOrStdout(), out)
 	} else {
-		for _, r := range out.Problems {
-			fmt.Fprintf(w, "%s: %s\n", clean(r.File), clean(r.Problem))
-			for _, p := range r.Report.Problems {
-				fmt.Fprintf(w, "  %s\n", clean(fmt.Sprintf("%+v", p)))
-			}
-		}
-		if out.DigestProblem != "" {
-			fmt.Fprintf(w, "digests: %s\n", clean(out.DigestProblem))
-		}
-		fmt.Fprintf(w, "%d records (%d live), %d digests, head %s: ", out.Records, out.Live, out.Digests, out.Head)
-		if out.OK {
-			fmt.Fprintln(w, "whole")
-		} else {
-			fmt.Fprintf(w, "%d with problems\n", len(out.Problems))
-		}
+		out.print(c)
+	}
+	if err != nil {
+		return err
 	}
 	if !out.OK {
 		return &exitError{code: exitFailure}
 	}
+	if save != "" {
+		return os.WriteFile(save, []byte(out.Checkpoint), 0o644)
+	}
 	return nil
+}
+
+func (out *verified) print(c *cobra.Command) {
+	w := c.OutOrStdout()
+	for _, p := range out.Log {
+		fmt.Fprintf(w, "log: %s\n", clean(p.String()))
+	}
+	for _, r := range out.Problems {
+		fmt.Fprintf(w, "%s: %s\n", clean(r.File), clean(r.Problem))
+		for _, p := range r.Report.Problems {
+			fmt.Fprintf(w, "  frame %d: %s: %s\n", p.Frame, clean(p.Kind), clean(p.Detail))
+		}
+	}
+	fmt.Fprintf(w, "%d records (%d live), log %s with %d entries, root %s: ", out.Records, out.Live, clean(out.Origin), out.Size, out.Root)
+	if out.OK {
+		fmt.Fprintln(w, "whole")
+	} else {
+		fmt.Fprintf(w, "%d problems\n", len(out.Problems)+len(out.Log))
+	}
 }

@@ -19,7 +19,10 @@ func (s *Store) Reindex(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("audit: reindex: %w", err)
 	}
-	if _, err := s.db.ExecContext(ctx, dropSchema+schema); err != nil {
+	if _, err := s.db.ExecContext(ctx, dropSchema+schema+"DELETE FROM leaves;"); err != nil {
+		return fmt.Errorf("audit: reindex: %w", err)
+	}
+	if err := s.catchUp(ctx); err != nil {
 		return fmt.Errorf("audit: reindex: %w", err)
 	}
 	var bad []error

@@ -43,6 +43,16 @@ CREATE TABLE IF NOT EXISTS actions (
 ) WITHOUT ROWID;
 `
 
+// leavesSchema is version 2: where the log has what.
+const leavesSchema = `
+CREATE TABLE leaves (
+  n INTEGER PRIMARY KEY, session TEXT NOT NULL, state TEXT NOT NULL,
+  frames INTEGER NOT NULL, hash TEXT NOT NULL, file_hash TEXT NOT NULL
+);
+CREATE INDEX leaves_session ON leaves (session, n);
+`
+
+// dropSchema leaves out the leaves: they are made again from the log.
 const dropSchema = `DROP TABLE IF EXISTS sessions; DROP TABLE IF EXISTS facts; DROP TABLE IF EXISTS actions;`
 
 func (s *Store) openIndex() error {
@@ -52,7 +62,7 @@ func (s *Store) openIndex() error {
 		return err
 	}
 	s.db.SetMaxOpenConns(1)
-	if err := sqlitedb.Migrate(context.Background(), s.db, "audit", schema); err != nil {
+	if err := sqlitedb.Migrate(context.Background(), s.db, "audit", schema, leavesSchema); err != nil {
 		return errors.Join(err, s.db.Close())
 	}
 	if s.rdb, err = sqlitedb.Open(path); err != nil {

@@ -2,7 +2,6 @@ package audit
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -13,8 +12,12 @@ import (
 	"dragoman.dev/dragoman/internal/record"
 )
 
-// sealRetry is how long a session waits whose sealing failed.
-const sealRetry = 5 * time.Second
+const (
+	// sealRetry is how long a session waits whose sealing failed.
+	sealRetry = 5 * time.Second
+	// sealsAtOnce bounds how many sessions go into the log together.
+	sealsAtOnce = 256
+)
 
 // sealSoon has an ended session sealed. When too many wait it is found again by the next sweep.
 func (s *Store) sealSoon(id string) {
@@ -24,25 +27,43 @@ func (s *Store) sealSoon(id string) {
 	}
 }
 
-// sealer seals one session after the other.
+// sealer seals sessions that have ended, and logs those that have not.
 func (s *Store) sealer(ctx context.Context, first []string) {
-	for _, id := range first {
-		s.trySeal(ctx, id)
+	for len(first) > 0 && ctx.Err() == nil {
+		n := min(len(first), sealsAtOnce)
+		s.sealAll(ctx, first[:n])
+		first = first[n:]
 	}
-	sweep := time.NewTicker(sealRetry)
+	sweep, running := time.NewTicker(sealRetry), time.NewTicker(s.opt.Running)
 	defer sweep.Stop()
+	defer running.Stop()
 	for {
 		select {
 		case <-ctx.Done():
+			s.logRunning() // so that what is at rest is proven to its end
 			return
 		case id := <-s.sealing:
-			s.trySeal(ctx, id)
+			s.sealAll(ctx, s.waiting(id))
 		case <-sweep.C:
-			for _, id := range s.endedSessions() {
-				s.trySeal(ctx, id)
-			}
+			s.sealAll(ctx, s.endedSessions())
+		case <-running.C:
+			s.logRunning()
 		}
 	}
+}
+
+// waiting takes what else waits to be sealed.
+func (s *Store) waiting(id string) []string {
+	ids := []string{id}
+	for len(ids) < sealsAtOnce {
+		select {
+		case id := <-s.sealing:
+			ids = append(ids, id)
+		default:
+			return ids
+		}
+	}
+	return ids
 }
 
 func (s *Store) endedSessions() []string {
@@ -50,59 +71,95 @@ func (s *Store) endedSessions() []string {
 	defer s.mu.Unlock()
 	var ids []string
 	for id, l := range s.live {
-		if l.stream.Ended() && !l.broken {
+		if l.stream.Ended() && !l.broken && len(ids) < sealsAtOnce {
 			ids = append(ids, id)
 		}
 	}
 	return ids
 }
 
-func (s *Store) trySeal(ctx context.Context, id string) {
-	if ctx.Err() != nil {
+// sealed is a session whose final file is there.
+type sealed struct {
+	l    *session
+	path string
+	leaf Leaf
+}
+
+// sealAll makes the final files of ended sessions, logs them, and drops the live files, in
+// that order: whatever is cut short is done again. Records arrive meanwhile.
+func (s *Store) sealAll(ctx context.Context, ids []string) {
+	var done []sealed
+	var leaves []Leaf
+	for _, id := range ids {
+		if ctx.Err() != nil {
+			break
+		}
+		f, ok, err := s.seal(id)
+		if err != nil {
+			s.opt.Log.Error("record cannot be sealed", "session", id, "error", err)
+		}
+		if ok && err == nil {
+			done, leaves = append(done, f), append(leaves, f.leaf)
+		}
+	}
+	if len(done) == 0 {
 		return
 	}
-	if err := s.seal(ctx, id); err != nil {
-		s.opt.Log.Error("record cannot be sealed", "session", id, "error", err)
+	err := s.addLeaves(leaves)
+	if err == nil {
+		err = s.adoptSealed(done)
+	}
+	if err != nil {
+		s.opt.Log.Error("sealed records cannot be logged", "sessions", len(done), "error", err)
 	}
 }
 
-// seal makes the final file of an ended session, signs its digest, and drops the live file, in
-// that order: whatever is cut short is done again.
-func (s *Store) seal(ctx context.Context, id string) error {
+// seal makes the final file of one session.
+func (s *Store) seal(id string) (f sealed, ok bool, err error) {
 	s.mu.Lock()
-	l := s.live[id]
+	f.l = s.live[id]
 	s.mu.Unlock()
-	if l == nil {
-		return nil // sealed already
+	if f.l == nil {
+		return f, false, nil // sealed already
 	}
-	f, err := os.Open(l.path)
+	file, err := os.Open(f.l.path)
 	if err != nil {
-		return err
+		return f, false, err
 	}
-	defer f.Close()
-	path := strings.TrimSuffix(l.path, liveExt) + record.SealedExt
+	defer file.Close()
+	f.path = strings.TrimSuffix(f.l.path, liveExt) + record.SealedExt
 	// An ended session's file does not change any more.
-	foot, err := record.SealFile(path, id, io.NewSectionReader(f, record.StreamHeaderLen, int64(l.safe.Load())))
+	foot, err := record.SealFile(f.path, id, io.NewSectionReader(file, record.StreamHeaderLen, int64(f.l.safe.Load())))
 	if err != nil {
-		return err
+		return f, false, err
 	}
+	f.leaf = Leaf{State: LeafClosed, Session: id, Frames: foot.Frames, Bytes: foot.Bytes, Hash: foot.Hash, FileHash: foot.FileHash, Time: s.opt.Now()}
+	if foot.Lost {
+		f.leaf.State = LeafLost
+	}
+	return f, true, nil
+}
+
+// adoptSealed turns the index to the final files.
+func (s *Store) adoptSealed(done []sealed) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.digests.add(s.digest(id, s.relative(path), foot)); err != nil {
-		return fmt.Errorf("digest: %w", err)
+	o := ops{}
+	for _, f := range done {
+		f.l.row.File, f.l.row.Sealed, f.l.row.Live = s.relative(f.path), true, false
+		o.sessions = append(o.sessions, &f.l.row)
 	}
-	l.row.File, l.row.Sealed, l.row.Live = s.relative(path), true, false
-	o := ops{sessions: []*Session{&l.row}}
-	if err := o.commit(context.WithoutCancel(ctx), s.db); err != nil {
+	if err := o.commit(context.Background(), s.db); err != nil {
 		return fmt.Errorf("index: %w", err)
 	}
-	s.tails.Lock()
-	delete(s.live, id)
-	s.tails.Unlock()
-	return errors.Join(l.close(), os.Remove(l.path))
-}
-
-func (s *Store) digest(id, file string, foot record.Footer) Digest {
-	return Digest{Time: s.opt.Now().UTC(), Session: id, File: file, Frames: foot.Frames, Bytes: foot.Bytes,
-		Hash: hex.EncodeToString(foot.Hash[:]), FileHash: hex.EncodeToString(foot.FileHash[:]), Ended: foot.Ended, Lost: foot.Lost}
+	var errs []error
+	for _, f := range done {
+		s.tails.Lock()
+		if s.live[f.l.id] == f.l {
+			delete(s.live, f.l.id)
+		}
+		s.tails.Unlock()
+		errs = append(errs, f.l.close(), os.Remove(f.l.path))
+	}
+	return errors.Join(errs...)
 }

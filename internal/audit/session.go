@@ -64,7 +64,8 @@ type session struct {
 	facts  map[string]bool
 	// created: its file was made by this process, so that all of it that is not safe can be taken back.
 	created bool
-	broken  bool // memory is ahead of the files: must be loaded again
+	broken  bool   // memory is ahead of the files: must be loaded again
+	logged  uint64 // frames that the log has
 
 	// safe is how many stream bytes are fsynced and indexed. grown is closed and replaced when it grows.
 	safe  atomic.Uint64

@@ -1,13 +1,14 @@
 // Package audit is the embedded store of records on the control plane: it takes in what
-// nodes ship, indexes it as it arrives, seals it when the session ends, and signs
-// each sealed file's digest. It owns the folder
+// nodes ship, indexes it as it arrives, seals it when the session ends, and enters it into
+// a transparency log (package translog); running sessions are entered from time to time. It owns the folder
 //
 //	<dir>/sessions/YYYY/MM/DD/<id>.live   a session that has not ended: a segment 0
 //	<dir>/sessions/YYYY/MM/DD/<id>.drs    a sealed one
-//	<dir>/digests                         one signed line for each sealed file
+//	<dir>/log/                            the transparency log
 //	<dir>/index.db                        SQLite; can be made again from the files (Reindex)
 //
-// The byte format is package record's.
+// The byte format of records is package record's (docs/record-format.md), that of the log's entries is
+// in docs/audit-format.md.
 package audit
 
 import (
@@ -25,19 +26,31 @@ import (
 	"time"
 
 	"dragoman.dev/dragoman/internal/record"
+	"dragoman.dev/dragoman/internal/translog"
 )
 
-const liveExt = ".live"
+const (
+	liveExt = ".live"
+	logDir  = "log"
+	// defaultRunning is how often running sessions are entered into the log.
+	defaultRunning = 10 * time.Minute
+)
 
 // ErrNotFound says that there is no such session.
 var ErrNotFound = errors.New("no such session")
 
 // Options of a Store.
 type Options struct {
-	// Key signs digests. Required.
+	// Key signs the log's checkpoints. Required.
 	Key ed25519.PrivateKey
-	Log *slog.Logger     // nil: discard
-	Now func() time.Time // nil: time.Now
+	// Origin names the log, once for all; "": one made from the key.
+	Origin string
+	// Running is how often running sessions are entered into the log; 0: every 10 minutes.
+	Running time.Duration
+	// Witnesses cosign checkpoints.
+	Witnesses []translog.Witness
+	Log       *slog.Logger     // nil: discard
+	Now       func() time.Time // nil: time.Now
 }
 
 // Store keeps records. It is safe for concurrent use.
@@ -48,9 +61,9 @@ type Store struct {
 	rdb *sql.DB // reads
 
 	// mu serialises what changes files and index: Append, sealing, Reindex.
-	mu      sync.Mutex
-	live    map[string]*session
-	digests *digestLog
+	mu   sync.Mutex
+	live map[string]*session
+	log  *translog.Log
 
 	tails   sync.Mutex // guards live for Tail, taken inside mu
 	sealing chan string
@@ -67,6 +80,9 @@ func Open(dir string, opt Options) (*Store, error) {
 	if opt.Now == nil {
 		opt.Now = time.Now
 	}
+	if opt.Running <= 0 {
+		opt.Running = defaultRunning
+	}
 	if len(opt.Key) != ed25519.PrivateKeySize {
 		return nil, errors.New("audit: a signing key is needed")
 	}
@@ -78,12 +94,16 @@ func Open(dir string, opt Options) (*Store, error) {
 		return nil, fmt.Errorf("audit: index: %w", err)
 	}
 	var err error
-	if s.digests, err = openDigests(filepath.Join(dir, digestFile), opt.Key); err != nil {
+	if s.log, err = translog.Open(filepath.Join(dir, logDir), translog.Options{Key: opt.Key, Origin: opt.Origin,
+		Witnesses: opt.Witnesses, Log: opt.Log, Now: opt.Now}); err != nil {
 		return nil, errors.Join(fmt.Errorf("audit: %w", err), s.closeIndex())
+	}
+	if err := s.catchUp(context.Background()); err != nil {
+		return nil, errors.Join(fmt.Errorf("audit: %w", err), s.log.Close(), s.closeIndex())
 	}
 	ended, err := s.loadLive()
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("audit: %w", err), s.digests.close(), s.closeIndex())
+		return nil, errors.Join(fmt.Errorf("audit: %w", err), s.log.Close(), s.closeIndex())
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
@@ -91,7 +111,7 @@ func Open(dir string, opt Options) (*Store, error) {
 	return s, nil
 }
 
-// Close stops sealing and closes files. What is not sealed is at the next Open.
+// Close enters running sessions into the log, stops sealing and closes files. What is not sealed is at the next Open.
 func (s *Store) Close() error {
 	s.stop()
 	s.wg.Wait()
@@ -101,7 +121,7 @@ func (s *Store) Close() error {
 	for _, l := range s.live {
 		errs = append(errs, l.close())
 	}
-	return errors.Join(append(errs, s.digests.close(), s.closeIndex())...)
+	return errors.Join(append(errs, s.log.Close(), s.closeIndex())...)
 }
 
 func (s *Store) liveSession(id string) *session {

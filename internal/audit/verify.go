@@ -3,122 +3,333 @@ package audit
 import (
 	"context"
 	"crypto/ed25519"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"sort"
+	"strings"
 
 	"dragoman.dev/dragoman/internal/record"
+	"dragoman.dev/dragoman/internal/translog"
 )
+
+// VerifyOptions say what the files are verified against.
+type VerifyOptions struct {
+	// Key is a public key that signs the log, or did once. Required.
+	Key ed25519.PublicKey
+	// Checkpoint is one that was kept elsewhere: the log must be its continuation. Optional.
+	Checkpoint []byte
+	// Witnesses are verifier keys that must have cosigned the checkpoint.
+	Witnesses []string
+}
 
 // Result is what Verify found about one record.
 type Result struct {
 	File   string        `json:"file"`
 	Report record.Report `json:"report"`
-	Live   bool          `json:"live,omitempty"` // not ended: no digest yet
-	// Problem is "" or what is wrong beyond the report: missing, unsigned, not what was signed.
+	Live   bool          `json:"live,omitempty"` // not ended, or not in the log yet
+	// Proven is how many frames the log proves.
+	Proven uint64 `json:"proven"`
+	// Problem is "" or what is wrong beyond the report: it is not what the log says.
 	Problem string `json:"problem,omitempty"`
 }
 
-// OK reports whether the record is whole and, when sealed, the one that was signed.
+// OK reports whether the record is whole and the one that the log has.
 func (r *Result) OK() bool { return r.Problem == "" && r.Report.OK() }
 
-// Summary counts results.
+// Summary of a verification.
 type Summary struct {
-	Records int    `json:"records"`
-	Live    int    `json:"live"`
-	Bad     int    `json:"bad"`
-	Digests uint64 `json:"digests"`
-	// DigestProblem is what is wrong with the digests file itself; after it nothing in it counts.
-	DigestProblem string `json:"digest_problem,omitempty"`
-	// Head is the hash of the last digest line: two verifications with the same Head saw the same records.
-	Head string `json:"head"`
+	Records int `json:"records"`
+	Live    int `json:"live"`
+	Bad     int `json:"bad"`
+	// The log: its name, number of entries and root.
+	Origin string `json:"origin"`
+	Size   uint64 `json:"size"`
+	Root   string `json:"root"`
+	// Checkpoint is the signed one: keep it, and give it to the next verification.
+	Checkpoint string             `json:"checkpoint"`
+	Cosigned   []string           `json:"cosigned,omitempty"`
+	Log        []translog.Problem `json:"log"` // what is wrong with the log
 }
 
 // OK reports whether nothing is wrong.
-func (s *Summary) OK() bool { return s.Bad == 0 && s.DigestProblem == "" }
+func (s *Summary) OK() bool { return s.Bad == 0 && len(s.Log) == 0 }
 
-// Verify checks all records under dir with nothing but the files and the public key. each is called for every record.
-func Verify(ctx context.Context, dir string, pub ed25519.PublicKey, each func(Result)) (Summary, error) {
-	var sum Summary
-	signed := map[string]Digest{} // by session; a later line replaces
-	if len(pub) != ed25519.PublicKeySize {
-		return sum, errors.New("audit: not an Ed25519 public key")
+// proven is what the log says of one session.
+type proven struct {
+	final   *Leaf
+	running []Leaf
+}
+
+type verification struct {
+	dir    string
+	opt    VerifyOptions
+	each   func(Result)
+	sum    Summary
+	leaves map[string]*proven
+	seen   map[string]map[string]record.Report // by session and file
+	late   []Result                            // sealed files that the log did not have when it was read
+	dates  map[string]string                   // the folder of each session
+}
+
+// Verify checks the log and all records under dir with nothing but the files and the
+// public key. each is called for every record. The store may be in use meanwhile.
+func Verify(ctx context.Context, dir string, opt VerifyOptions, each func(Result)) (Summary, error) {
+	if len(opt.Key) != ed25519.PublicKeySize {
+		return Summary{}, errors.New("audit: not an Ed25519 public key")
 	}
-	f, err := os.Open(filepath.Join(dir, digestFile))
-	switch {
-	case err == nil:
-		err = readDigests(f, pub, func(g Digest, _ int) error { signed[g.Session] = g; return nil },
-			func(n uint64, prev string) { sum.Digests, sum.Head = n, prev })
-		f.Close()
-		if err != nil {
-			sum.DigestProblem = err.Error()
-		}
-	case errors.Is(err, os.ErrNotExist):
-		sum.DigestProblem = "there is no digests file"
-	default:
-		return sum, fmt.Errorf("audit: %w", err)
+	v := &verification{dir: dir, opt: opt, each: each, leaves: map[string]*proven{}, seen: map[string]map[string]record.Report{}, dates: map[string]string{}}
+	v.sum.Log = []translog.Problem{}
+	log, err := v.readLog(opt.Checkpoint)
+	if err != nil {
+		return v.sum, fmt.Errorf("audit: %w", err)
 	}
-	report := func(r Result) {
-		sum.Records++
-		if r.Live {
-			sum.Live++
-		}
-		if !r.OK() {
-			sum.Bad++
-		}
-		each(r)
-	}
-	seen := map[string]bool{}
+	v.sum.Origin, v.sum.Size, v.sum.Root, v.sum.Checkpoint = log.Origin, log.Size, hex.EncodeToString(log.Root[:]), string(log.Raw)
+	v.sum.Cosigned = log.Cosigned
 	err = files(dir, func(path, id, ext string) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		rep, err := record.Verify(path)
-		if errors.Is(err, os.ErrNotExist) {
-			return nil // sealed meanwhile
+		err := v.file(path, id, ext)
+		if errors.Is(err, os.ErrNotExist) && ext == liveExt { // sealed meanwhile
+			err = v.file(strings.TrimSuffix(path, ext)+record.SealedExt, id, record.SealedExt)
+		}
+		return err
+	})
+	if err == nil {
+		err = v.finish(log)
+	}
+	if err != nil {
+		return v.sum, fmt.Errorf("audit: %w", err)
+	}
+	return v.sum, nil
+}
+
+// readLog reads the log, which must continue that of an older checkpoint, into leaves.
+func (v *verification) readLog(old []byte) (*translog.Content, error) {
+	var odd []translog.Problem
+	log, err := translog.Read(filepath.Join(v.dir, logDir), v.opt.Key, v.opt.Witnesses, func(n uint64, entry []byte) error {
+		if translog.IsKeyChange(entry) {
+			return nil // Read looks at it
+		}
+		l, err := ParseLeaf(entry)
+		if err == nil {
+			err = v.leaf(l)
 		}
 		if err != nil {
-			return err
+			odd = append(odd, translog.Problem{Kind: "entry", Detail: fmt.Sprintf("entry %d: %v", n, err)})
 		}
-		rel, _ := filepath.Rel(dir, path)
-		r := Result{File: rel, Report: rep}
-		if ext == liveExt {
-			checkLive(&r)
-		} else {
-			seen[id] = true
-			g, ok := signed[id]
-			checkSigned(&r, id, g, ok)
-		}
-		report(r)
 		return nil
 	})
 	if err != nil {
-		return sum, fmt.Errorf("audit: %w", err)
+		return nil, err
 	}
-	for id, g := range signed {
-		if !seen[id] {
-			report(Result{File: g.File, Report: record.Report{Session: id}, Problem: "missing: it was signed, and is not there"})
-		}
+	if old != nil {
+		log.Consistent(old)
 	}
-	return sum, nil
+	v.sum.Log = append(append(v.sum.Log, log.Problems...), odd...)
+	return log, nil
 }
 
-// checkLive lets a file that grows end inside a frame.
-func checkLive(r *Result) {
-	r.Live = true
+func (v *verification) leaf(l Leaf) error {
+	p := v.leaves[l.Session]
+	if p == nil {
+		p = &proven{}
+		v.leaves[l.Session] = p
+	}
+	if !l.Final() {
+		p.running = append(p.running, l)
+		return nil
+	}
+	if f := p.final; f != nil && (f.Frames != l.Frames || f.Hash != l.Hash) {
+		return fmt.Errorf("session %s has two ends", l.Session)
+	}
+	p.final = &l // sealed again after a crash: the same record, maybe another file
+	return nil
+}
+
+func (v *verification) report(r Result) {
+	v.sum.Records++
+	if r.Live {
+		v.sum.Live++
+	}
+	if !r.OK() {
+		v.sum.Bad++
+	}
+	v.each(r)
+}
+
+func (v *verification) file(path, id, ext string) error {
+	if _, ok := v.seen[id][path]; ok {
+		return nil
+	}
+	rep, err := record.Verify(path)
+	if err != nil {
+		return err
+	}
+	rel, _ := filepath.Rel(v.dir, path)
+	r := Result{File: rel, Report: rep, Live: ext == liveExt}
+	if v.seen[id] == nil {
+		v.seen[id] = map[string]record.Report{}
+		v.dates[id] = filepath.Dir(path)
+	}
+	v.seen[id][path] = rep
+	p := v.leaves[id]
+	switch {
+	case v.dates[id] != filepath.Dir(path):
+		r.Problem = "twice: another file has this session's record"
+	case rep.Session != id && rep.Session != "":
+		r.Problem = fmt.Sprintf("wrong session: it has the record of %q", rep.Session)
+	case ext == liveExt:
+		err = v.live(path, &r, p)
+	case p == nil || p.final == nil:
+		v.late = append(v.late, r)
+		return nil
+	default:
+		err = v.sealed(path, &r, p)
+	}
+	if err != nil {
+		return err
+	}
+	if _, leftover := v.seen[id][strings.TrimSuffix(path, ext)+record.SealedExt]; ext == liveExt && leftover && r.OK() {
+		return nil // sealed already, and about to go
+	}
+	v.report(r)
+	return nil
+}
+
+// live checks a file that grows, which may end inside a frame, against what the log has of it.
+func (v *verification) live(path string, r *Result, p *proven) error {
 	if ps := r.Report.Problems; len(ps) == 1 && ps[0].Kind == "truncated" {
 		r.Report.Problems = ps[:0]
 	}
+	if p == nil {
+		return nil
+	}
+	all := p.running
+	if p.final != nil {
+		all = append(all[:len(all):len(all)], *p.final)
+	}
+	return prefixes(path, r, all)
 }
 
-func checkSigned(r *Result, id string, g Digest, ok bool) {
+// sealed checks a final file.
+func (v *verification) sealed(path string, r *Result, p *proven) error {
+	f, rep := p.final, r.Report
+	same := rep.Frames == f.Frames && rep.Bytes == f.Bytes && rep.Hash == hex.EncodeToString(f.Hash[:])
 	switch {
-	case !ok:
-		r.Problem = "unsigned: no valid digest names it"
-	case r.Report.Session != id:
-		r.Problem = "wrong session: the file's name is not its session"
-	case g.FileHash != r.Report.FileHash || g.Hash != r.Report.Hash || g.Frames != r.Report.Frames:
-		r.Problem = "replaced: it is not the record that was signed"
+	case same && rep.FileHash == hex.EncodeToString(f.FileHash[:]):
+	case same:
+		r.Problem = "changed: the frames are those of the log, the file around them is not"
+	case rep.Frames < f.Frames:
+		r.Problem = fmt.Sprintf("truncated or changed: %d good frames, the log has %d", rep.Frames, f.Frames)
+	case rep.Frames > f.Frames:
+		r.Problem = fmt.Sprintf("added: %d frames, the log has %d", rep.Frames, f.Frames)
+	default:
+		r.Problem = "replaced: it is not the record that the log has"
 	}
+	r.Proven = f.Frames
+	if r.Problem == "" && (f.State == LeafLost) != rep.Lost {
+		r.Problem = "replaced: its end is not the one that the log has"
+	}
+	return prefixes(path, r, p.running)
+}
+
+// prefixes checks that the record begins as the log says.
+func prefixes(path string, r *Result, leaves []Leaf) error {
+	if len(leaves) == 0 || r.Problem != "" {
+		return nil
+	}
+	sort.SliceStable(leaves, func(i, j int) bool { return leaves[i].Frames < leaves[j].Frames })
+	rd, err := record.OpenPath(path)
+	var corrupt *record.CorruptError
+	if errors.As(err, &corrupt) {
+		return nil // the report says so
+	}
+	if err != nil {
+		return err
+	}
+	defer rd.Close()
+	frames := uint64(0)
+	for _, l := range leaves {
+		for ; frames < l.Frames; frames++ {
+			if _, err := rd.Next(); err != nil {
+				if err != io.EOF && !errors.As(err, &corrupt) {
+					return err
+				}
+				r.Problem = fmt.Sprintf("truncated or changed: %d good frames, the log has %d", frames, l.Frames)
+				return nil
+			}
+		}
+		if rd.Hash() != l.Hash || rd.Offset() != l.Bytes {
+			r.Problem = fmt.Sprintf("replaced: its first %d frames are not those that the log has", l.Frames)
+			return nil
+		}
+		r.Proven = max(r.Proven, l.Frames)
+	}
+	return nil
+}
+
+// finish looks at what the log did not have yet, and at what it has and the files have not.
+func (v *verification) finish(first *translog.Content) error {
+	if len(v.late) > 0 {
+		before := v.leaves
+		v.leaves = map[string]*proven{}
+		problems := v.sum.Log
+		if _, err := v.readLog(first.Raw); err != nil {
+			return err
+		}
+		if len(problems) > 0 {
+			v.sum.Log = problems // the same again
+		}
+		if err := v.latecomers(); err != nil {
+			return err
+		}
+		v.leaves = before
+	}
+	var missing []string
+	for id, p := range v.leaves {
+		if !v.has(id, p) {
+			missing = append(missing, id)
+		}
+	}
+	sort.Strings(missing)
+	for _, id := range missing {
+		v.report(Result{File: id, Report: record.Report{Session: id}, Problem: "missing: the log has it, the files have not"})
+	}
+	return nil
+}
+
+func (v *verification) latecomers() error {
+	for _, r := range v.late {
+		path := filepath.Join(v.dir, r.File)
+		id := strings.TrimSuffix(filepath.Base(path), record.SealedExt)
+		p := v.leaves[id]
+		live, both := v.seen[id][strings.TrimSuffix(path, record.SealedExt)+liveExt]
+		switch {
+		case p != nil && p.final != nil:
+			if err := v.sealed(path, &r, p); err != nil {
+				return err
+			}
+		case both && live.Hash == r.Report.Hash:
+			r.Live = true // it was being sealed
+		default:
+			r.Problem = "added: the log does not have it"
+		}
+		v.report(r)
+	}
+	return nil
+}
+
+// has reports whether the files have what the log has: a sealed file, if it ended.
+func (v *verification) has(id string, p *proven) bool {
+	for path := range v.seen[id] {
+		if p.final == nil || filepath.Ext(path) == record.SealedExt {
+			return true
+		}
+	}
+	return false
 }
