@@ -215,7 +215,7 @@ func loadModule(ctx context.Context, dir, binary string) error {
 	defer done()
 	out, err := cmd.CombinedOutput()
 	if err != nil {
-		return fmt.Errorf("Envoy does not load the module: %w: %s", err, short(strings.TrimSpace(string(out)), 600))
+		return fmt.Errorf("the module is not loaded by Envoy: %w: %s", err, short(strings.TrimSpace(string(out)), 600))
 	}
 	return nil
 }

@@ -64,7 +64,7 @@ func moduleDir(cfg *config.Config) (string, error) {
 		}
 	}
 	if _, err := os.Stat(filepath.Join(dir, moduleFile)); err != nil {
-		return "", fmt.Errorf("Envoy's module: %w; build it with `make build`, or set envoy.module to its folder", err)
+		return "", fmt.Errorf("the module for Envoy: %w; build it with `make build`, or set envoy.module to its folder", err)
 	}
 	return dir, nil
 }
