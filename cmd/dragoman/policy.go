@@ -10,7 +10,7 @@ import (
 )
 
 func newPolicy(f *flags) *cobra.Command {
-	return group("policy", "Check and test a policy before it is pushed", newPolicyCheck(f), newPolicyTest(f), newPolicyStatus(f))
+	return group("policy", "Check and test a policy before it is pushed", newPolicyCheck(f), newPolicyTest(f), newPolicyBacktest(f), newPolicyStatus(f))
 }
 
 // policySource is the config's policy, or a folder of its own.

@@ -1,0 +1,121 @@
+package backtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"dragoman.dev/dragoman/internal/record"
+)
+
+const liveExt = ".live"
+
+// skew is how far a gateway's clock may be ahead of that of the store's files.
+const skew = 24 * time.Hour
+
+// Record is one session's frames in order, as record.Reader gives them.
+type Record interface {
+	Next() (record.Frame, error)
+	Close() error
+}
+
+// file is one session's record.
+type file struct {
+	path string // absolute or as Dir is
+	name string // relative to the store
+	id   string
+}
+
+// history lists the records in a store's folder that may have actions since then, newest
+// sessions first. A file that was last written before has none.
+func history(ctx context.Context, dir string, since time.Time) ([]file, error) {
+	var all []file
+	root := filepath.Join(dir, "sessions")
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) && path != root {
+			return nil // sealed or deleted meanwhile
+		}
+		if err != nil || d.IsDir() {
+			return err
+		}
+		if ctx.Err() != nil {
+			return fs.SkipAll
+		}
+		ext := filepath.Ext(path)
+		id := strings.TrimSuffix(filepath.Base(path), ext)
+		if ext != liveExt && ext != record.SealedExt || !record.ValidSession(id) {
+			return nil
+		}
+		if !since.IsZero() {
+			if info, err := d.Info(); err == nil && info.ModTime().Before(since.Add(-skew)) {
+				return nil
+			}
+		}
+		all = append(all, file{path: path, name: relative(dir, path), id: id})
+		return nil
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("backtest: there is no record store in %s", dir)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("backtest: %w", err)
+	}
+	return newestFirst(all), nil
+}
+
+func relative(dir, path string) string {
+	rel, err := filepath.Rel(dir, path)
+	if err != nil {
+		return path
+	}
+	return filepath.ToSlash(rel)
+}
+
+// newestFirst sorts by day and id, whose text grows with time. Of a session that was sealed while
+// the folder was read, one of its two files is kept.
+func newestFirst(all []file) []file {
+	slices.SortFunc(all, func(a, b file) int {
+		if n := strings.Compare(filepath.Dir(b.name), filepath.Dir(a.name)); n != 0 {
+			return n
+		}
+		return strings.Compare(b.id, a.id)
+	})
+	return slices.CompactFunc(all, func(a, b file) bool { return a.id == b.id })
+}
+
+// OpenRecord opens a sealed record, or a live one as far as it is now. One that
+// was sealed since it was listed is found under its new name.
+func OpenRecord(path string) (Record, error) {
+	live, ok := strings.CutSuffix(path, liveExt)
+	if !ok {
+		return record.OpenPath(path)
+	}
+	f, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return record.OpenPath(live + record.SealedExt)
+	}
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	n := info.Size() - record.StreamHeaderLen
+	if n <= 0 {
+		return empty{}, f.Close() // nothing but its name so far
+	}
+	return record.NewFileReader(f, filepath.Base(live), n), nil
+}
+
+type empty struct{}
+
+func (empty) Next() (record.Frame, error) { return record.Frame{}, io.EOF }
+func (empty) Close() error                { return nil }

@@ -1,0 +1,190 @@
+package backtest
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"dragoman.dev/dragoman/internal/action"
+	"dragoman.dev/dragoman/internal/mask"
+	"dragoman.dev/dragoman/internal/sql"
+)
+
+// plan is a compiled mask plan.
+type plan struct {
+	specs     []mask.Spec
+	compiled  *mask.Plan
+	columns   []mask.Spec       // those that name columns
+	detectors map[string]string // those of specs without columns, with what is done
+}
+
+func newPlan(specs []mask.Spec) *plan {
+	p := &plan{specs: specs, detectors: map[string]string{}}
+	var err error
+	if p.compiled, err = mask.Compile(specs, nil); err != nil {
+		// Recorded by a version that knew other masks: nothing can be said but that they differ.
+		p.compiled = nil
+	}
+	for _, s := range specs {
+		if len(s.Columns) > 0 {
+			p.columns = append(p.columns, s)
+			continue
+		}
+		for _, d := range s.Detectors {
+			if _, ok := p.detectors[d]; !ok {
+				p.detectors[d] = wayOf(&s)
+			}
+		}
+	}
+	return p
+}
+
+// wayOf is what a spec does, in words that are equal when it is the same.
+func wayOf(s *mask.Spec) string {
+	way := s.Way
+	if way == "" {
+		way = mask.WayRedact
+	}
+	if s.KeepFirst > 0 || s.KeepLast > 0 {
+		way += fmt.Sprintf(" (keeps %d first, %d last)", s.KeepFirst, s.KeepLast)
+	}
+	if len(s.Columns) > 0 && len(s.Detectors) > 0 {
+		way += " of " + strings.Join(s.Detectors, ", ")
+	}
+	return way
+}
+
+// sameColumns reports whether two plans ask the same of statements, and so of their lineage.
+func sameColumns(a, b *plan) bool {
+	return a == b || slices.EqualFunc(a.columns, b.columns, func(x, y mask.Spec) bool {
+		return slices.Equal(x.Columns, y.Columns) && (x.Predicates == mask.PredicatesAllow) == (y.Predicates == mask.PredicatesAllow)
+	})
+}
+
+// covers is what a plan does with a column: "" nothing.
+func (p *plan) covers(c sql.Column) (way string, free bool) {
+	s, ok := p.compiled.Covers(c)
+	if !ok {
+		return "", true
+	}
+	return wayOf(s), s.Predicates == mask.PredicatesAllow
+}
+
+const keepPlans = 4096
+
+// masks keeps plans: recorded ones by their JSON, the policy's own by their slice, which it shares.
+type masks struct {
+	recorded map[string]*plan
+	own      map[*mask.Spec]*plan
+	none     *plan
+}
+
+func newMasks() masks {
+	return masks{recorded: map[string]*plan{}, own: map[*mask.Spec]*plan{}, none: newPlan(nil)}
+}
+
+func (m *masks) of(raw json.RawMessage) *plan {
+	if p, ok := m.recorded[string(raw)]; ok {
+		return p
+	}
+	if len(raw) == 0 {
+		return m.none
+	}
+	var specs []mask.Spec
+	if err := json.Unmarshal(raw, &specs); err != nil {
+		specs = nil
+	}
+	p := newPlan(specs)
+	if len(m.recorded) >= keepPlans {
+		clear(m.recorded)
+	}
+	m.recorded[string(raw)] = p
+	return p
+}
+
+func (m *masks) ownOf(specs []mask.Spec) *plan {
+	if len(specs) == 0 {
+		return m.none
+	}
+	p, ok := m.own[&specs[0]]
+	if !ok || len(p.specs) != len(specs) {
+		if len(m.own) >= keepPlans {
+			clear(m.own)
+		}
+		p = newPlan(specs)
+		m.own[&specs[0]] = p
+	}
+	return p
+}
+
+// columnsOf are the columns that an action reads, as far as it is recorded: an object without columns
+// has the name "", which means any.
+func columnsOf(a *action.Action) []sql.Column {
+	var all []sql.Column
+	for i := range a.Reads {
+		o := &a.Reads[i]
+		if len(o.Columns) == 0 {
+			all = append(all, sql.Column{Schema: o.Schema, Table: o.Name})
+		}
+		for _, c := range o.Columns {
+			all = append(all, sql.Column{Schema: o.Schema, Table: o.Name, Name: c})
+		}
+	}
+	return all
+}
+
+// MaskChange is what is done with a column or with what a detector finds.
+type MaskChange struct {
+	// What is "schema.table.column", or "anything like NAME" of a detector.
+	What string `json:"what"`
+	Old  string `json:"old"` // "" is nothing
+	New  string `json:"new"`
+}
+
+// differences between two plans for what an action reads.
+func differences(a *action.Action, old, now *plan) []MaskChange {
+	if old == now || old.compiled == nil || now.compiled == nil {
+		return nil
+	}
+	var all []MaskChange
+	for _, c := range columnsOf(a) {
+		o, _ := old.covers(c)
+		n, _ := now.covers(c)
+		if o != n && (c.Name != "" || o == "" || n == "") {
+			name := c.String()
+			if c.Name == "" {
+				name += "*"
+			}
+			all = append(all, MaskChange{name, o, n})
+		}
+	}
+	if !returns(a) {
+		return all
+	}
+	for _, d := range detectorNames(old, now) {
+		if o, n := old.detectors[d], now.detectors[d]; o != n {
+			all = append(all, MaskChange{"anything like " + d, o, n})
+		}
+	}
+	return all
+}
+
+func detectorNames(old, now *plan) []string {
+	var names []string
+	for d := range old.detectors {
+		names = append(names, d)
+	}
+	for d := range now.detectors {
+		names = append(names, d)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// returns reports whether an action may return values of the target's.
+func returns(a *action.Action) bool {
+	return a.Kind != action.KindSQL && a.Kind != action.KindConnect || len(a.Reads) > 0 || len(a.Functions) > 0 || slices.ContainsFunc(a.Verbs, func(v string) bool {
+		return v == "execute" || v == "fetch" || v == "show"
+	})
+}
