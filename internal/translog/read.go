@@ -173,7 +173,7 @@ func (e *bundleError) Error() string { return e.what }
 // readBundle reads the entries of a bundle that a tree of this size has.
 func readBundle(dir string, index, size uint64) ([][]byte, error) {
 	want := min(size-index*tileWidth, tileWidth)
-	b, err := readTile(dir, func(p uint8) string { return layout.EntriesPath(index, p) }, want)
+	b, exact, err := readTile(dir, func(p uint8) string { return layout.EntriesPath(index, p) }, want)
 	if err != nil {
 		return nil, err
 	}
@@ -181,21 +181,22 @@ func readBundle(dir string, index, size uint64) ([][]byte, error) {
 	if uint64(len(entries)) < want {
 		return entries, &bundleError{"the entries are cut off"}
 	}
-	if rest > 0 && want == tileWidth {
+	if rest > 0 && exact {
 		return entries, &bundleError{"there is something behind the entries"}
 	}
 	return entries, nil
 }
 
-// readTile reads what has want elements: the file of that width, or the full one, made meanwhile.
-func readTile(dir string, path func(uint8) string, want uint64) ([]byte, error) {
+// readTile reads what has want elements: the file of that width (exact), or the full one, made meanwhile.
+func readTile(dir string, path func(uint8) string, want uint64) (b []byte, exact bool, err error) {
 	if want < tileWidth {
 		b, err := readBounded(filepath.Join(dir, path(uint8(want))))
 		if err == nil || !errors.Is(err, os.ErrNotExist) {
-			return b, err
+			return b, true, err
 		}
 	}
-	return readBounded(filepath.Join(dir, path(0)))
+	b, err = readBounded(filepath.Join(dir, path(0)))
+	return b, want == tileWidth, err
 }
 
 func readBounded(path string) ([]byte, error) {
@@ -245,7 +246,7 @@ func (c *Content) tiles() error {
 // tile checks one tile: the one that the checkpoint needs must be there, narrower ones may.
 func (c *Content) tile(level, index, want uint64, row [][hashLen]byte) error {
 	path := func(p uint8) string { return layout.TilePath(level, index, p) }
-	b, err := readTile(c.dir, path, want)
+	b, exact, err := readTile(c.dir, path, want)
 	var bad *bundleError
 	switch {
 	case errors.Is(err, os.ErrNotExist):
@@ -257,16 +258,20 @@ func (c *Content) tile(level, index, want uint64, row [][hashLen]byte) error {
 	case err != nil:
 		return err
 	}
-	c.compare(level, index, want, row, b, path(uint8(want%tileWidth)))
-	if level == 0 {
-		return c.narrower(index, want, row)
+	name := path(uint8(want % tileWidth))
+	if exact && uint64(len(b)) != want*hashLen {
+		c.problem("tile", "%s has %d bytes", name, len(b))
+		return nil
 	}
-	return nil
+	c.compare(level, index, want, row, b, name)
+	if err := c.narrower("tile", level, index, want, row); err != nil || level > 0 {
+		return err
+	}
+	return c.narrower("entries", level, index, want, row)
 }
 
 func (c *Content) compare(level, index, want uint64, row [][hashLen]byte, b []byte, name string) {
-	if uint64(len(b)) < want*hashLen || len(b) > tileWidth*hashLen || len(b)%hashLen != 0 ||
-		(want == tileWidth && len(b) != tileWidth*hashLen) {
+	if uint64(len(b)) < want*hashLen || len(b) > tileWidth*hashLen || len(b)%hashLen != 0 {
 		c.problem("tile", "%s has %d bytes", name, len(b))
 		return
 	}
@@ -286,45 +291,42 @@ func (c *Content) compare(level, index, want uint64, row [][hashLen]byte, b []by
 	}
 }
 
-// narrower checks the bundles and tiles of older sizes that are still there.
-func (c *Content) narrower(index, want uint64, row [][hashLen]byte) error {
-	for _, kind := range []string{"0", "entries"} {
-		prefix := layout.TilePath(0, index, 0)
-		if kind == "entries" {
-			prefix = layout.EntriesPath(index, 0)
+// narrower checks the bundles or tiles of older sizes that are still there.
+func (c *Content) narrower(kind string, level, index, want uint64, row [][hashLen]byte) error {
+	prefix := layout.TilePath(level, index, 0)
+	if kind == "entries" {
+		prefix = layout.EntriesPath(index, 0)
+	}
+	list, err := os.ReadDir(filepath.Join(c.dir, prefix+".p"))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	for _, d := range list {
+		p, err := strconv.ParseUint(d.Name(), 10, 8)
+		if err != nil || p == 0 || p >= want || strconv.FormatUint(p, 10) != d.Name() {
+			continue // a file that was being written, or of a size that is not signed yet
 		}
-		list, err := os.ReadDir(filepath.Join(c.dir, prefix+".p"))
-		if err != nil && !errors.Is(err, os.ErrNotExist) {
+		name := prefix + ".p/" + d.Name()
+		b, err := readBounded(filepath.Join(c.dir, name))
+		var bad *bundleError
+		switch {
+		case errors.Is(err, os.ErrNotExist): // it was not needed any more
+		case errors.As(err, &bad):
+			c.problem("tile", "%v", err)
+		case err != nil:
 			return err
-		}
-		for _, d := range list {
-			p, err := strconv.ParseUint(d.Name(), 10, 8)
-			if err != nil || p == 0 || p >= want || strconv.FormatUint(p, 10) != d.Name() {
-				continue // a file that was being written, or of a size that is not signed yet
-			}
-			name := prefix + ".p/" + d.Name()
-			b, err := readBounded(filepath.Join(c.dir, name))
-			if errors.Is(err, os.ErrNotExist) {
-				continue
-			}
-			if err != nil {
-				return err
-			}
-			c.narrow(kind, index, p, row, b, name)
+		case kind == "entries":
+			c.narrowBundle(index, p, row, b, name)
+		case uint64(len(b)) != p*hashLen:
+			c.problem("tile", "%s has %d bytes", name, len(b))
+		default:
+			c.compare(level, index, p, row, b, name)
 		}
 	}
 	return nil
 }
 
-func (c *Content) narrow(kind string, index, p uint64, row [][hashLen]byte, b []byte, name string) {
-	if kind == "0" {
-		if uint64(len(b)) != p*hashLen {
-			c.problem("tile", "%s has %d bytes", name, len(b))
-			return
-		}
-		c.compare(0, index, p, row, b, name)
-		return
-	}
+func (c *Content) narrowBundle(index, p uint64, row [][hashLen]byte, b []byte, name string) {
 	entries, rest := splitBundle(b, p)
 	if uint64(len(entries)) != p || rest > 0 {
 		c.problem("entry", "%s has not %d entries", name, p)
