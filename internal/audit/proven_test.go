@@ -241,3 +241,7 @@ func readFile(t testing.TB, path string) []byte {
 	must(t, err)
 	return b
 }
+
+type ed25519Key = ed25519.PrivateKey
+
+func b64(b []byte) string { return base64.StdEncoding.EncodeToString(b) }
