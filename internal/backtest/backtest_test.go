@@ -76,7 +76,7 @@ func TestGoldenReport(t *testing.T) {
 	for _, workers := range []int{1, 2, 7} {
 		rep, err := Run(t.Context(), Options{Dir: dir, Engine: folder(t, "new"), Examples: 2, Workers: workers})
 		must(t, err)
-		if !rep.Whole() || rep.Actions != int64(backtesttest.Count(sessions)) || rep.Exact+rep.Carried+rep.Unsure != rep.Actions {
+		if !rep.Whole() || rep.Actions != int64(backtesttest.Count(sessions)) || rep.Exact+rep.Carried+rep.Analysed+rep.Unsure != rep.Actions {
 			t.Errorf("%d actions: %+v", backtesttest.Count(sessions), rep)
 		}
 		rep.Revision = "a revision that is the same when the library changes"

@@ -19,6 +19,8 @@ const (
 	// carried: what masks ask of the statement was settled when it was recorded, under masks that
 	// ask the same of it.
 	carried
+	// analysed: the lineage was found by analysing the text again.
+	analysedAgain
 	// exact: whatever the lineage is, the verdict is this.
 	exact
 )
@@ -129,6 +131,10 @@ func (w *worker) lineage(ctx context.Context, j *policy.SessionJudge, p *payload
 		v.stays(old)
 	case passed && asStrict(a, v.old, v.plan, true) && asStrict(a, v.old, v.plan, false):
 	default:
+		if st := w.analyses.of(w.protocol, a); st != nil {
+			v.Decision, v.certainty = j.Judge(ctx, a, st), analysedAgain
+			return
+		}
 		v.certainty, v.why, v.worst = unsure, whyLineage, worst
 	}
 }

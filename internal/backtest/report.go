@@ -23,11 +23,12 @@ type Report struct {
 
 	Sessions int64 `json:"sessions"`
 	Actions  int64 `json:"actions"` // with the openings of sessions
-	// Exact, Carried and Unsure add up to Actions. Of an action that is carried, what masks ask of its lineage was taken
-	// from the record; of one that is unsure, it is not known.
-	Exact   int64 `json:"exact"`
-	Carried int64 `json:"carried"`
-	Unsure  int64 `json:"unsure"`
+	// Exact, Carried, Analysed and Unsure add up to Actions. Of an action that is carried, what masks ask of its lineage was
+	// taken from the record; of one that is analysed, from its text; of one that is unsure, it is not known.
+	Exact    int64 `json:"exact"`
+	Carried  int64 `json:"carried"`
+	Analysed int64 `json:"analysed"`
+	Unsure   int64 `json:"unsure"`
 	// Unchanged have the same verdict and masks; OtherRule of them by another rule.
 	Unchanged int64 `json:"unchanged"`
 	OtherRule int64 `json:"other_rule"`
@@ -120,7 +121,7 @@ func (r *Report) Change(k Kind) *Change {
 
 func (t *tally) report(r *run, partial bool) *Report {
 	rep := &Report{Revision: r.opt.Engine.Revision(), Partial: partial, Since: r.opt.Since.UTC(), Until: r.opt.Until.UTC(),
-		First: t.first.UTC(), Last: t.last.UTC(), Sessions: t.sessions, Actions: t.actions, Exact: t.exact, Carried: t.carried, Unsure: t.unsure,
+		First: t.first.UTC(), Last: t.last.UTC(), Sessions: t.sessions, Actions: t.actions, Exact: t.exact, Carried: t.carried, Analysed: t.analysed, Unsure: t.unsure,
 		Unchanged: t.unchanged, OtherRule: t.otherRule, PolicyErrors: t.policyErrs, Volatile: r.opt.Engine.Volatile(),
 		Undecoded: t.undecoded, Unreadable: t.badN, Unreadables: t.bad, Changes: []Change{}}
 	if rep.Unreadables == nil {

@@ -21,6 +21,7 @@ type tally struct {
 	actions    int64
 	exact      int64
 	carried    int64
+	analysed   int64
 	unsure     int64
 	undecoded  int64
 	otherRule  int64
@@ -76,6 +77,8 @@ func (t *tally) count(s *session, ordinal uint64, at time.Time, p *payload, v ve
 		t.exact++
 	case carried:
 		t.carried++
+	case analysedAgain:
+		t.analysed++
 	default:
 		t.unsure++
 	}
@@ -161,6 +164,7 @@ func (t *tally) merge(o *tally) {
 	t.actions += o.actions
 	t.exact += o.exact
 	t.carried += o.carried
+	t.analysed += o.analysed
 	t.unsure += o.unsure
 	t.undecoded += o.undecoded
 	t.otherRule += o.otherRule

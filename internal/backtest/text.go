@@ -26,7 +26,7 @@ func (r *Report) WriteText(to io.Writer) error {
 	}
 	fmt.Fprintf(w, "policy %s\n", short(r.Revision))
 	fmt.Fprintf(w, "%d actions of %d sessions%s\n", r.Actions, r.Sessions, r.span())
-	fmt.Fprintf(w, "  judged exactly %d, with the record's lineage %d, not surely %d\n", r.Exact, r.Carried, r.Unsure)
+	fmt.Fprintf(w, "  judged exactly %d, with the lineage of the record %d, of the text %d, not surely %d\n", r.Exact, r.Carried, r.Analysed, r.Unsure)
 	fmt.Fprintf(w, "  as before %d, of these by another rule %d\n", r.Unchanged, r.OtherRule)
 	r.warnings(w)
 	fmt.Fprintln(w)

@@ -20,11 +20,14 @@ type worker struct {
 	handle  policy.Handle
 	decoder decoder
 	masks   masks
-	tally   *tally
+	// analyses are of the protocol of the session that is read now.
+	analyses analyses
+	protocol string
+	tally    *tally
 }
 
 func newWorker(r *run) *worker {
-	w := &worker{r: r, decoder: newDecoder(), masks: newMasks(), tally: newTally(r.opt.Examples)}
+	w := &worker{r: r, decoder: newDecoder(), masks: newMasks(), analyses: newAnalyses(), tally: newTally(r.opt.Examples)}
 	w.handle.Swap(r.opt.Engine)
 	return w
 }
@@ -79,6 +82,7 @@ func (w *worker) file(ctx context.Context, i int) error {
 	if !settle(w.wants(s)) {
 		return nil
 	}
+	w.protocol = s.open.Target.Protocol
 	w.connect(s)
 	err = w.frames(ctx, s, rec)
 	if s.actions > 0 {
