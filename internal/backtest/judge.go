@@ -119,8 +119,7 @@ func (w *worker) lineage(ctx context.Context, j *policy.SessionJudge, p *payload
 		}
 		return
 	}
-	worst := j.Judge(ctx, a, worstOf(a))
-	if worst.Verdict != policy.Block {
+	if !v.plan.mayAsk(a, true) && !(len(a.Writes) > 0 && v.plan.mayAsk(a, false)) && (open || !blurred(a)) {
 		return
 	}
 	v.certainty = carried
@@ -131,11 +130,22 @@ func (w *worker) lineage(ctx context.Context, j *policy.SessionJudge, p *payload
 		v.stays(old)
 	case passed && asStrict(a, v.old, v.plan, true) && asStrict(a, v.old, v.plan, false):
 	default:
-		if st := w.analyses.of(w.protocol, a); st != nil {
-			v.Decision, v.certainty = j.Judge(ctx, a, st), analysedAgain
+		w.fromText(ctx, j, a, v)
+	}
+}
+
+// fromText judges with the lineage that the text shows.
+func (w *worker) fromText(ctx context.Context, j *policy.SessionJudge, a *action.Action, v *verdict) {
+	if st := w.analyses.of(w.protocol, a); st != nil {
+		d := j.Judge(ctx, a, st)
+		if d.Verdict == policy.Block || !v.plan.elsewhere(st) {
+			v.Decision, v.certainty = d, analysedAgain
 			return
 		}
-		v.certainty, v.why, v.worst = unsure, whyLineage, worst
+	}
+	v.certainty, v.why = unsure, whyLineage
+	if v.worst = j.Judge(ctx, a, worstOf(a)); v.worst.Verdict != policy.Block {
+		v.worst = policy.Decision{Rule: policy.RulePredicate, Reason: "a column that it uses may belong to a table with masked columns"}
 	}
 }
 
@@ -144,18 +154,17 @@ func (v *verdict) stays(old *decision) {
 	v.Verdict, v.Rule, v.Reason, v.Approvers, v.Quorum = policy.Block, old.Rule, old.Reason, nil, 0
 }
 
-// asStrict reports whether plan a asks of every column that the action reads at least what plan b
-// asks: of predicates, or of copying.
+// asStrict reports whether plan a asks of every column that the action reads, and of those of the same name in related
+// tables, at least what plan b asks: of predicates, or of copying.
 func asStrict(act *action.Action, a, b *plan, predicates bool) bool {
-	asks := func(p *plan, c sql.Column) bool {
-		way, free := p.covers(c)
-		return way != "" && !(predicates && free)
-	}
 	for _, c := range columnsOf(act) {
-		if c.Name == "" && !sameColumns(a, b) && asks(b, c) {
+		if c.Name == "" && b.anySpec(c, predicates, nil) && !sameColumns(a, b) {
 			return false // which of its columns is not known
 		}
-		if asks(b, c) && !asks(a, c) {
+		if b.asks(c, predicates) && !a.asks(c, predicates) {
+			return false
+		}
+		if c.Name != "" && !a.asks(c, predicates) && b.anySpec(sql.Column{Name: c.Name}, predicates, a) {
 			return false
 		}
 	}
@@ -168,12 +177,16 @@ var blurring = []string{action.FeatureUnresolved, action.FeatureOpaque, action.F
 // worstOf is the worst that a statement can be with the facts that an action has: every column that it reads decides
 // about rows, and is copied to all that it writes; its result may have come from anywhere if it calls functions.
 func worstOf(a *action.Action) *sql.Statement {
-	st := &sql.Statement{Returns: true, Outputs: []sql.Output{}, Probes: columnsOf(a), Inner: nil}
+	st := &sql.Statement{Returns: true, Outputs: []sql.Output{}, Probes: columnsOf(a)}
 	for i := range a.Writes {
 		st.Flows = append(st.Flows, sql.Flow{To: sql.Column{Schema: a.Writes[i].Schema, Table: a.Writes[i].Name}, From: st.Probes})
 	}
-	if len(a.Functions) > 0 || slices.ContainsFunc(blurring, a.Has) {
+	if blurred(a) {
 		st.Outputs = nil
 	}
 	return st
+}
+
+func blurred(a *action.Action) bool {
+	return len(a.Functions) > 0 || slices.ContainsFunc(blurring, a.Has)
 }

@@ -49,7 +49,7 @@ func (m analyses) of(protocol string, a *action.Action) *sql.Statement {
 // simple reports whether a statement names nothing but tables, each name once, and reads or changes them by column names.
 func simple(a *action.Action) bool {
 	// A backslash means what the session's settings say, which are not recorded.
-	if len(a.Text) > maxAnalysed || strings.ContainsRune(a.Text, '\\') || len(a.Functions) > 0 || slices.ContainsFunc(blurring, a.Has) {
+	if len(a.Text) > maxAnalysed || strings.ContainsRune(a.Text, '\\') || blurred(a) {
 		return false
 	}
 	for _, v := range a.Verbs {

@@ -16,6 +16,8 @@ type plan struct {
 	specs     []mask.Spec
 	compiled  *mask.Plan
 	columns   []mask.Spec       // those that name columns
+	single    []*mask.Plan      // each of these alone
+	free      bool              // one of these lets predicates be
 	detectors map[string]string // those of specs without columns, with what is done
 }
 
@@ -29,6 +31,12 @@ func newPlan(specs []mask.Spec) *plan {
 	for _, s := range specs {
 		if len(s.Columns) > 0 {
 			p.columns = append(p.columns, s)
+			one, err := mask.Compile([]mask.Spec{s}, nil)
+			if err != nil {
+				one = nil
+			}
+			p.single = append(p.single, one)
+			p.free = p.free || s.Predicates == mask.PredicatesAllow
 			continue
 		}
 		for _, d := range s.Detectors {
@@ -69,6 +77,50 @@ func (p *plan) covers(c sql.Column) (way string, free bool) {
 		return "", true
 	}
 	return wayOf(s), s.Predicates == mask.PredicatesAllow
+}
+
+// asks reports whether the plan asks something of a column: not to be in a predicate, or not to be copied.
+func (p *plan) asks(c sql.Column, predicates bool) bool {
+	way, free := p.covers(c)
+	return way != "" && !(predicates && free)
+}
+
+// anySpec reports whether any spec alone would ask something of a column, but for those that plan but has as well.
+func (p *plan) anySpec(c sql.Column, predicates bool, but *plan) bool {
+	for i, s := range p.columns {
+		if predicates && s.Predicates == mask.PredicatesAllow {
+			continue
+		}
+		if but != nil && !but.free && slices.ContainsFunc(but.columns, func(o mask.Spec) bool { return slices.Equal(o.Columns, s.Columns) }) {
+			continue
+		}
+		if _, ok := p.single[i].Covers(c); ok {
+			return true
+		}
+	}
+	return false
+}
+
+// mayAsk reports whether the plan may ask something of what an action reads. A column may be masked by its name in another
+// table: that of which its own is a partition, or from which it inherits.
+func (p *plan) mayAsk(a *action.Action, predicates bool) bool {
+	return slices.ContainsFunc(columnsOf(a), func(c sql.Column) bool {
+		if c.Name != "" {
+			c = sql.Column{Name: c.Name}
+		}
+		return p.anySpec(c, predicates, nil)
+	})
+}
+
+// elsewhere reports whether a column that decides about rows, or is copied, is masked by its name in another table only.
+func (p *plan) elsewhere(st *sql.Statement) bool {
+	other := func(predicates bool) func(sql.Column) bool {
+		return func(c sql.Column) bool {
+			return !p.asks(c, predicates) && p.anySpec(sql.Column{Name: c.Name}, predicates, nil)
+		}
+	}
+	return slices.ContainsFunc(st.Probes, other(true)) ||
+		slices.ContainsFunc(st.Flows, func(f sql.Flow) bool { return slices.ContainsFunc(f.From, other(false)) })
 }
 
 const keepPlans = 4096
