@@ -52,6 +52,8 @@ type target struct {
 	policy   policy.Handle
 	cfg      atomic.Pointer[config]
 	analyzer *pgsql.Analyzer
+	// unbound says that channel binding did not work at a login; it is left out since.
+	unbound atomic.Bool
 
 	mu        sync.Mutex
 	databases map[string]*database

@@ -14,6 +14,7 @@ import (
 type loginState struct {
 	options login.Options
 	client  *login.Client // made at the target's first answer
+	bound   bool          // SCRAM is bound to the TLS connection if the target offers it
 	// authenticated says that AuthenticationOk came.
 	authenticated bool
 	// greeting is what the target said of itself, for the client.
@@ -71,7 +72,7 @@ func (c *conn) startLogin() {
 	}
 	c.database = database
 	l := &loginState{options: login.Options{User: o.Credentials.User, Password: o.Credentials.Password, Database: database,
-		CertSHA256: c.host.UpstreamCertSHA256(), TLS: c.cfg.UpstreamTLS}}
+		TLS: c.cfg.UpstreamTLS}}
 	params := []string{"user", o.Credentials.User, "database", database,
 		"application_name", applicationName(o.Identity.Chain(), c.startup.Get("application_name"))}
 	for _, p := range c.startup.Params {
@@ -90,10 +91,15 @@ func (c *conn) startLogin() {
 }
 
 // answer gives a message of the target to the login. Whether it may send a
-// password without TLS depends on where the target is, which is known once it has answered.
+// password without TLS depends on where the target is, and channel binding on its certificate;
+// both are known once it has answered.
 func (l *loginState) answer(c *conn, m *wire.Piece) ([]byte, bool, error) {
 	if l.client == nil {
 		l.options.AllowWeak = isLocal(c.host.UpstreamAddr())
+		if !c.t.unbound.Load() {
+			l.options.CertSHA256 = c.host.UpstreamCertSHA256()
+			l.bound = l.options.CertSHA256 != nil
+		}
 		client, err := login.New(l.options)
 		if err != nil {
 			return nil, false, err
@@ -170,6 +176,13 @@ func (c *conn) loginFailed(body []byte) {
 	code := string(wire.Field(body, wire.FieldCode))
 	message := string(wire.Field(body, wire.FieldMessage))
 	c.t.rt.Log().Error("login to the target", "target", c.cfg.Target.Name, "code", code, "message", message)
+	if l := c.login; l.bound && l.client != nil && !l.authenticated && code == codeRejected {
+		// Its certificate is signed with a hash other than SHA-256, whose digest Envoy does not tell.
+		c.t.unbound.Store(true)
+		c.endSession("target", fatal(codeConnectionFailure, "channel binding does not work with the target's certificate", "",
+			"Connect again: the gateway will log in without it."))
+		return
+	}
 	switch code {
 	case codePassword, codeRejected:
 		c.endSession("target", fatal(codeConnectionFailure, "the target refused the gateway's credentials", "", "Ask whoever runs this gateway."))

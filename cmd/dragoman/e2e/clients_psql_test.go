@@ -16,7 +16,7 @@ func TestPsql(t *testing.T) {
 	same.Extra = "application_name=psql"
 	for _, command := range []string{`\d`, `\d people`, `\d+ work`, `\dt`, `\di`, `\ds`, `\dn`, `\df`, `\dT`, `\dp people`, `\dx`, `\l`, `\encoding`,
 		`SELECT 1 AS a, 'x' AS b \gdesc`, `\sv pg_tables`, `SELECT id FROM people WHERE id < 3 \gx`, `\copy (SELECT id, name FROM people ORDER BY id LIMIT 3) TO STDOUT`,
-		"\\set FETCH_COUNT 7\nSELECT id FROM people ORDER BY id;", 
+		"\\set FETCH_COUNT 7\nSELECT id FROM people ORDER BY id;",
 		"SELECT 1; SELECT 2\\; SELECT 3;"} {
 		want, got := normal(same.psql(t, command+"\n")), normal(r.place.psql(t, command+"\n"))
 		if want != got {

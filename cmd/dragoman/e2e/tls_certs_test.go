@@ -23,6 +23,8 @@ type authority struct {
 	cert *x509.Certificate
 	key  *ecdsa.PrivateKey
 	PEM  string
+	// Signature is how issue signs; zero: with SHA-256.
+	Signature x509.SignatureAlgorithm
 }
 
 // leaf is a certificate and its key, as PEM.
@@ -44,7 +46,7 @@ func newAuthority(t testing.TB, name string) *authority {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &authority{t, cert, key, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))}
+	return &authority{t: t, cert: cert, key: key, PEM: string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))}
 }
 
 func certTemplate(t testing.TB, name string) *x509.Certificate {
@@ -65,6 +67,7 @@ func (a *authority) issue(commonName string, names ...string) leaf {
 		a.t.Fatal(err)
 	}
 	tmpl := certTemplate(a.t, commonName)
+	tmpl.SignatureAlgorithm = a.Signature
 	tmpl.KeyUsage, tmpl.ExtKeyUsage = x509.KeyUsageDigitalSignature, []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
 	for _, n := range names {
 		if u, err := url.Parse(n); err == nil && u.Scheme == "spiffe" {
