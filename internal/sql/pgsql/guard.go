@@ -18,10 +18,35 @@ func guard(text string, standardStrings bool) error {
 		return &ParseError{"not UTF-8", -1}
 	case !standardStrings && strings.IndexByte(text, '\\') >= 0:
 		return &ParseError{"a backslash while standard_conforming_strings is off", strings.IndexByte(text, '\\')}
+	case commentRun(text) > maxCommentRun:
+		return &ParseError{"too many comments opened in one run of operator characters", -1}
 	case len(text) <= freeText:
 		return nil
 	}
 	return depthGuard(text)
+}
+
+// maxCommentRun bounds how often the lexer reads a run of operator characters
+// again: it takes the longest operator first, and gives all but the "/*" back.
+// "/*/*/*…" would cost time by the square of its length, on an Envoy worker.
+const maxCommentRun = 16
+
+// commentRun is the largest number of "/*" in one run of operator characters.
+func commentRun(text string) int {
+	most, run, last := 0, 0, -1
+	for at := strings.Index(text, "/*"); at >= 0; {
+		if last < 0 || strings.Trim(text[last:at], "~!@#^&|`?+-*/%<>=") != "" {
+			run = 0
+		}
+		run++
+		most, last = max(most, run), at
+		next := strings.Index(text[at+1:], "/*")
+		if next < 0 {
+			break
+		}
+		at += 1 + next
+	}
+	return most
 }
 
 // level is one open bracket, or the text itself. The depth of its tree is at

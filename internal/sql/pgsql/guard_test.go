@@ -161,3 +161,21 @@ func TestWork(t *testing.T) {
 		t.Error(time.Since(start))
 	}
 }
+
+// TestCommentRun: what would cost the lexer time by the square of its length is
+// refused; ordinary comments and banners are not.
+func TestCommentRun(t *testing.T) {
+	for text, ok := range map[string]bool{
+		"SELECT " + strings.Repeat("/*", 1000) + strings.Repeat("*/", 1000) + " 1": false,
+		"SELECT 1 " + strings.Repeat("/*+", 100) + strings.Repeat("*/", 100):       false,
+		"/*" + strings.Repeat("*", 5000) + "/ SELECT 1":                            true,
+		strings.Repeat("/* a */", 500) + " SELECT 1":                               true,
+		"/* a /* b /* c */ */ */ SELECT 1":                                         true,
+		"SELECT 1 -- " + strings.Repeat("-=", 3000):                                true,
+		strings.Repeat("/**/", 2000) + "SELECT 1":                                  false,
+	} {
+		if err := guard(text, true); (err == nil) != ok {
+			t.Errorf("%.40s…: %v", text, err)
+		}
+	}
+}
