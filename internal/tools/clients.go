@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 
+	"dragoman.dev/dragoman/examples/verify"
 	"dragoman.dev/dragoman/internal/pgclients"
 )
 
@@ -44,7 +45,7 @@ func ensureClients(ctx context.Context, dir string) error {
 	for _, c := range []struct {
 		name string
 		get  func(context.Context, string) (string, error)
-	}{{"python", pgclients.Python}, {"node", pgclients.Node}, {"jdbc", pgclients.JDBC}, {"pgbench", pgclients.Pgbench}} {
+	}{{"python", pgclients.Python}, {"node", pgclients.Node}, {"jdbc", pgclients.JDBC}, {"pgbench", pgclients.Pgbench}, {"verify", verify.Packages}} {
 		path, err := c.get(ctx, dir)
 		if err != nil {
 			return err

@@ -1,0 +1,65 @@
+// Package verify is an example: an independent verifier of audit stores, in Python,
+// written from the format's pages. The Go code here only fetches the packages that it needs.
+package verify
+
+import (
+	"context"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+)
+
+//go:embed requirements.txt
+var requirements []byte
+
+// Packages returns a folder for PYTHONPATH below dir with the pinned packages; what is there already is not fetched again.
+func Packages(ctx context.Context, dir string) (string, error) {
+	version, err := exec.CommandContext(ctx, "python3", "--version").Output()
+	if err != nil {
+		return "", fmt.Errorf("verify: python3: %w", err)
+	}
+	base, err := filepath.Abs(filepath.Join(dir, "verify"))
+	if err != nil {
+		return "", err
+	}
+	if err := os.MkdirAll(base, 0o755); err != nil {
+		return "", fmt.Errorf("verify: %w", err)
+	}
+	lock, err := os.OpenFile(filepath.Join(base, ".lock"), os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return "", fmt.Errorf("verify: %w", err)
+	}
+	defer lock.Close() // and with it the lock
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
+		return "", fmt.Errorf("verify: %w", err)
+	}
+	sum := sha256.Sum256(append(version, requirements...))
+	home := filepath.Join(base, hex.EncodeToString(sum[:8]))
+	if _, err := os.Stat(home); err == nil {
+		return home, nil
+	}
+	return home, install(ctx, base, home)
+}
+
+func install(ctx context.Context, base, home string) error {
+	tmp, err := os.MkdirTemp(base, ".new-*")
+	if err != nil {
+		return fmt.Errorf("verify: %w", err)
+	}
+	defer os.RemoveAll(tmp)
+	pins := filepath.Join(tmp, "requirements.txt")
+	if err := os.WriteFile(pins, requirements, 0o644); err != nil {
+		return fmt.Errorf("verify: %w", err)
+	}
+	out, err := exec.CommandContext(ctx, "python3", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input",
+		"--no-deps", "--only-binary", ":all:", "--require-hashes", "--requirement", pins, "--target", filepath.Join(tmp, "lib")).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("verify: pip: %w\n%s", err, out)
+	}
+	return os.Rename(filepath.Join(tmp, "lib"), home)
+}
