@@ -63,11 +63,6 @@ func (c *conn) answered(m *wire.Piece) bool {
 	}
 	e := c.relay.queue.front()
 	if e == nil {
-		if m.Type == wire.ReadyForQuery && c.relay.loose > 0 && len(m.Body) == 1 {
-			c.relay.loose--
-			c.ready(m.Body[0], m.Raw)
-			return true
-		}
 		c.badAnswer("an answer to nothing")
 		return false
 	}
@@ -190,13 +185,13 @@ func (c *conn) runDone(e *entry, run *run, m *wire.Piece) bool {
 	}
 	c.s.Respond(e.action, m.Raw)
 	r.answer.rows.reset()
+	c.copyEnds()
 	if m.Type == wire.PortalSuspended {
 		r.confirm(e, 0)
 		r.queue.pop()
 		c.inject()
 		return true
 	}
-	r.copyIn = false
 	r.confirm(e, e.at)
 	if run != nil {
 		tag, _ := wire.CommandTag(m.Body)
@@ -208,6 +203,9 @@ func (c *conn) runDone(e *entry, run *run, m *wire.Piece) bool {
 	if run != nil && !run.st.Action.Has(action.FeatureUnparsed) {
 		e.at++ // of a text that cannot be parsed, nobody knows how many statements it has
 	}
+	for _, next := range e.runs[min(e.at, len(e.runs)):] {
+		c.takesCopy(next.st)
+	}
 	if e.kind == eExecute {
 		r.queue.pop()
 		c.inject()
@@ -217,6 +215,7 @@ func (c *conn) runDone(e *entry, run *run, m *wire.Piece) bool {
 
 // queryDone is the ReadyForQuery of a simple Query.
 func (c *conn) queryDone(e *entry, m *wire.Piece) bool {
+	c.copyEnds()
 	for ; e.at < len(e.runs); e.at++ {
 		c.finish(e.runs[e.at], "ok", "", "", "")
 	}
@@ -225,8 +224,14 @@ func (c *conn) queryDone(e *entry, m *wire.Piece) bool {
 
 // respondAside passes what comes at any time and belongs to no message.
 func (c *conn) respondAside(m *wire.Piece) {
+	a := &c.relay.answer
+	a.action, a.drop = 0, false
 	raw := m.Raw
-	if p := c.relay.plan; p != nil && p.HasDetectors() {
+	if p := c.relay.plan; !p.Empty() {
+		if !m.Whole() {
+			a.drop = true // its end could not be looked at
+			return
+		}
 		raw = scrubAside(p, m)
 	}
 	c.s.Respond(0, raw)

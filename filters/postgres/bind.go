@@ -15,6 +15,11 @@ func (c *conn) onBind(m *wire.Piece) bool {
 		c.endSession("protocol", fatal(codeProtocol, "invalid Bind message", "", ""))
 		return false
 	}
+	if !plainName(b.Statement) || !plainName(b.Portal) {
+		c.relay.drop = !m.Last
+		c.refuseMessage(0, nameRefused())
+		return false
+	}
 	if c.settle() {
 		return true
 	}

@@ -61,6 +61,7 @@ func (c *conn) notRecorded(err error) {
 	r.queue.truncate(0)
 	r.discard = failed
 	r.unsettled = 0
+	r.copyWait = false
 	// Not recorded: there is nothing of the target in it, and no place to keep it.
 	c.host.Write(out, false)
 }

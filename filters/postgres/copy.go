@@ -3,6 +3,7 @@ package postgres
 import (
 	"dragoman.dev/dragoman/filters/postgres/rows"
 	"dragoman.dev/dragoman/filters/postgres/wire"
+	"dragoman.dev/dragoman/internal/action"
 	"dragoman.dev/dragoman/internal/mask"
 	"dragoman.dev/dragoman/internal/sql"
 )
@@ -13,15 +14,18 @@ func (c *conn) copyBegins(e *entry, run *run, m *wire.Piece) bool {
 	if err != nil || m.Type == wire.CopyBothResponse && !c.cfg.AllowReplication {
 		return false
 	}
-	a := &c.relay.answer
-	if m.Type == wire.CopyInResponse {
-		a.copyAction = run.ordinal
-		if e.kind == eExecute && c.wait == waitIdle {
+	if m.Type != wire.CopyOutResponse {
+		if !c.relay.copyWait {
+			return false // what the client has sent since would be taken otherwise than it was accounted for
+		}
+		if c.wait == waitIdle {
 			c.endSession("protocol", fatal(codeProtocol, "unexpected message during COPY from the client", "", ""))
 			return false
 		}
-		c.copyIn(e)
-	} else if run.plan != nil {
+		c.relay.answer.copyAction = run.ordinal
+		c.relay.copyIn, c.relay.copyWait, c.relay.copySync = true, false, false
+	}
+	if m.Type != wire.CopyInResponse && run.plan != nil {
 		if m.Type == wire.CopyBothResponse || !c.maskCopy(run, isBinary, n) {
 			return false
 		}
@@ -30,30 +34,32 @@ func (c *conn) copyBegins(e *entry, run *run, m *wire.Piece) bool {
 	return true
 }
 
-// copyIn notes that the target takes COPY data. It skips a Sync that it meets
-// meanwhile, so those that were sent before the end of the data get no answer.
-func (c *conn) copyIn(e *entry) {
+// takesCopy notes that a statement which was sent may have the target take COPY data.
+func (c *conn) takesCopy(st *sql.Statement) {
+	if st.Effects&sql.EffectCopyIn != 0 || st.Action.Has(action.FeatureUnparsed) {
+		c.relay.copyWait = true
+	}
+}
+
+// copyEnds is called when an entry of the account is done: if it was the last, the target takes no COPY data, nor is
+// it about to. Nothing is ever sent behind a COPY that is under way.
+func (c *conn) copyEnds() {
+	if c.relay.queue.len() <= 1 {
+		c.relay.copyIn, c.relay.copyWait = false, false
+	}
+}
+
+// onCopy passes COPY data, and its end; outside of COPY they are dropped, as a server does.
+func (c *conn) onCopy(m *wire.Piece) {
 	r := &c.relay
-	for i := 1; i < r.queue.len() && e.kind == eExecute; i++ {
-		switch r.queue.at(i).kind {
-		case eSync:
-			r.queue.remove(i)
-			i--
-			continue
-		case eCopyEnd:
-		default:
-			// Another message: it fails the COPY, and what follows is skipped up to a Sync.
-			r.copyIn = true
-			return
-		}
+	r.pass, r.drop, r.copySync = r.answer.copyAction, !r.copyIn && !m.Last, false
+	if !r.copyIn {
 		return
 	}
-	for i := 1; i < r.queue.len(); i++ {
-		if r.queue.at(i).kind == eCopyEnd {
-			return
-		}
+	c.s.Request(r.pass, m.Raw)
+	if m.Type != wire.CopyData {
+		r.copyIn, r.copyWait = false, true
 	}
-	r.copyIn = true
 }
 
 // maskCopy prepares the masking of a COPY to the client.

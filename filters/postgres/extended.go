@@ -66,6 +66,9 @@ func (c *conn) onParse(m *wire.Piece) bool {
 		c.refuseMessage(0, c.tooLong())
 		return false
 	}
+	if c.badName(p.Name) {
+		return false
+	}
 	if c.settle() {
 		return true
 	}
@@ -129,6 +132,9 @@ func (c *conn) onDescribe(m *wire.Piece) bool {
 		c.endSession("protocol", fatal(codeProtocol, "invalid Describe message", "", ""))
 		return false
 	}
+	if c.badName(name) {
+		return false
+	}
 	r := &c.relay
 	ns := r.statements
 	if what == 'P' {
@@ -159,6 +165,9 @@ func (c *conn) onClose(m *wire.Piece) bool {
 		c.endSession("protocol", fatal(codeProtocol, "invalid Close message", "", ""))
 		return false
 	}
+	if c.badName(name) {
+		return false
+	}
 	r := &c.relay
 	e := r.queue.push(eClose, r.pipeline)
 	sp := spaceStatement
@@ -177,6 +186,9 @@ func (c *conn) onExecute(m *wire.Piece) bool {
 	name, _, err := wire.DecodeExecute(m.Body)
 	if err != nil {
 		c.endSession("protocol", fatal(codeProtocol, "invalid Execute message", "", ""))
+		return false
+	}
+	if c.badName(name) {
 		return false
 	}
 	r := &c.relay
@@ -253,6 +265,7 @@ func (c *conn) forwardExecute(m *wire.Piece, po *portal) *entry {
 	}
 	names := overlay{conn: c, pipeline: r.pipeline, entry: e}
 	names.apply(po.run.st)
+	c.takesCopy(po.run.st)
 	e = r.queue.at(r.queue.len() - 1)
 	r.open, r.executed = true, true
 	if po.run.st.Effects&(sql.EffectEnd|sql.EffectOpaque) != 0 {

@@ -18,13 +18,13 @@ func (c *conn) failed(m *wire.Piece) bool {
 	}
 	if e.internal && r.job != nil && e.portal == nil {
 		r.job.failed = string(wire.Field(m.Body, wire.FieldMessage))
-		c.skipToSync(e.kind)
+		c.skipToSync()
 		return true
 	}
 	code := string(wire.Field(m.Body, wire.FieldCode))
 	if e.kind == eAbort {
 		c.s.Respond(e.action, e.inject)
-		c.skipToSync(e.kind)
+		c.skipToSync()
 		return true
 	}
 	c.report(m, e)
@@ -35,14 +35,14 @@ func (c *conn) failed(m *wire.Piece) bool {
 	if e.portal != nil {
 		c.finish(e.portal.run, "error", code, "", "")
 	}
-	r.copyIn = false
-	c.skipToSync(e.kind)
+	r.copyIn, r.copyWait = false, false
+	c.skipToSync()
 	return true
 }
 
 // failRuns ends the runs of a simple Query of which one failed.
 func (c *conn) failRuns(e *entry, code string) {
-	c.relay.copyIn = false
+	c.copyEnds()
 	for i := e.at; i < len(e.runs); i++ {
 		message := ""
 		if i > e.at {
@@ -56,16 +56,22 @@ func (c *conn) failRuns(e *entry, code string) {
 	c.relay.answer.rows.reset()
 }
 
-// skipToSync drops the entries that the target skips after an error.
-func (c *conn) skipToSync(kind) {
+// skipToSync drops the entries of what the target skips after an error in the extended protocol: everything
+// up to a Sync, simple queries included. When the Sync has not come yet, what
+// the client sends up to it is not passed on.
+func (c *conn) skipToSync() {
 	r := &c.relay
 	n := 0
-	for n < r.queue.len() && r.queue.at(n).kind != eSync && r.queue.at(n).kind != eQuery && !(r.queue.at(n).kind == eInject && r.queue.at(n).ready) {
+	for n < r.queue.len() && r.queue.at(n).kind != eSync {
 		n++
 	}
+	missing := n == r.queue.len()
 	for i := n - 1; i >= 0; i-- {
 		e := r.queue.at(i)
 		r.undo(e)
+		for _, run := range e.runs {
+			c.finish(run, "error", "", "not run: an earlier message of the pipeline failed", "")
+		}
 		if e.portal != nil {
 			c.finish(e.portal.run, "error", "", "not run: an earlier message of the pipeline failed", "")
 		}
@@ -75,6 +81,15 @@ func (c *conn) skipToSync(kind) {
 	}
 	r.namesDirty = r.namesDirty || r.txNames
 	r.answer.rows.reset()
+	switch {
+	case missing && r.copySync:
+		c.s.Request(0, wire.AppendEmpty(nil, wire.Sync))
+		r.queue.push(eSync, r.pipeline)
+		c.endPipeline()
+	case missing:
+		r.open, r.discard = true, true
+	}
+	r.copySync = false
 	c.inject()
 }
 

@@ -7,7 +7,6 @@ func (c *conn) inject() {
 	r := &c.relay
 	for e := r.queue.front(); e != nil; e = r.queue.front() {
 		switch e.kind {
-		case eCopyEnd:
 		case eInject:
 			out := e.inject
 			if e.ready {

@@ -54,6 +54,11 @@ func (c *conn) decide(st *sql.Statement, m moment) *judged {
 	if m.multi {
 		j.feature(action.FeatureMulti)
 	}
+	const named = sql.EffectPrepare | sql.EffectCursor | runsOther
+	if st.Effects&named != 0 && !plainName(st.Name) || st.Effects&runsOther != 0 && st.Inner == nil {
+		// What runs under that name is not known.
+		m.unresolved = true
+	}
 	if m.unresolved && needsNames(st) {
 		j.feature(action.FeatureUnresolved)
 		j.st = blurred(st)
@@ -118,7 +123,7 @@ func (j *judged) feature(name string) {
 // needsNames reports whether the statement names anything that the catalog has.
 func needsNames(st *sql.Statement) bool {
 	a := &st.Action
-	return len(a.Reads) > 0 || len(a.Writes) > 0 || len(a.Functions) > 0 || st.Inner != nil && needsNames(st.Inner)
+	return len(a.Reads) > 0 || len(a.Writes) > 0 || len(a.Functions) > 0 || st.Effects&runsOther != 0 || st.Inner != nil && needsNames(st.Inner)
 }
 
 // blurred is the statement with outputs that nobody can vouch for.

@@ -220,7 +220,15 @@ func TestNamesFollowTheSession(t *testing.T) {
 		if got := raw(t, c, mode, q); got != "[redacted]|" {
 			t.Errorf("%q", got)
 		}
+		// Who drops other.people while the statement waits would make it mean public.people.
 		do(t, c, "set search_path = other, public")
+		if got := raw(t, c, mode, q); got != "[redacted]|" {
+			t.Errorf("other before public: %q", got)
+		}
+		if got := raw(t, c, mode, "select ssn from other.people where id = 1"); got != "open|" {
+			t.Errorf("qualified: %q", got)
+		}
+		do(t, c, "set search_path = other")
 		if got := raw(t, c, mode, q); got != "open|" {
 			t.Errorf("other: %q", got)
 		}

@@ -1,11 +1,48 @@
 package postgres
 
+import (
+	"strings"
+
+	"dragoman.dev/dragoman/filters/postgres/wire"
+)
+
 // A statement or portal name means something for sure only once the target has
 // confirmed the message that gave it its meaning: when an earlier message of the
 // pipeline fails, the target skips the rest up to the Sync. So a change is
 // pending until it is answered. Within its own pipeline it may be relied on (if
 // it fails, so does everything after it); a message of a later pipeline that
 // uses the name has to wait for the answer. See docs/decisions/0020-blocked-in-pipeline.md.
+
+// maxName is how much of a name the target looks at (NAMEDATALEN-1): of two names that differ only behind it, it
+// knows one.
+const maxName = 63
+
+// ownNames is how the names begin that the gateway uses itself on the session's connection.
+const ownNames = "dragoman"
+
+// plainName reports whether a name means the same to the target as to us, whatever the client's encoding is
+// now or was when the name was made.
+func plainName[T string | []byte](name T) bool {
+	for i := range len(name) {
+		if name[i] >= 0x80 {
+			return false
+		}
+	}
+	return len(name) <= maxName && !strings.HasPrefix(string(name), ownNames)
+}
+
+func nameRefused() wire.Report {
+	return refusal("42622", "a name of a statement or portal that is longer than 63 bytes, not ASCII, or begins with "+ownNames, "rule: names.", "Choose another name.")
+}
+
+// badName refuses a message for the name in it.
+func (c *conn) badName(name []byte) bool {
+	if plainName(name) {
+		return false
+	}
+	c.refuseMessage(0, nameRefused())
+	return true
+}
 
 // space is which kind of name a change is about.
 type space uint8

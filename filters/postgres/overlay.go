@@ -23,7 +23,7 @@ const (
 // with that one as Inner, on a copy. An unknown name stays without: its outputs
 // are then unknown. wait says that the name's meaning is not yet certain.
 func (o *overlay) withInner(st *sql.Statement) (*sql.Statement, bool) {
-	if st.Effects&runsOther == 0 || st.Inner != nil {
+	if st.Effects&runsOther == 0 || st.Inner != nil || !plainName(st.Name) {
 		return st, false
 	}
 	inner, wait := o.find(st)
@@ -60,6 +60,7 @@ func (o *overlay) find(st *sql.Statement) (*sql.Statement, bool) {
 // apply notes what the statement does to names once it has run.
 func (o *overlay) apply(st *sql.Statement) {
 	switch {
+	case !plainName(st.Name): // never known, see decide
 	case st.Effects&sql.EffectPrepare != 0:
 		o.set(spaceStatement, st.Name, st.Inner)
 	case st.Effects&sql.EffectDeallocate != 0:

@@ -110,6 +110,7 @@ func (c *conn) forwardQuery(list []*judged, text []byte) {
 		e.runs = append(e.runs, c.start(j))
 		names.run = i
 		names.apply(j.st)
+		c.takesCopy(j.st)
 	}
 	e.action = first
 	c.s.Request(first, wire.AppendQuery(nil, c.prefix, text))

@@ -13,7 +13,6 @@ const (
 	eClose                // CloseComplete
 	eSync                 // ReadyForQuery
 	eFunction             // FunctionCallResponse, then ReadyForQuery
-	eCopyEnd              // nothing: marks where the client ended a COPY
 	eInject               // nothing from the target: we answer with bytes of our own
 	eAbort                // ErrorResponse of a message that we sent to make the target fail; ours goes in its place
 )

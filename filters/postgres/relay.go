@@ -16,6 +16,7 @@ const (
 	waitIdle         // until all that was sent is answered
 	waitJob          // until names or catalog have been read
 	waitHold         // until people have decided
+	waitCopy         // until the target takes COPY data, or has taken them
 )
 
 // relay is the state of a session that is past its login.
@@ -35,7 +36,8 @@ type relay struct {
 	drop     bool   // the rest of a long message is dropped
 	pass     uint64 // action that the rest of a long message belongs to
 	copyIn   bool   // the target takes COPY data
-	loose    int    // Syncs that were sent during COPY, which the target may or may not answer
+	copyWait bool   // it is about to, or is about to answer that it has taken them
+	copySync bool   // the client's last message was a Sync among COPY data, which the target would skip
 
 	// what statements have done
 	unsettled  int  // runs in the queue that change what names mean
@@ -137,7 +139,7 @@ func (c *conn) work() {
 // waitFor makes client messages wait. It always reports true, for the handlers' results.
 func (c *conn) waitFor(w waiting) bool {
 	c.wait = w
-	if w == waitIdle && c.relay.open {
+	if (w == waitIdle || w == waitCopy) && c.relay.open {
 		// The target answers the messages before a Sync only when asked to.
 		c.s.Unrecorded(wire.AppendEmpty(nil, wire.Flush))
 	}
@@ -151,6 +153,9 @@ func (c *conn) settled() {
 		if c.wait == waitIdle {
 			c.wait = waitNone
 		}
+	}
+	if c.wait == waitCopy && !c.relay.copyWait {
+		c.wait = waitNone
 	}
 	if c.wait == waitNone && (c.stalled != nil || len(c.in) > 0) {
 		c.work()
@@ -172,6 +177,10 @@ func (c *conn) handle(m *wire.Piece) bool {
 	if r.discard && m.Type != wire.Sync {
 		r.drop = !m.Last
 		return false
+	}
+	if r.copyWait {
+		// What the target makes of a message depends on whether it takes COPY data when that comes.
+		return c.waitFor(waitCopy)
 	}
 	if r.copyIn && !strings.ContainsRune("dcfHS", rune(m.Type)) {
 		c.endSession("protocol", fatal(codeProtocol, "unexpected message during COPY from the client", "", ""))
@@ -248,12 +257,11 @@ func (c *conn) terminate() {
 // onSync ends a pipeline.
 func (c *conn) onSync(m *wire.Piece) {
 	r := &c.relay
-	c.s.Request(0, m.Raw)
 	if r.copyIn {
-		// Within COPY the target skips a Sync; if the COPY has failed meanwhile, it answers.
-		r.loose++
+		r.copySync = true
 		return
 	}
+	c.s.Request(0, m.Raw)
 	r.queue.push(eSync, r.pipeline)
 	c.endPipeline()
 }
@@ -262,21 +270,4 @@ func (c *conn) endPipeline() {
 	r := &c.relay
 	r.pipeline++
 	r.open, r.executed, r.ended, r.discard = false, false, false, false
-}
-
-// onCopy passes COPY data, and its end.
-func (c *conn) onCopy(m *wire.Piece) {
-	r := &c.relay
-	r.pass, r.drop = r.answer.copyAction, false
-	c.s.Request(r.pass, m.Raw)
-	if m.Type == wire.CopyData {
-		return
-	}
-	if r.copyIn {
-		r.copyIn = false
-		return
-	}
-	// The answer to the COPY may still be under way: this marks where it ended.
-	r.queue.push(eCopyEnd, r.pipeline)
-	c.inject()
 }

@@ -102,9 +102,10 @@ func (c *conn) scrub(plan *mask.Plan, raw []byte) []byte {
 }
 
 // scrubAside runs the detectors over what comes beside results: values of
-// parameters and payloads of notifications.
+// parameters and payloads of notifications. Where columns are masked, nobody
+// knows of which ones a payload was made (by a trigger, say), so it is hidden.
 func scrubAside(plan *mask.Plan, m *wire.Piece) []byte {
-	mk := plan.Masker(nil, false, false, mask.TextType)
+	mk := plan.Masker(nil, false, m.Type == wire.NotificationResponse, mask.TextType)
 	if mk == nil {
 		return m.Raw
 	}
@@ -117,6 +118,9 @@ func scrubAside(plan *mask.Plan, m *wire.Piece) []byte {
 		return m.Raw
 	}
 	value := rest[i+1 : len(rest)-1]
+	if len(value) == 0 {
+		return m.Raw
+	}
 	out, null, changed := mk.Text(nil, value)
 	if !changed {
 		return m.Raw

@@ -75,7 +75,7 @@ func (c *conn) columnsOf(run *run, body []byte) (*columns, error) {
 // either knows of a masked one, the value is masked.
 func (c *conn) masker(plan *mask.Plan, o sql.Output, d *wire.Column) *mask.Masker {
 	cols, direct, unknown := o.Origins, o.Direct, o.Unknown
-	if d.Table != 0 {
+	if d.Table != 0 && d.Attr >= 0 { // a system column holds nothing of what is masked
 		from, ok := c.env.column(d.Table, d.Attr)
 		if !ok {
 			unknown = true

@@ -164,6 +164,10 @@ func (c *conn) onOpened(s *session.Session, err error) {
 	}
 	c.s = s
 	c.judge = c.t.policy.Session(s.Opened().Identity, s.Opened().Target, s.Info())
+	if rep, ok := c.judgeSettings(); !ok {
+		c.endSession("policy", rep)
+		return
+	}
 	c.connect()
 }
 

@@ -145,6 +145,8 @@ func (c *conn) onLoginMessage(m *wire.Piece) {
 	switch {
 	case m.Type == wire.ErrorResponse:
 		c.loginFailed(m.Body)
+	case len(l.greeting)+len(m.Raw) > maxGreeting:
+		c.endSession("protocol", fatal(codeConnectionFailure, "the target says too much at login", "", ""))
 	case m.Type == wire.NoticeResponse:
 		l.greeting = append(l.greeting, m.Raw...)
 	case !l.authenticated:
@@ -190,6 +192,9 @@ func (c *conn) loginFailed(body []byte) {
 		c.endSession("target", fatal(code, message, string(wire.Field(body, wire.FieldDetail)), string(wire.Field(body, wire.FieldHint))))
 	}
 }
+
+// maxGreeting bounds what the target says of itself at login.
+const maxGreeting = 1 << 20
 
 // onLoggedIn goes on to read names and catalog.
 func (c *conn) onLoggedIn() {
