@@ -33,6 +33,9 @@ func newAuditRotateKey(f *flags) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if err := os.MkdirAll(cfg.RunDir(), 0o700); err != nil {
+				return err
+			}
 			unlock, err := lockData(cfg)
 			if err != nil {
 				return err
