@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -41,17 +42,33 @@ type Rate struct {
 	Threads map[string]float64
 }
 
-// warmUp is pgbench's first progress report: until then sessions are opened, caches
-// fill, and nothing is counted.
+// warmUp ends with the first progress report that has transactions: until then
+// sessions are opened, caches fill, and nothing is counted.
 const warmUp = time.Second
 
+// errFew says that opening the sessions took so long that too little was left to measure.
+var errFew = errors.New("too few reports of progress")
+
 // Run runs it. Transactions and CPU are counted between the first and the last
-// progress report, so that opening the sessions counts only with Connect.
+// progress report, so that opening the sessions counts only with Connect. pgbench's
+// time includes that, so where it leaves too little the run is made again, longer.
 func (b PgBench) Run(ctx context.Context, p *peer.Peer) (Rate, error) {
-	ctx, cancel := context.WithTimeout(ctx, b.Time+2*time.Minute)
+	for opening := warmUp; ; opening *= 4 {
+		rate, err := b.run(ctx, p, b.Time+opening)
+		if !errors.Is(err, errFew) || opening > 10*warmUp {
+			return rate, err
+		}
+		if _, err := Quiet(ctx, p); err != nil {
+			return rate, err
+		}
+	}
+}
+
+func (b PgBench) run(ctx context.Context, p *peer.Peer, length time.Duration) (Rate, error) {
+	ctx, cancel := context.WithTimeout(ctx, length+2*time.Minute)
 	defer cancel()
 	args := []string{"-n", "-S", "-M", b.Mode, "-c", strconv.Itoa(b.Clients), "-j", "2",
-		"-T", strconv.Itoa(int((b.Time + warmUp).Seconds())), "-P", "1", "--progress-timestamp"}
+		"-T", strconv.Itoa(int(length.Seconds())), "-P", "1", "--progress-timestamp"}
 	if b.Connect {
 		args = append(args, "-C")
 	}
@@ -154,6 +171,9 @@ func (w *window) add(p progress) {
 		w.err = err
 	}
 	if n := len(w.reports); n == 0 {
+		if p.perSecond == 0 {
+			return
+		}
 		w.first = u
 	} else {
 		w.transactions += p.perSecond * (p.at - w.reports[n-1].at)
@@ -168,7 +188,7 @@ func (w *window) rate() (Rate, error) {
 	}
 	n := len(w.reports)
 	if n < 2 || w.transactions < 1 {
-		return Rate{}, fmt.Errorf("%d reports of progress with %.0f transactions are too few", n, w.transactions)
+		return Rate{}, fmt.Errorf("%w: %d with %.0f transactions", errFew, n, w.transactions)
 	}
 	r := Rate{PerSecond: w.transactions / (w.reports[n-1].at - w.reports[0].at), Threads: map[string]float64{}}
 	each := func(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1000 / w.transactions }
