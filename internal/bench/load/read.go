@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
+
 	"dragoman.dev/dragoman/internal/bench/peer"
 	"dragoman.dev/dragoman/internal/bench/proc"
 )
@@ -50,10 +52,23 @@ func LongRead(ctx context.Context, p *peer.Peer) (Read, error) {
 			return Read{}, err
 		}
 	}
-	var r Read
-	clear := 0
 	start := time.Now()
-	results := c.Exec(ctx, longRead)
+	r, clear, err := drain(c.Exec(ctx, longRead))
+	if err != nil {
+		return Read{}, fmt.Errorf("the long read through %s: %w", p.Name, err)
+	}
+	r.Time = time.Since(start)
+	if err := check(p, r, clear); err != nil {
+		return Read{}, err
+	}
+	if p.Proxy == 0 {
+		return r, nil
+	}
+	return r, r.account(p, before, cpu)
+}
+
+// drain takes all rows and counts the masked column's values that are in the clear.
+func drain(results *pgconn.MultiResultReader) (r Read, clear int, err error) {
 	for results.NextResult() {
 		rows := results.ResultReader()
 		for rows.NextRow() {
@@ -66,17 +81,7 @@ func LongRead(ctx context.Context, p *peer.Peer) (Read, error) {
 			}
 		}
 	}
-	if err := results.Close(); err != nil {
-		return Read{}, fmt.Errorf("the long read through %s: %w", p.Name, err)
-	}
-	r.Time = time.Since(start)
-	if err := check(p, r, clear); err != nil {
-		return Read{}, err
-	}
-	if p.Proxy == 0 {
-		return r, nil
-	}
-	return r, r.account(p, before, cpu)
+	return r, clear, results.Close()
 }
 
 func (r *Read) account(p *peer.Peer, before int64, cpu usage) error {
