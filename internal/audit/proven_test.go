@@ -144,27 +144,27 @@ func (x *exhibit) mustVerify(t testing.TB) {
 	}
 }
 
-// evidence lists the files whose bytes are proven, and which of them may be missing: tiles of older sizes.
-func (x *exhibit) evidence(t testing.TB) (paths []string, spare map[string]bool) {
+// evidence lists the files whose bytes are proven. Tiles of older sizes are not: they are leftovers.
+func (x *exhibit) evidence(t testing.TB) (paths []string) {
 	paths = append(append([]string{}, x.sealed...), x.live...)
 	root := filepath.Join(x.dir, logDir)
-	spare = map[string]bool{}
 	size := x.size(t)
 	must(t, filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		rel, _ := filepath.Rel(root, path)
 		if err != nil || d.IsDir() || strings.HasPrefix(rel, ".state") {
 			return err
 		}
-		paths = append(paths, path)
 		needed := rel == "checkpoint"
 		for n := uint64(0); n*256 < size; n++ {
 			p := layout.PartialTileSize(0, n, size)
 			needed = needed || rel == layout.EntriesPath(n, p) || rel == layout.TilePath(0, n, p)
 		}
-		spare[path] = !needed && rel != layout.TilePath(1, 0, layout.PartialTileSize(1, 0, size))
+		if needed || rel == layout.TilePath(1, 0, layout.PartialTileSize(1, 0, size)) {
+			paths = append(paths, path)
+		}
 		return nil
 	}))
-	return paths, spare
+	return paths
 }
 
 func (x *exhibit) size(t testing.TB) uint64 {

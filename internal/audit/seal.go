@@ -152,13 +152,15 @@ func (s *Store) adoptSealed(done []sealed) error {
 	if err := o.commit(context.Background(), s.db); err != nil {
 		return fmt.Errorf("index: %w", err)
 	}
-	var errs []error
+	s.tails.Lock()
 	for _, f := range done {
-		s.tails.Lock()
 		if s.live[f.l.id] == f.l {
 			delete(s.live, f.l.id)
 		}
-		s.tails.Unlock()
+	}
+	s.tails.Unlock()
+	var errs []error
+	for _, f := range done {
 		errs = append(errs, f.l.close(), os.Remove(f.l.path))
 	}
 	return errors.Join(errs...)

@@ -177,7 +177,7 @@ func (s *Store) Frames(ctx context.Context, id string) (*record.Reader, error) {
 	}
 	path := filepath.Join(s.dir, row.File)
 	if l := s.liveSession(id); l != nil {
-		f, err := os.Open(path)
+		f, err := os.Open(l.path) // the row may say already where the sealed file is
 		if err == nil {
 			return record.NewFileReader(f, id, int64(l.safe.Load())), nil
 		}
@@ -185,7 +185,7 @@ func (s *Store) Frames(ctx context.Context, id string) (*record.Reader, error) {
 			return nil, fmt.Errorf("audit: %w", err)
 		}
 		// Sealed in between.
-		path = strings.TrimSuffix(path, liveExt) + record.SealedExt
+		path = strings.TrimSuffix(l.path, liveExt) + record.SealedExt
 	}
 	r, err := record.OpenPath(path)
 	if errors.Is(err, os.ErrNotExist) {

@@ -33,6 +33,7 @@ const (
 	publishPoll     = 20 * time.Millisecond
 	publishWait     = 60 * time.Second
 	witnessTimeout  = 5 * time.Second
+	spareFiles      = 16 // that Tessera may need for a batch
 )
 
 // ErrKey says that the log is signed by another key.
@@ -99,7 +100,12 @@ func Open(dir string, opt Options) (*Log, error) {
 		stop()
 		return nil, fmt.Errorf("translog: %w", err)
 	}
-	return &Log{dir: dir, origin: origin, opt: opt, add: a.Add, shutdown: shutdown, reader: reader, stop: stop}, nil
+	l := &Log{dir: dir, origin: origin, opt: opt, add: a.Add, shutdown: shutdown, reader: reader, stop: stop}
+	// A crash may have come before the first one; then it is made soon.
+	if err := l.await(context.Background(), func(Checkpoint) bool { return true }); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return l, nil
 }
 
 func (opt Options) tessera(origin string) (*tessera.AppendOptions, error) {
@@ -123,6 +129,9 @@ func (opt Options) tessera(origin string) (*tessera.AppendOptions, error) {
 func chooseOrigin(dir string, opt Options) (string, error) {
 	raw, err := os.ReadFile(filepath.Join(dir, "checkpoint"))
 	if errors.Is(err, os.ErrNotExist) {
+		if _, err := os.Stat(filepath.Join(dir, "tile")); err == nil {
+			return "", errors.New("the log has entries and no checkpoint: put it back from a copy")
+		}
 		if opt.Origin == "" {
 			opt.Origin = "dragoman.dev/log/" + hex.EncodeToString(public(opt.Key)[:8])
 		}
@@ -176,6 +185,9 @@ func (l *Log) Origin() string { return l.origin }
 // Append adds entries, in order, and returns their places when a published
 // checkpoint covers them: from then on they are proven, and on the disk.
 func (l *Log) Append(ctx context.Context, entries ...[]byte) ([]uint64, error) {
+	if err := l.spareFiles(); err != nil {
+		return nil, fmt.Errorf("translog: append: %w", err)
+	}
 	futures := make([]tessera.IndexFuture, len(entries))
 	for i, e := range entries {
 		futures[i] = l.add(ctx, tessera.NewEntry(e))
@@ -193,20 +205,41 @@ func (l *Log) Append(ctx context.Context, entries ...[]byte) ([]uint64, error) {
 	return places, l.published(ctx, last)
 }
 
+// spareFiles fails when the process cannot open files: Tessera panics when it cannot open its lock, so
+// nothing is given to it then.
+func (l *Log) spareFiles() error {
+	for range spareFiles {
+		f, err := os.Open(l.dir)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+	}
+	return nil
+}
+
 // published waits for a checkpoint that covers entry n.
 func (l *Log) published(ctx context.Context, n uint64) error {
+	if err := l.await(ctx, func(c Checkpoint) bool { return c.Size > n }); err != nil {
+		return fmt.Errorf("translog: no checkpoint covers entry %d: %w", n, err)
+	}
+	return nil
+}
+
+// await waits for a checkpoint.
+func (l *Log) await(ctx context.Context, done func(Checkpoint) bool) error {
 	ctx, cancel := context.WithTimeout(ctx, publishWait)
 	defer cancel()
 	tick := time.NewTicker(publishPoll)
 	defer tick.Stop()
 	for {
 		_, c, err := l.Checkpoint()
-		if err == nil && c.Size > n {
+		if err == nil && done(c) {
 			return nil
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("translog: no checkpoint covers entry %d: %w", n, errors.Join(ctx.Err(), err))
+			return errors.Join(ctx.Err(), err)
 		case <-tick.C:
 		}
 	}

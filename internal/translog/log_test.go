@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -269,6 +270,55 @@ func TestAppendAfterClose(t *testing.T) {
 }
 
 var testTime = time.Unix(1700000000, 1)
+
+// TestNoCheckpoint: before the first one it is made, later it must not be made anew.
+func TestNoCheckpoint(t *testing.T) {
+	dir := t.TempDir()
+	for i := range 3 {
+		l, err := Open(dir, Options{Key: seedKey("a")})
+		if i == 2 {
+			if err == nil {
+				t.Fatal("a log without its checkpoint is gone on with")
+			}
+			return
+		}
+		must(t, err)
+		if i == 1 {
+			appendN(t, l, 0, 1)
+		}
+		must(t, l.Close())
+		must(t, os.Remove(filepath.Join(dir, "checkpoint")))
+	}
+}
+
+// TestFileTableFull: nothing is appended while no file can be opened, and the process lives.
+func TestFileTableFull(t *testing.T) {
+	l, err := Open(t.TempDir(), Options{Key: seedKey("a")})
+	must(t, err)
+	appendN(t, l, 0, 1)
+	var old syscall.Rlimit
+	must(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &old))
+	must(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: 256, Max: old.Max}))
+	var held []*os.File
+	for {
+		f, err := os.Open(os.DevNull)
+		if err != nil {
+			break
+		}
+		held = append(held, f)
+	}
+	_, err = l.Append(t.Context(), []byte("x"))
+	time.Sleep(2 * publishInterval)
+	for _, f := range held {
+		f.Close()
+	}
+	must(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &old))
+	if !errors.Is(err, syscall.EMFILE) {
+		t.Fatal(err)
+	}
+	appendN(t, l, 1, 1)
+	must(t, l.Close())
+}
 
 func FuzzParse(f *testing.F) {
 	key := seedKey("a")

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 
 	"github.com/transparency-dev/tessera/api/layout"
 )
@@ -223,7 +222,8 @@ func splitBundle(b []byte, want uint64) (entries [][]byte, rest int) {
 	return entries, len(b)
 }
 
-// tiles compares every file of hashes and every narrower bundle with the entries.
+// tiles compares the files of hashes that a tree of this size has with the entries. Files of other sizes
+// are not looked at: a batch that a crash cut short leaves such, with what was never signed.
 func (c *Content) tiles() error {
 	row := c.hashes
 	total := c.Size
@@ -243,7 +243,7 @@ func (c *Content) tiles() error {
 	return nil
 }
 
-// tile checks one tile: the one that the checkpoint needs must be there, narrower ones may.
+// tile checks one tile.
 func (c *Content) tile(level, index, want uint64, row [][hashLen]byte) error {
 	path := func(p uint8) string { return layout.TilePath(level, index, p) }
 	b, exact, err := readTile(c.dir, path, want)
@@ -264,10 +264,7 @@ func (c *Content) tile(level, index, want uint64, row [][hashLen]byte) error {
 		return nil
 	}
 	c.compare(level, index, want, row, b, name)
-	if err := c.narrower("tile", level, index, want, row); err != nil || level > 0 {
-		return err
-	}
-	return c.narrower("entries", level, index, want, row)
+	return nil
 }
 
 func (c *Content) compare(level, index, want uint64, row [][hashLen]byte, b []byte, name string) {
@@ -286,55 +283,6 @@ func (c *Content) compare(level, index, want uint64, row [][hashLen]byte, b []by
 			} else {
 				c.problem("tile", "%s, hash %d, is not that of the entries", name, i)
 			}
-			return
-		}
-	}
-}
-
-// narrower checks the bundles or tiles of older sizes that are still there.
-func (c *Content) narrower(kind string, level, index, want uint64, row [][hashLen]byte) error {
-	prefix := layout.TilePath(level, index, 0)
-	if kind == "entries" {
-		prefix = layout.EntriesPath(index, 0)
-	}
-	list, err := os.ReadDir(filepath.Join(c.dir, prefix+".p"))
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	for _, d := range list {
-		p, err := strconv.ParseUint(d.Name(), 10, 8)
-		if err != nil || p == 0 || p >= want || strconv.FormatUint(p, 10) != d.Name() {
-			continue // a file that was being written, or of a size that is not signed yet
-		}
-		name := prefix + ".p/" + d.Name()
-		b, err := readBounded(filepath.Join(c.dir, name))
-		var bad *bundleError
-		switch {
-		case errors.Is(err, os.ErrNotExist): // it was not needed any more
-		case errors.As(err, &bad):
-			c.problem("tile", "%v", err)
-		case err != nil:
-			return err
-		case kind == "entries":
-			c.narrowBundle(index, p, row, b, name)
-		case uint64(len(b)) != p*hashLen:
-			c.problem("tile", "%s has %d bytes", name, len(b))
-		default:
-			c.compare(level, index, p, row, b, name)
-		}
-	}
-	return nil
-}
-
-func (c *Content) narrowBundle(index, p uint64, row [][hashLen]byte, b []byte, name string) {
-	entries, rest := splitBundle(b, p)
-	if uint64(len(entries)) != p || rest > 0 {
-		c.problem("entry", "%s has not %d entries", name, p)
-		return
-	}
-	for i, e := range entries {
-		if n := index*tileWidth + uint64(i); n < uint64(len(row)) && row[n] != leafHash(e) {
-			c.problem("entry", "entry %d is another in %s", n, name)
 			return
 		}
 	}
