@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 
 	"dragoman.dev/dragoman/filters/postgres/wire"
 )
@@ -16,32 +17,58 @@ type job struct {
 	left    int // bytes of a value that comes in pieces
 	rows    int
 	failed  string
+	fenced  bool // runs below a savepoint of its own
 	done    func(value string, err error)
 	release func() // ends a task that other sessions wait for
 }
 
-// jobName is the statement and portal of a job.
+// jobName is the statement, portal and savepoint of a job.
 const jobName = "dragoman"
 
 // maxJobValue bounds a job's answer.
 const maxJobValue = 256 << 20
 
+// Inside the client's transaction a job runs below a savepoint that is rolled back: the locks that
+// it took (printing a view's definition locks the tables behind it) are given back, and its failure does not
+// fail the transaction.
+var (
+	fence   = []string{"SAVEPOINT " + jobName}
+	unfence = []string{"ROLLBACK TO SAVEPOINT " + jobName, "RELEASE SAVEPOINT " + jobName}
+)
+
 // runJob sends the query; done is called when its answer is complete. Client
 // messages wait until then.
 func (c *conn) runJob(query string, done func(value string, err error)) {
 	r := &c.relay
-	r.job = &job{done: done}
+	r.job = &job{done: done, fenced: r.tx == wire.TxBlock}
 	c.wait = waitJob
-	out := wire.AppendParse(nil, jobName, "", []byte(query), []byte{0, 0})
-	out = wire.AppendBindPlain(out, jobName, jobName)
-	out = wire.AppendExecute(out, jobName)
-	out = wire.AppendNamed(out, wire.Close, 'P', jobName)
-	out = wire.AppendNamed(out, wire.Close, 'S', jobName)
-	out = wire.AppendEmpty(out, wire.Sync)
-	for _, k := range [...]kind{eParse, eBind, eExecute, eClose, eClose, eSync} {
-		r.queue.push(k, r.pipeline).internal = true
+	texts := []string{query}
+	if r.job.fenced {
+		texts = slices.Concat(fence, texts, unfence)
 	}
-	c.s.Unrecorded(out)
+	c.sendJob(texts)
+}
+
+func (c *conn) sendJob(texts []string) {
+	var out []byte
+	r := &c.relay
+	// A job that failed has left its statement and portal behind; a Close of none is no error.
+	out = wire.AppendNamed(out, wire.Close, 'S', jobName)
+	out = wire.AppendNamed(out, wire.Close, 'P', jobName)
+	r.queue.push(eClose, r.pipeline).internal = true
+	r.queue.push(eClose, r.pipeline).internal = true
+	for _, text := range texts {
+		out = wire.AppendParse(out, jobName, "", []byte(text), []byte{0, 0})
+		out = wire.AppendBindPlain(out, jobName, jobName)
+		out = wire.AppendExecute(out, jobName)
+		out = wire.AppendNamed(out, wire.Close, 'P', jobName)
+		out = wire.AppendNamed(out, wire.Close, 'S', jobName)
+		for _, k := range [...]kind{eParse, eBind, eExecute, eClose, eClose} {
+			r.queue.push(k, r.pipeline).internal = true
+		}
+	}
+	r.queue.push(eSync, r.pipeline).internal = true
+	c.s.Unrecorded(wire.AppendEmpty(out, wire.Sync))
 }
 
 // jobAnswer is a message that answers a job.
@@ -58,6 +85,11 @@ func (c *conn) jobAnswer(e *entry, m *wire.Piece) bool {
 	case m.Type == wire.ReadyForQuery:
 		c.relay.queue.pop()
 		c.relay.tx = m.Body[0]
+		if j.fenced && c.relay.tx == wire.TxFailed {
+			j.fenced = false
+			c.sendJob(unfence)
+			return true
+		}
 		c.relay.job = nil
 		c.jobDone(j)
 		return c.state != stClosed

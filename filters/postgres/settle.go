@@ -143,11 +143,7 @@ func (c *conn) use(cat *pgsql.Catalog, gen uint64, private bool) {
 // readPrivate reads the catalog as this session alone sees it.
 func (c *conn) readPrivate(done func()) {
 	gen := c.db.generation()
-	c.runJob(pgsql.CatalogQuery, func(value string, err error) {
-		var cat *pgsql.Catalog
-		if err == nil {
-			cat, err = pgsql.DecodeCatalog([]byte(value))
-		}
+	c.readCatalog(catalogTries, nil, func(cat *pgsql.Catalog, err error) {
 		if err != nil {
 			c.notPrepared("catalog", err, done)
 			return
@@ -186,11 +182,8 @@ func (c *conn) readShared(done func()) {
 		time.AfterFunc(catalogPatience, resume(func() { c.notPrepared("catalog", errCatalogLate, done) }))
 		return
 	}
-	c.runJob(pgsql.CatalogQuery, func(value string, err error) {
-		var cat *pgsql.Catalog
-		if err == nil {
-			cat, err = pgsql.DecodeCatalog([]byte(value))
-		}
+	release := func() { c.db.finish(nil, 0, c.now()) }
+	c.readCatalog(catalogTries, release, func(cat *pgsql.Catalog, err error) {
 		cat = c.db.finish(cat, gen, c.now())
 		if err != nil {
 			c.notPrepared("catalog", err, done)
@@ -199,7 +192,24 @@ func (c *conn) readShared(done func()) {
 		c.use(cat, gen, false)
 		done()
 	})
-	c.relay.job.release = func() { c.db.finish(nil, 0, c.now()) }
+}
+
+// catalogTries is how often a catalog is read: an object that somebody drops meanwhile makes it fail.
+const catalogTries = 3
+
+// readCatalog reads the catalog; release is called when the connection is lost meanwhile.
+func (c *conn) readCatalog(tries int, release func(), done func(*pgsql.Catalog, error)) {
+	c.runJob(pgsql.CatalogQuery, func(value string, err error) {
+		var cat *pgsql.Catalog
+		if err == nil {
+			cat, err = pgsql.DecodeCatalog([]byte(value))
+		} else if tries > 1 && c.relay.tx != wire.TxFailed {
+			c.readCatalog(tries-1, release, done)
+			return
+		}
+		done(cat, err)
+	})
+	c.relay.job.release = release
 }
 
 // notPrepared goes on without: what names mean is then not certain, for a while.

@@ -221,11 +221,17 @@ func DecodeRowDescription(dst []Column, body []byte) ([]Column, error) {
 
 // DecodeParameterDescription gives the types of a statement's parameters.
 func DecodeParameterDescription(body []byte) ([]uint32, error) {
-	if len(body) < 2 || len(body) != 2+4*int(binary.BigEndian.Uint16(body)) {
+	if len(body) < 2 || (len(body)-2)%4 != 0 {
 		return nil, ErrMalformed
 	}
-	p := ParseBody{Types: body}
-	return p.OIDs(), nil
+	switch n, count := (len(body)-2)/4, int(binary.BigEndian.Uint16(body)); {
+	case n == count:
+		p := ParseBody{Types: body}
+		return p.OIDs(), nil
+	case n > 65535 && n&0xffff == count:
+		return nil, nil // a server prepares more parameters than the count can tell, or a Bind can give
+	}
+	return nil, ErrMalformed
 }
 
 // CopyFormat decodes a CopyInResponse, CopyOutResponse or CopyBothResponse.
