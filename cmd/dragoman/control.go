@@ -139,7 +139,13 @@ func (c *control) openApprovals(ctx context.Context) error {
 }
 
 func (c *control) openSessions(ctx context.Context) (err error) {
-	c.sessions, err = authz.NewSessions(ctx, c.db, c.tokens, ender{c.ship}, time.Now, c.log)
+	// Opening a session must not wait for the disk: the registry is made anew from what is live.
+	relaxed, err := sqlitedb.OpenRelaxed(c.cfg.StateFile())
+	if err != nil {
+		return err
+	}
+	c.onClose(relaxed.Close)
+	c.sessions, err = authz.NewSessions(ctx, relaxed, c.tokens, ender{c.ship}, time.Now, c.log)
 	if err == nil {
 		c.onClose(func() error { c.sessions.Close(); return nil })
 	}

@@ -56,6 +56,7 @@ type conn struct {
 	relay   relay
 	judge   *policy.SessionJudge
 	masks   lastMasks
+	shape   shapeSheet
 	prefix  string    // comment before each statement
 	target  targetKey // for cancel requests
 	fatal   bool      // the target said FATAL: nothing more is said

@@ -23,6 +23,7 @@ type judged struct {
 	// ordinal is the action's number once it is recorded.
 	ordinal uint64
 	sheet   *sheet // its record, made before; or nil
+	moment  bool   // the action has features of the moment
 }
 
 // run is one execution of a judged statement, from its being forwarded to its result.
@@ -117,7 +118,7 @@ func (j *judged) feature(name string) {
 		f = map[string]any{}
 	}
 	f[name] = true
-	j.action.Features = f
+	j.action.Features, j.moment = f, true
 }
 
 // needsNames reports whether the statement names anything that the catalog has.
@@ -135,12 +136,17 @@ func blurred(st *sql.Statement) *sql.Statement {
 
 // announce records the action and its decision, before anything of it is forwarded.
 func (c *conn) announce(j *judged) {
+	var stack [256]byte
 	if j.sheet == nil {
+		if s := c.shape.sheetFor(j); s != nil {
+			text := append(appendString(stack[:0], j.action.Text), paramsName...)
+			j.ordinal = c.s.Action(s.head, appendParams(text, j.action.Params), s.tail)
+			return
+		}
 		head, tail := payload(j)
 		j.ordinal = c.s.Action(head, appendParams(nil, j.action.Params), tail)
 		return
 	}
-	var stack [256]byte
 	j.ordinal = c.s.Action(j.sheet.head, appendParams(stack[:0], j.action.Params), j.sheet.tail)
 }
 

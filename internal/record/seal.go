@@ -34,7 +34,7 @@ func NewSealer(w io.Writer, session string) (*Sealer, error) {
 	if !ValidSession(session) {
 		return nil, fmt.Errorf("record: session id %q is not valid", session)
 	}
-	enc, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedDefault))
+	enc, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest))
 	if err != nil {
 		return nil, err
 	}
