@@ -139,7 +139,7 @@ func (c *control) openApprovals(ctx context.Context) error {
 }
 
 func (c *control) openSessions(ctx context.Context) (err error) {
-	// Opening a session must not wait for the disk: the registry is made anew from what is live.
+	// Opening a session does not wait for the disk: what is live does not outlive the machine.
 	relaxed, err := sqlitedb.OpenRelaxed(c.cfg.StateFile())
 	if err != nil {
 		return err
