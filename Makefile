@@ -52,7 +52,7 @@ test-kill: build tools ## kill -9 of Envoy, dragoman and both under load, 200 ro
 	DRAGOMAN_KILL_ROUNDS=200 DRAGOMAN_BIN=$(CURDIR)/bin $(GO) test -count=1 -timeout 90m -run 'TestKill$$' -v ./cmd/dragoman/e2e
 
 .PHONY: test-mutations
-test-mutations: ## 10,000 random changes of an audit store, all found (2 min)
+test-mutations: ## 10,000 random changes of an audit store, all found (3 min)
 	AUDIT_MUTATIONS=10000 $(GO) test -count=1 -timeout 60m -run 'TestRandomMutations$$' -v ./internal/audit
 
 FUZZTIME ?= 5m

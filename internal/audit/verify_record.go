@@ -1,0 +1,84 @@
+package audit
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"sort"
+
+	"dragoman.dev/dragoman/internal/record"
+)
+
+// live checks a file that grows, which may end inside a frame, against what the log has of it.
+func (v *verification) live(path string, r *Result, p *proven) error {
+	if ps := r.Report.Problems; len(ps) == 1 && ps[0].Kind == "truncated" {
+		r.Report.Problems = ps[:0]
+	}
+	if p == nil {
+		return nil
+	}
+	all := p.running
+	if p.final != nil {
+		all = append(all[:len(all):len(all)], *p.final)
+	}
+	return prefixes(path, r, all)
+}
+
+// sealed checks a final file.
+func (v *verification) sealed(path string, r *Result, p *proven) error {
+	f, rep := p.final, r.Report
+	same := rep.Frames == f.Frames && rep.Bytes == f.Bytes && rep.Hash == hex.EncodeToString(f.Hash[:])
+	switch {
+	case same && rep.FileHash == hex.EncodeToString(f.FileHash[:]):
+	case same:
+		r.Problem = "changed: the frames are those of the log, the file around them is not"
+	case rep.Frames < f.Frames:
+		r.Problem = fmt.Sprintf("truncated or changed: %d good frames, the log has %d", rep.Frames, f.Frames)
+	case rep.Frames > f.Frames:
+		r.Problem = fmt.Sprintf("added: %d frames, the log has %d", rep.Frames, f.Frames)
+	default:
+		r.Problem = "replaced: it is not the record that the log has"
+	}
+	r.Proven = f.Frames
+	if r.Problem == "" && (f.State == LeafLost) != rep.Lost {
+		r.Problem = "replaced: its end is not the one that the log has"
+	}
+	return prefixes(path, r, p.running)
+}
+
+// prefixes checks that the record begins as the log says.
+func prefixes(path string, r *Result, leaves []Leaf) error {
+	if len(leaves) == 0 || r.Problem != "" {
+		return nil
+	}
+	sort.SliceStable(leaves, func(i, j int) bool { return leaves[i].Frames < leaves[j].Frames })
+	rd, err := record.OpenPath(path)
+	var corrupt *record.CorruptError
+	if errors.As(err, &corrupt) {
+		r.Problem = fmt.Sprintf("truncated or changed: no good frames, the log has %d", leaves[len(leaves)-1].Frames)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer rd.Close()
+	frames := uint64(0)
+	for _, l := range leaves {
+		for ; frames < l.Frames; frames++ {
+			if _, err := rd.Next(); err != nil {
+				if err != io.EOF && !errors.As(err, &corrupt) {
+					return err
+				}
+				r.Problem = fmt.Sprintf("truncated or changed: %d good frames, the log has %d", frames, l.Frames)
+				return nil
+			}
+		}
+		if rd.Hash() != l.Hash || rd.Offset() != l.Bytes {
+			r.Problem = fmt.Sprintf("replaced: its first %d frames are not those that the log has", l.Frames)
+			return nil
+		}
+		r.Proven = max(r.Proven, l.Frames)
+	}
+	return nil
+}
