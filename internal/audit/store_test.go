@@ -458,7 +458,7 @@ func TestNodeLostItsTail(t *testing.T) {
 		t.Fatal(acks, err)
 	}
 	other := stream(t, "ses_b", 10, false)
-	acks, err = s.Append(t.Context(), "n1", []ship.Chunk{{Session: "ses_b", Data: other[:2000]}})
+	_, err = s.Append(t.Context(), "n1", []ship.Chunk{{Session: "ses_b", Data: other[:2000]}})
 	must(t, err)
 	garbage := append([]byte{}, other[2000:]...)
 	garbage[100] ^= 1
