@@ -26,7 +26,7 @@ func roomOf(path string) string {
 
 // programs are folders of internal that are no nouns but programs of the
 // project's own making: what fetches tools, what measures.
-var programs = []string{"internal/tools", "internal/bench"}
+var programs = []string{"internal/tools", "internal/bench", "internal/peers"}
 
 func isProgram(path string) bool {
 	for _, p := range programs {
