@@ -4,8 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
+	"unicode"
 
-	"dragoman.dev/dragoman/authz"
 	"dragoman.dev/dragoman/authz/approval"
 	"dragoman.dev/dragoman/internal/audit"
 	"dragoman.dev/dragoman/internal/hold"
@@ -123,11 +124,23 @@ func (b sessionBackend) Tail(ctx context.Context, id string, history bool) (api.
 	return t, nil
 }
 
-func (b sessionBackend) End(_ context.Context, id, _ string) error {
+// maxWords bounds what an administrator says about an end, in bytes.
+const maxWords = 200
+
+func (b sessionBackend) End(_ context.Context, id, words string) error {
 	if _, ok := b.c.sessions.Get(id); !ok {
 		return fmt.Errorf("%w: no live session %s", api.ErrNotFound, id)
 	}
-	return b.c.sessions.End(id, authz.EndRevoked) // the record has a fixed set of reasons; the words are in the log
+	words = strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return ' '
+	}, words)
+	if len(words) > maxWords {
+		words = strings.ToValidUTF8(words[:maxWords], "")
+	}
+	return b.c.sessions.End(id, strings.TrimSuffix("admin: "+words, ": ")) // the client and the record are told
 }
 
 func (b sessionBackend) Lost(ctx context.Context, id string) error {

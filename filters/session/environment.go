@@ -70,17 +70,27 @@ func newRuntime(env func(string) string, log *slog.Logger) (*Runtime, error) {
 	return rt, nil
 }
 
-// control is a word from the control plane about live sessions.
+// control is a word from the control plane about live sessions. Its reason is one of record.Close's,
+// which may have words of an administrator behind a colon.
 func (rt *Runtime) control(c ship.Control) {
-	reason := c.Reason
-	if reason == "" {
-		reason = "revoked"
+	reason, words, _ := strings.Cut(c.Reason, ": ")
+	message := ""
+	switch reason {
+	case "", "revoked":
+		reason, message = "revoked", "its credential was revoked"
+	case "expired":
+		message = "its credential has expired"
+	default:
+		message = "an administrator ended it"
+	}
+	if words != "" {
+		message += ": " + words
 	}
 	switch {
 	case c.Session != "":
-		rt.EndSession(c.Session, reason, "it was ended by an administrator")
+		rt.EndSession(c.Session, reason, message)
 	case c.Token != "":
-		rt.live.endByToken(c.Token, reason, "its credential was revoked")
+		rt.live.endByToken(c.Token, reason, message)
 	}
 }
 

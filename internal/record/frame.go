@@ -74,7 +74,7 @@ type Note struct {
 
 // Close is the last frame's payload.
 type Close struct {
-	// Reason: "client", "target", "policy", "revoked", "expired", "protocol", "shutdown", "fault", "lost".
+	// Reason: "client", "target", "policy", "revoked", "expired", "admin", "protocol", "shutdown", "fault", "lost".
 	Reason   string        `json:"reason"`
 	Message  string        `json:"message,omitempty"`
 	Actions  uint64        `json:"actions"`

@@ -22,7 +22,7 @@ const (
 type Control struct {
 	Session string
 	Token   string // the credential's id (identity.TokenID)
-	Reason  string // for record.Close: "revoked", "policy" …
+	Reason  string // for record.Close: "revoked", "admin: words of theirs" …
 }
 
 type connectServer = grpc.BidiStreamingServer[shippb.NodeMessage, shippb.ControlMessage]
