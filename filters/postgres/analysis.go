@@ -47,8 +47,8 @@ func (c *conn) analyzeNow(text string) []*sql.Statement {
 	return list
 }
 
-// readable reports whether the bytes mean to the server what they mean to us: in a few encodings the
-// second byte of a character can be a quote or a backslash.
+// readable reports whether the bytes mean to the server what they mean to us. Other encodings than ours make other
+// names of the same bytes, and in a few of them a character's second byte can be a quote or a backslash.
 func (c *conn) readable(text string) bool {
 	ascii := true
 	for i := range len(text) {
@@ -60,11 +60,8 @@ func (c *conn) readable(text string) bool {
 	if ascii || c.env == nil || c.env.names == nil {
 		return ascii
 	}
-	switch c.env.names.ClientEncoding {
-	case "SJIS", "SHIFT_JIS_2004", "BIG5", "GBK", "UHC", "GB18030", "JOHAB":
-		return false
-	}
-	return true
+	n := c.env.names
+	return n.ClientEncoding == "UTF8" || n.ClientEncoding == "SQL_ASCII" && n.ServerEncoding == "UTF8"
 }
 
 // unparsed is a statement of which nothing is known.

@@ -4,7 +4,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgproto3"
 )
 
@@ -187,69 +186,6 @@ func TestSyncAmongCopyData(t *testing.T) {
 	got = answers(t, f, 3, query("copy vault from stdin; select 1; copy vault from stdin"), &pgproto3.CopyData{Data: []byte("3\ta\tb\n")}, &pgproto3.CopyDone{},
 		&pgproto3.CopyData{Data: []byte("4\ta\tb\n")}, &pgproto3.CopyDone{}, query("select count(*) from vault"), query("copy vault from stdin"), &pgproto3.CopyFail{Message: "no"})
 	if got != "C[1]CCZI[4]CZIE57014 ZI" {
-		t.Error(got)
-	}
-}
-
-// TestStartupSettings: what SET may not do, the startup message may not do either.
-func TestStartupSettings(t *testing.T) {
-	d := direct(t)
-	do(t, d, "drop role if exists other_role")
-	do(t, d, "create role other_role")
-	g := start(t, bundle(t, "- {name: all, verdict: allow, when: {verbs: [select, show]}}\n", ""))
-	for extra, ok := range map[string]bool{
-		"&role=other_role":                                               false,
-		"&options=-c%20role%3Dother_role":                                false,
-		"&options=-crole%3Dother_role":                                   false,
-		"&options=--ROLE%3Dother_role":                                   false,
-		"&options=-c%20geqo%3Don%20-c%20ro%5Cle%3Dother_role":            false,
-		"&options=-c%20session-authorization%3Dother_role":               false,
-		"&session_authorization=other_role":                              false,
-		"&options=-O":                                                    false,
-		"&options=-d%205":                                                false,
-		"&options=-c":                                                    false,
-		"&options=-c%20role":                                             false,
-		"&log_statement=none":                                            false,
-		"&local_preload_libraries=x":                                     false,
-		"&row_security=off":                                              false,
-		"&timezone=UTC&datestyle=ISO&extra_float_digits=2":               true,
-		"&search_path=public&options=-c%20statement_timeout%3D5s":        true,
-		"&options=--statement-timeout%3D5s%20-c%20search%5Fpath%3D%5C+x": true,
-	} {
-		c, err := pgx.Connect(ctxT(t), g.url(extra))
-		if (err == nil) != ok {
-			t.Errorf("%s: %v", extra, err)
-		}
-		if err == nil {
-			var who string
-			if err := c.QueryRow(ctxT(t), "select current_user").Scan(&who); err != nil || who == "other_role" {
-				t.Error(extra, who, err)
-			}
-			c.Close(ctxT(t))
-		}
-	}
-}
-
-// TestNotificationsAreHidden: nobody knows of which columns a trigger makes a payload.
-func TestNotificationsAreHidden(t *testing.T) {
-	g := vault(t)
-	do(t, direct(t), `create or replace function tell() returns trigger language plpgsql as $$ begin perform pg_notify('news', new.secret); return new; end $$;
-create trigger tell after update on vault for each row execute function tell()`, pgx.QueryExecModeSimpleProtocol)
-	c := g.connect(t, "")
-	do(t, c, "listen news")
-	do(t, c, "update vault set open = 'x' where id = 1")
-	n, err := c.WaitForNotification(ctxT(t))
-	if err != nil || n.Payload != "[redacted]" || n.Channel != "news" {
-		t.Errorf("%+v %v", n, err)
-	}
-}
-
-// TestReservedNames: the gateway's own names cannot be taken, or its refusals could be made to run something.
-func TestReservedNames(t *testing.T) {
-	g := vault(t)
-	f := frontend(t, g)
-	if got := answers(t, f, 3, parse("dragoman", "select 1"), syncNow, parse("", "select 1"), &pgproto3.Bind{DestinationPortal: "dragoman_refused"}, syncNow,
-		query("select 1")); got != "E42622 ZIE42622 ZI[1]CZI" {
 		t.Error(got)
 	}
 }

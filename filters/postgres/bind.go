@@ -20,6 +20,11 @@ func (c *conn) onBind(m *wire.Piece) bool {
 		c.refuseMessage(0, nameRefused())
 		return false
 	}
+	if len(c.relay.portals) >= maxKnown {
+		c.relay.drop = !m.Last
+		c.refuseMessage(0, refusal(codeTooMany, "too many portals and cursors in this session", "rule: max_portals.", "End the transaction, or connect again."))
+		return false
+	}
 	if c.settle() {
 		return true
 	}
@@ -77,7 +82,9 @@ func (c *conn) bind(m *wire.Piece, b *wire.BindBody, pr *prepared, j *judged) bo
 		if pr != nil {
 			text = pr.text
 		}
-		c.holdAction(j, j.action, digest([]byte("bind"), []byte(text), oidBytes(pr), b.Formats, b.Values), []*judged{j}, holdDone{
+		names, act := inner(j), j.action
+		act.Text += names
+		c.holdAction(j, act, digest([]byte("bind"), []byte(text), oidBytes(pr), b.Formats, b.Values, []byte(names)), []*judged{j}, holdDone{
 			allowed: func() {
 				p := wire.Piece{Type: wire.Bind, Raw: raw, Body: raw[5:], Len: int64(len(raw) - 5), First: true, Last: true}
 				body, err := wire.DecodeBind(p.Body)

@@ -233,7 +233,9 @@ func (c *conn) executeAgain(m *wire.Piece, name string, po *portal) bool {
 	case policy.Hold:
 		c.announce(j)
 		raw := slices.Clone(m.Raw)
-		c.holdAction(j, j.action, digest([]byte("execute"), []byte(st.Action.Text), raw), []*judged{j}, holdDone{
+		names, act := inner(j), j.action
+		act.Text += names
+		c.holdAction(j, act, digest([]byte("execute"), []byte(st.Action.Text), raw, appendParams(nil, act.Params), []byte(names)), []*judged{j}, holdDone{
 			allowed: func() { forward(&wire.Piece{Type: wire.Execute, Raw: raw, Body: raw[5:], First: true, Last: true}) },
 			refused: func(status string, rep wire.Report) {
 				c.refused(j, status, rep)

@@ -50,6 +50,18 @@ func (c *conn) holdAction(j *judged, act action.Action, digest string, with []*j
 		Hint:    "An approver can run: dragoman approvals approve " + h.Hold.ID}))
 }
 
+// inner are the texts of the statements that the actions run by name: who approves an EXECUTE sees what it
+// executes, and approves that.
+func inner(list ...*judged) string {
+	var b strings.Builder
+	for _, j := range list {
+		for st := j.st; st.Inner != nil && st.Effects&runsOther != 0; st = st.Inner {
+			fmt.Fprintf(&b, "\n-- %s is:\n%s", st.Name, st.Inner.Action.Text)
+		}
+	}
+	return b.String()
+}
+
 // held is the status and the error for a hold that did not let the action run.
 func held(res check.HoldResponse, err error, j *judged) (string, wire.Report) {
 	name := what(j)

@@ -141,8 +141,10 @@ func (r *relay) undo(e *entry) {
 
 // clearPortals forgets portals that the end of a transaction destroys.
 func (r *relay) clearPortals() {
+	// Cursors of SQL may outlive it; when there are many, they are not known any longer.
+	all := len(r.portals) > maxKnown/2
 	for name, s := range r.portals {
-		if s.seq == 0 && (s.portal == nil || !s.portal.withHold) {
+		if s.seq == 0 && (all || s.portal == nil || !s.portal.withHold) {
 			delete(r.portals, name)
 		}
 	}

@@ -14,6 +14,9 @@ type overlay struct {
 	cursors  map[string]*sql.Statement
 }
 
+// maxKnown bounds the names of one kind that a session's SQL makes.
+const maxKnown = 10_000
+
 const (
 	runsOther = sql.EffectExecute | sql.EffectFetch
 	allNames  = "" // DEALLOCATE ALL, CLOSE ALL
@@ -90,6 +93,9 @@ func (o *overlay) set(sp space, name string, inner *sql.Statement) {
 			}
 		}
 		return
+	}
+	if _, known := (*r.space(sp))[name]; !known && len(*r.space(sp)) >= maxKnown {
+		return // what is not known is not trusted
 	}
 	var s slot
 	if inner != nil && sp == spaceStatement {

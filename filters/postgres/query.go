@@ -133,8 +133,9 @@ func (c *conn) holdQuery(list, held []*judged, text string) {
 			return
 		}
 		act := held[i].action
-		act.Text = text
-		c.holdAction(held[i], act, digest([]byte("query"), []byte(text)), list, holdDone{
+		names := inner(list...)
+		act.Text = text + names
+		c.holdAction(held[i], act, digest([]byte("query"), []byte(text), []byte(names)), list, holdDone{
 			allowed: func() { next(i + 1) },
 			refused: func(status string, rep wire.Report) {
 				for _, j := range list {
