@@ -55,6 +55,10 @@ test-kill: build tools ## kill -9 of Envoy, dragoman and both under load, 200 ro
 test-mutations: ## 10,000 random changes of an audit store, all found (3 min)
 	AUDIT_MUTATIONS=10000 $(GO) test -count=1 -timeout 60m -run 'TestRandomMutations$$' -v ./internal/audit
 
+.PHONY: test-pg-regress
+test-pg-regress: build tools ## PostgreSQL's own regression suite, direct and through the gateway
+	$(GO) run ./internal/peers -tools $(TOOLS) -bin bin $(PEERSFLAGS)
+
 FUZZTIME ?= 5m
 .PHONY: fuzz
 fuzz: ## every fuzz target, FUZZTIME each (5m)
