@@ -73,7 +73,7 @@ func writePassword(path string) (string, error) {
 
 // gateway runs `dragoman up` until it ends or ctx does.
 func gateway(ctx context.Context, binary, config string) error {
-	cmd := exec.Command(binary, "up", "-c", config)
+	cmd := exec.Command(binary, "up", "-c", config, "--log-level", "warn")
 	cmd.Stderr = os.Stderr
 	// A group of its own, so that Ctrl-C reaches it once, from us.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
