@@ -49,8 +49,8 @@ func (en *entry) invariants(a *action.Action, st *sql.Statement) *Decision {
 	}
 	for _, c := range st.Probes {
 		if spec, ok := p.compiled.Covers(c); ok && spec.Predicates != mask.PredicatesAllow {
-			return p.block(RulePredicate, fmt.Sprintf("the masked column %s may not decide which rows come back, or their order", c),
-				fmt.Sprintf("use another column than %s in WHERE, JOIN, ORDER BY, GROUP BY and DISTINCT", c.Name))
+			return p.block(RulePredicate, fmt.Sprintf("the masked column %s may not be compared or computed with: which rows come back, an error or NULL would tell about it", c),
+				fmt.Sprintf("use another column than %s in WHERE, JOIN, ORDER BY, GROUP BY, DISTINCT, CASE and calculations", c.Name))
 		}
 	}
 	if d := p.flows(st); d != nil {
