@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"dragoman.dev/dragoman/filters/postgres/wire"
-	"dragoman.dev/dragoman/internal/record"
 	"dragoman.dev/dragoman/internal/sql"
 )
 
@@ -235,11 +234,6 @@ func (c *conn) respondAside(m *wire.Piece) {
 		raw = scrubAside(p, m)
 	}
 	c.s.Respond(0, raw)
-}
-
-// note records something that the gateway did itself.
-func (c *conn) note(what string, detail map[string]any) {
-	c.s.Frame(record.KindNote, 0, record.Note{What: what, Detail: detail})
 }
 
 // unsettling reports whether a statement may change what later names mean.

@@ -29,8 +29,7 @@ type portal struct {
 	run      *run // nil for a cursor of SQL
 	prepared *prepared
 	formats  []byte // of the result columns, as Bind gave them
-	oids     []uint32
-	withHold bool // may outlive its transaction
+	withHold bool   // may outlive its transaction
 	// undescribed: our own Describe waits until the Bind is complete
 	undescribed bool
 }

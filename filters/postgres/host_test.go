@@ -161,7 +161,6 @@ type testConn struct {
 	out    writer
 	up     upstreamSide
 	pause  gate
-	state  map[string]string
 }
 
 func (c *testConn) run() {

@@ -14,7 +14,6 @@ import (
 // Query would destroy the client's unnamed statement.
 type job struct {
 	value   []byte
-	left    int // bytes of a value that comes in pieces
 	rows    int
 	failed  string
 	fenced  bool // runs below a savepoint of its own

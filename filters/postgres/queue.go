@@ -35,10 +35,9 @@ type entry struct {
 
 // queue is a ring of entries. Removed entries keep their slices for reuse.
 type queue struct {
-	ring    []entry
-	first   int
-	n       int
-	changes uint64
+	ring  []entry
+	first int
+	n     int
 }
 
 func (q *queue) len() int { return q.n }
@@ -87,13 +86,4 @@ func (q *queue) truncate(n int) {
 		*e = entry{changes: e.changes[:0]}
 	}
 	q.n = n
-}
-
-// remove takes the i-th entry out.
-func (q *queue) remove(i int) {
-	for ; i < q.n-1; i++ {
-		*q.at(i) = *q.at(i + 1)
-	}
-	*q.at(q.n - 1) = entry{}
-	q.n--
 }

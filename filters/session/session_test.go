@@ -3,7 +3,6 @@ package session
 import (
 	"context"
 	"errors"
-	"sync"
 	"testing"
 	"time"
 
@@ -24,7 +23,6 @@ import (
 type worker struct {
 	filters.Conn
 	posts  chan func()
-	mu     sync.Mutex
 	sent   []string // in order: "up:…", "down:…", "close"
 	paused bool
 }

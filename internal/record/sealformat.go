@@ -46,14 +46,10 @@ const (
 	maxZBlock = maxBlock + maxBlock/128 + 1024
 )
 
-// Index layout: magic, count, then one entry a block.
+// Index layout: magic, count, then one entry a block: at 0 where the block's header is in the file,
+// at 8 its first frame's number, at 16 that one's time, at 24 its offset in the stream; 8 bytes each.
 const (
 	indexMagic = "IDX1" // 4, then 4 count
-
-	indexOffPlace  = 0  // 8 where the block's header is in the file
-	indexOffSeq    = 8  // 8
-	indexOffTime   = 16 // 8
-	indexOffOffset = 24 // 8
 
 	indexHeaderLen = 8
 	indexEntryLen  = 32

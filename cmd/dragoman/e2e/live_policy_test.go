@@ -88,7 +88,7 @@ func TestBrokenPolicy(t *testing.T) {
 }
 
 // ended waits until the connection is ended and returns the last error of it.
-func ended(t testing.TB, c *pgx.Conn, began time.Time) (error, time.Duration) {
+func ended(t testing.TB, c *pgx.Conn, began time.Time) (time.Duration, error) {
 	t.Helper()
 	ctx, stop := context.WithTimeout(context.Background(), 10*time.Second)
 	defer stop()
@@ -97,7 +97,7 @@ func ended(t testing.TB, c *pgx.Conn, began time.Time) (error, time.Duration) {
 	if ctx.Err() != nil {
 		t.Errorf("the session goes on: %v", err)
 	}
-	return err, time.Since(began)
+	return time.Since(began), err
 }
 
 func wantFatal(t testing.TB, err error, words string) {
@@ -131,7 +131,7 @@ func TestRevocation(t *testing.T) {
 			id := tokenID(t, p.Password)
 			began := time.Now()
 			revoke(id)
-			err, took := ended(t, c, began)
+			took, err := ended(t, c, began)
 			wantFatal(t, err, "revoked")
 			t.Logf("ended %v after the command began", took)
 			if took > 5*time.Second {
@@ -173,7 +173,7 @@ func TestExpiry(t *testing.T) {
 	p := r.place.as(strings.TrimSpace(r.must("token", "create", "--subject", "agent:short", "--group", "clients", "--ttl", ttl.String())))
 	c := p.connect(t)
 	alive(t, c)
-	err, took := ended(t, c, began)
+	took, err := ended(t, c, began)
 	wantFatal(t, err, "time is over")
 	if took < ttl-time.Second || took > ttl+5*time.Second {
 		t.Errorf("a token of %v ended the session after %v", ttl, took)
@@ -193,7 +193,7 @@ func TestEndByAPI(t *testing.T) {
 	if err := r.api("POST", "/v1/sessions/"+id+"/end", map[string]string{"reason": "enough for today"}, nil); err != nil {
 		t.Fatal(err)
 	}
-	err, took := ended(t, c, began)
+	took, err := ended(t, c, began)
 	wantFatal(t, err, "enough for today")
 	t.Logf("ended after %v", took)
 	alive(t, other)

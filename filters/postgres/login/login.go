@@ -20,7 +20,7 @@ import (
 
 // Protocol versions of the startup message (protocol-flow, "Start-up").
 const (
-	Protocol30 = 3<<16 | 0
+	Protocol30 = 3 << 16
 	Protocol32 = 3<<16 | 2
 )
 
