@@ -147,7 +147,7 @@ public class JdbcClient {
             s.execute("NOTIFY jdbc_channel, 'hello'");
         }
         PGNotification[] got = c.unwrap(PGConnection.class).getNotifications(5000);
-        check(got != null && got.length == 1 && got[0].getParameter().equals("hello"), "notification");
+        check(got != null && got.length == 1 && got[0].getParameter().equals(GATEWAY ? "[redacted]" : "hello"), "notification");
     }
 
     static void refused(Connection c, String rule, String sql) throws Exception {

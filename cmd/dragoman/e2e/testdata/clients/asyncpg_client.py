@@ -61,7 +61,7 @@ async def notify(conn):
     got = asyncio.get_running_loop().create_future()
     await conn.add_listener("asyncpg_channel", lambda c, pid, channel, payload: got.set_result(payload))
     await conn.execute("NOTIFY asyncpg_channel, 'hello'")
-    assert await asyncio.wait_for(got, 10) == "hello"
+    assert await asyncio.wait_for(got, 10) == ("[redacted]" if GATEWAY else "hello")
     await conn.reset()
 
 

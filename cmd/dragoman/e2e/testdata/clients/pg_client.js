@@ -68,7 +68,7 @@ async function notify (c) {
   const got = new Promise(resolve => c.once('notification', resolve))
   await c.query('LISTEN node_channel')
   await c.query("NOTIFY node_channel, 'hello'")
-  assert.strictEqual((await got).payload, 'hello')
+  assert.strictEqual((await got).payload, gateway ? '[redacted]' : 'hello')
 }
 
 async function masked (c) {

@@ -108,7 +108,8 @@ def notify(conn):
     conn.execute("LISTEN psycopg_channel")
     conn.execute("NOTIFY psycopg_channel, 'hello'")
     for n in conn.notifies(timeout=10, stop_after=1):
-        assert (n.channel, n.payload) == ("psycopg_channel", "hello"), n
+        # Nobody knows where a payload comes from, so it is hidden while columns are masked.
+        assert (n.channel, n.payload) == ("psycopg_channel", "[redacted]" if GATEWAY else "hello"), n
         return
     raise AssertionError("no notification")
 
