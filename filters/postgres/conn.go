@@ -53,6 +53,7 @@ type conn struct {
 	piece   wire.Piece // the client message at hand
 	stalled *wire.Piece
 	wait    waiting
+	ended   bool // the client sends no more
 	relay   relay
 	judge   *policy.SessionJudge
 	masks   lastMasks
@@ -88,8 +89,11 @@ func (d downstream) OnNewConnection() api.FilterStatus {
 	return api.NetworkFilterStopIteration
 }
 
-func (d downstream) OnData(b []byte, _ bool) api.FilterStatus {
+func (d downstream) OnData(b []byte, end bool) api.FilterStatus {
 	d.c.onClient(b)
+	if end {
+		d.c.clientEnded()
+	}
 	return api.NetworkFilterStopIteration
 }
 

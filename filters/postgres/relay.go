@@ -44,7 +44,6 @@ type relay struct {
 	namesDirty bool // search_path, role or temporary objects may have changed
 	txNames    bool // ... in this transaction, so that its end changes them again
 	ddl        bool // this transaction changed the schema
-	private    bool // env.catalog is this transaction's own
 	job        *job
 	plan       *mask.Plan // of the last decision that masks: for reports that belong to no run
 	answer     answer
@@ -130,6 +129,7 @@ func (c *conn) work() {
 		c.in = nil
 		c.take(in)
 	}
+	c.endWhenDone()
 	if c.state == stReady {
 		c.pause(len(c.in) >= maxLookAhead)
 		c.commit()

@@ -1,0 +1,34 @@
+package postgres
+
+// clientEnded is the end of what the client sends: its process is gone, or it has
+// closed its half of the connection. Envoy keeps the other half open until we
+// close it. As a server does, we carry out what has come, then end the session;
+// a held action of a client that is gone is withdrawn.
+func (c *conn) clientEnded() {
+	switch c.state {
+	case stClosed, stCancel: // a cancel request ends by itself
+	case stReady:
+		c.ended = true
+		c.endWhenDone()
+	default:
+		c.endQuietly("client", "the client ended the connection")
+	}
+}
+
+// endWhenDone ends the session of a client that sends no more, once nothing of what it
+// has sent waits.
+func (c *conn) endWhenDone() {
+	if !c.ended || c.state != stReady {
+		return
+	}
+	switch {
+	case c.wait == waitHold:
+	case c.wait != waitNone || c.stalled != nil || len(c.in) > 0:
+		return
+	}
+	if c.client.Mid() { // a goodbye would become part of the message
+		c.endQuietly("client", "the client ended the connection within a message")
+		return
+	}
+	c.terminate()
+}
