@@ -35,7 +35,7 @@ const (
 )
 
 // DefaultBudget is how long one evaluation may take; it is tried twice.
-const DefaultBudget = 50 * time.Millisecond
+const DefaultBudget = 250 * time.Millisecond
 
 // Option changes how an engine judges.
 type Option func(*Engine)

@@ -38,6 +38,7 @@ func TestLoadNamesTheLine(t *testing.T) {
 		"verdict":          {"rules.yaml", "- name: a\n  verdict: allow\n- name: b\n  verdict: alow\n", `rules.yaml:3: rule 2 (b): verdict "alow"`},
 		"no verdict":       {"rules.yaml", "- name: a\n", `rules.yaml:1: rule 1 (a): verdict ""`},
 		"no name":          {"rules.yaml", "- verdict: allow\n", "a rule needs a name"},
+		"two documents":    {"rules.yaml", "- {name: a, verdict: allow}\n---\n- {name: b, verdict: block}\n", "more than one YAML document"},
 		"twice":            {"rules.yaml", "- {name: a, verdict: allow}\n- {name: a, verdict: block}\n", `rules.yaml:2: rule 2: the name "a" is taken`},
 		"hold":             {"rules.yaml", "- {name: a, verdict: hold}\n", "a hold needs approvers"},
 		"approvers":        {"rules.yaml", "- {name: a, verdict: allow, approvers: [x]}\n", "are for verdict hold only"},

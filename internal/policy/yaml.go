@@ -104,7 +104,15 @@ func (l *loader) yaml(p string, body []byte, into any) bool {
 	d := yaml.NewDecoder(bytes.NewReader(body))
 	d.KnownFields(true)
 	err := d.Decode(into)
-	if err == nil || errors.Is(err, io.EOF) {
+	if err == nil {
+		var next yaml.Node
+		if err := d.Decode(&next); !errors.Is(err, io.EOF) { // rules in it would be missed silently
+			l.problem(p, next.Line, "more than one YAML document")
+			return false
+		}
+		return true
+	}
+	if errors.Is(err, io.EOF) {
 		return true
 	}
 	msgs := []string{err.Error()}

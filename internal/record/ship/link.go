@@ -62,7 +62,7 @@ func (l *link) run(ctx context.Context) error {
 	for {
 		if err := l.pass(); err != nil {
 			l.s.opt.Log.Debug("send to the control plane", "error", err)
-			return <-l.failed // Recv has the reason
+			return l.reason()
 		}
 		select {
 		case <-ctx.Done():
@@ -78,6 +78,18 @@ func (l *link) run(ctx context.Context) error {
 		case <-poll.C:
 		case <-recover.C:
 			l.s.recover()
+		}
+	}
+}
+
+// reason is why the stream broke, which only Recv knows. Acks that are still on
+// their way would keep it from coming to that.
+func (l *link) reason() error {
+	for {
+		select {
+		case err := <-l.failed:
+			return err
+		case <-l.acks:
 		}
 	}
 }
