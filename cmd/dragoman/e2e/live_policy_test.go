@@ -64,7 +64,7 @@ func TestBrokenPolicy(t *testing.T) {
 	r := clientsRig(t, pgserver.Newest, clientsRules)
 	c := r.place.connect(t)
 	ctx := context.Background()
-	for _, broken := range []string{"rules: [", "rules:\n  - {name: x, verdict: perhaps}\n", "rules:\n  - {name: x, verdict: allow, wen: {}}\n"} {
+	for _, broken := range []string{"rules: [", "rules:\n  - {name: x, verdict: perhaps}\n", "rules:\n  - {name: x, verdict: allow, wen: {}}\n", clientsRules + "---\nrules: []\n"} {
 		before := strings.Count(r.log.String(), "policy")
 		r.write("policy/rules.yaml", broken)
 		waitUntil(t, 10*time.Second, "the broken policy is noticed", func() bool { return strings.Count(r.log.String(), "policy") > before })
