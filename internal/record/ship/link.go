@@ -147,7 +147,9 @@ func (l *link) session(b record.Backlog, st *state) error {
 		st.sent = max(st.sent, b.Start) + uint64(n)
 		l.inflight += uint64(n)
 	}
-	if b.Live || st.sent < b.End || st.ended {
+	// With nothing of the session on its way, the next Ack is that of its end: only that
+	// one says that the control plane knows, and that the last segment can go.
+	if b.Live || st.acked < b.End || st.ended {
 		return nil
 	}
 	st.ended = true
