@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"k8s.io/klog/v2"
 
 	"dragoman.dev/dragoman/envoy"
 	"dragoman.dev/dragoman/internal/config"
@@ -40,7 +39,6 @@ func newUp(f *flags) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			klog.SetSlogLogger(log.With("from", "tessera")) // the transparency log's library speaks through klog
 			u := &up{cfg: cfg, log: log, ready: func() { fmt.Fprintln(c.OutOrStdout(), "ready") }}
 			return u.run(c.Context())
 		},
