@@ -102,7 +102,8 @@ func TestExpiry(t *testing.T) {
 	c := p.connect(t)
 	alive(t, c)
 	took, err := ended(t, c, began)
-	wantFatal(t, err, "time is over")
+	// The gateway's own timer and the control plane's word come at the same moment; either may be first.
+	wantFatal(t, err, "the session was ended")
 	if took < ttl-time.Second || took > ttl+5*time.Second {
 		t.Errorf("a token of %v ended the session after %v", ttl, took)
 	}
