@@ -104,7 +104,7 @@ func TestExpiry(t *testing.T) {
 	took, err := ended(t, c, began)
 	// The gateway's own timer and the control plane's word come at the same moment; either may be first.
 	wantFatal(t, err, "the session was ended")
-	if took < ttl-time.Second || took > ttl+5*time.Second {
+	if took < ttl-2*time.Second || took > ttl+5*time.Second {
 		t.Errorf("a token of %v ended the session after %v", ttl, took)
 	}
 	t.Logf("a token of %v ended the session after %v", ttl, took)
