@@ -137,25 +137,36 @@ func (d *database) changed() {
 	d.mu.Unlock()
 }
 
-// old reports whether the catalog has to be compared with the target, and takes that task.
+// old reports whether the catalog has to be compared with the target.
 func (d *database) old(now time.Time) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.loading || d.catalog == nil || now.Sub(d.checked) < catalogAge {
+	return !d.loading && d.catalog != nil && now.Sub(d.checked) >= catalogAge
+}
+
+// takeCompare takes the task of comparing, if there is one; giveBack leaves it to the next.
+func (d *database) takeCompare(now time.Time) bool {
+	if !d.old(now) {
 		return false
 	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.checked = now
 	return true
+}
+
+func (d *database) giveBack() {
+	d.mu.Lock()
+	d.checked = time.Time{}
+	d.mu.Unlock()
 }
 
 // compare takes versionQuery's answer.
 func (d *database) compare(version string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.version == "" {
+	if d.version != version {
 		d.version = version
-	} else if d.version != version {
-		d.version = ""
 		d.current++
 	}
 }
@@ -174,14 +185,14 @@ func (d *database) begin(retry func()) (gen uint64, mine bool) {
 }
 
 // finish ends the task; cat is nil when it failed. It gives the catalog to use.
-func (d *database) finish(cat *pgsql.Catalog, gen uint64, now time.Time) *pgsql.Catalog {
+func (d *database) finish(cat *pgsql.Catalog, gen uint64, version string, now time.Time) *pgsql.Catalog {
 	d.mu.Lock()
 	d.loading = false
 	if cat != nil {
 		if d.catalog != nil && d.catalog.Version() == cat.Version() {
 			cat = d.catalog // what was made of it stays valid
 		}
-		d.catalog, d.gen, d.version, d.checked = cat, gen, "", now
+		d.catalog, d.gen, d.version, d.checked = cat, gen, version, now
 	}
 	waiters := d.waiters
 	d.waiters = nil

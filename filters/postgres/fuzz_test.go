@@ -191,7 +191,7 @@ func jobAnswers(f testing.TB, value string) []byte {
 
 const (
 	someNames   = `{"user":"u","session_user":"u","path":["pg_catalog","public"],"temp":null,"strings":true,"client_encoding":"UTF8","server_encoding":"UTF8"}`
-	someCatalog = `{"v":1,"path":["pg_catalog","public"],"schemas":["pg_catalog","public"],"rels":[],"builtins":[],"funcs":[],"types":[],"ops":[],"casts":[]}`
+	someCatalog = "7\n" + `{"v":1,"path":["pg_catalog","public"],"schemas":["pg_catalog","public"],"rels":[],"builtins":[],"funcs":[],"types":[],"ops":[],"casts":[]}`
 )
 
 // ready gives a connection that has been told that it may begin.

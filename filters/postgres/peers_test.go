@@ -1,7 +1,9 @@
 package postgres
 
 import (
+	"context"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgproto3"
 )
@@ -42,8 +44,8 @@ func TestMessagesAfterAnError(t *testing.T) {
 // views stand on, and its failure neither fails the transaction nor hinders the next reading.
 func TestReadingTheCatalogLeavesNoTrace(t *testing.T) {
 	d := direct(t)
-	do(t, d, "drop table if exists trace_base cascade; create table trace_base(x int); create view trace_view as select x from trace_base")
-	t.Cleanup(func() { d.Exec(t.Context(), "drop table if exists trace_base, trace_new cascade") })
+	do(t, d, "drop table if exists trace_base, trace_new cascade; create table trace_base(x int); create view trace_view as select x from trace_base")
+	t.Cleanup(func() { d.Exec(context.Background(), "drop table if exists trace_base, trace_new cascade") })
 	g := start(t, bundle(t, guarded, ""))
 	c := g.connect(t, "&default_query_exec_mode=simple_protocol")
 	do(t, c, "begin")
@@ -53,9 +55,10 @@ func TestReadingTheCatalogLeavesNoTrace(t *testing.T) {
 	if err := d.QueryRow(ctxT(t), "select count(*) from pg_locks where relation = 'trace_base'::regclass").Scan(&locks); err != nil || locks != 0 {
 		t.Errorf("%d locks of a table that the session has not touched; %v", locks, err)
 	}
-	do(t, c, "alter table trace_new add y int; set local statement_timeout = '3ms'") // our own query cannot end in that time
-	do(t, c, "set local statement_timeout = 0")
+	do(t, d, "begin; lock table pg_catalog.pg_inherits") // our own query needs it, the client's do not
+	do(t, c, "alter table trace_new add y int; set local lock_timeout = '50ms'")
 	do(t, c, "select 1")
+	do(t, d, "rollback")
 	do(t, c, "commit")
 	if s := c.PgConn().TxStatus(); s != 'I' {
 		t.Errorf("transaction state %c", s)
@@ -70,11 +73,33 @@ func TestReadingTheCatalogLeavesNoTrace(t *testing.T) {
 func TestLockedTableBehindAView(t *testing.T) {
 	d := direct(t)
 	do(t, d, "drop table if exists locked_base cascade; create table locked_base(x int); create view locked_view as select x from locked_base")
-	t.Cleanup(func() { d.Exec(t.Context(), "rollback; drop table if exists locked_base cascade") })
+	t.Cleanup(func() { d.Exec(context.Background(), "rollback; drop table if exists locked_base cascade") })
 	do(t, d, "begin; lock table locked_base")
 	g := start(t, bundle(t, guarded, ""))
 	c := g.connect(t, "")
 	if do(t, c, "set lock_timeout = '2s'; select 1").RowsAffected() != 1 {
 		t.Error("no row")
 	}
+}
+
+// TestChangeRightAfterReading: what somebody else changes at the target just after the catalog was read is
+// noticed within catalogAge, as any other change.
+func TestChangeRightAfterReading(t *testing.T) {
+	d := direct(t)
+	do(t, d, "drop view if exists late_view; drop table if exists late_secret, late_open; create table late_secret(x int); create table late_open(x int)")
+	do(t, d, "create view late_view as select x from late_open")
+	t.Cleanup(func() {
+		d.Exec(context.Background(), "drop view if exists late_view; drop table if exists late_secret, late_open")
+	})
+	g := start(t, bundle(t, guarded+`
+- name: no-secrets
+  verdict: block
+  when: {tables: [public.late_secret]}
+`, ""))
+	c := g.connect(t, "&default_query_exec_mode=simple_protocol")
+	do(t, c, "select * from late_view")
+	do(t, d, "create or replace view late_view as select x from late_secret")
+	time.Sleep(catalogAge + 500*time.Millisecond)
+	_, err := c.Exec(ctxT(t), "select * from late_view")
+	wantErr(t, err, "42501")
 }

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"errors"
+	"strings"
 	"time"
 
 	"dragoman.dev/dragoman/filters/postgres/wire"
@@ -104,6 +105,10 @@ func (c *conn) prepareNames(done func()) {
 // it anew for all of them, or for this session alone.
 func (c *conn) prepareCatalog(done func()) {
 	r := &c.relay
+	if r.tx == wire.TxIdle && c.db.takeCompare(c.now()) {
+		c.compareCatalog(done)
+		return
+	}
 	private := r.ddl && r.tx == wire.TxBlock || c.names != nil && c.names.Temp != ""
 	switch cat, gen, fresh := c.db.shared(); {
 	case private:
@@ -115,18 +120,24 @@ func (c *conn) prepareCatalog(done func()) {
 	case c.stale || !fresh:
 		c.readShared(done)
 		return
-	case r.tx == wire.TxIdle && c.db.old(c.now()):
-		c.runJob(versionQuery, func(value string, err error) {
-			if err == nil {
-				c.db.compare(value)
-			}
-			c.prepareCatalog(done)
-		})
-		return
 	default:
 		c.use(cat, gen, false)
 	}
 	done()
+}
+
+// compareCatalog looks whether somebody else has changed the catalog at the target.
+func (c *conn) compareCatalog(done func()) {
+	c.runJob(versionQuery, func(value string, err error) {
+		if err != nil {
+			c.db.giveBack()
+			c.notPrepared("catalog's version", err, done)
+			return
+		}
+		c.db.compare(value)
+		c.prepareCatalog(done)
+	})
+	c.relay.job.release = c.db.giveBack
 }
 
 // use puts names and catalog in force.
@@ -143,7 +154,7 @@ func (c *conn) use(cat *pgsql.Catalog, gen uint64, private bool) {
 // readPrivate reads the catalog as this session alone sees it.
 func (c *conn) readPrivate(done func()) {
 	gen := c.db.generation()
-	c.readCatalog(catalogTries, nil, func(cat *pgsql.Catalog, err error) {
+	c.readCatalog(catalogTries, nil, func(cat *pgsql.Catalog, _ string, err error) {
 		if err != nil {
 			c.notPrepared("catalog", err, done)
 			return
@@ -182,9 +193,9 @@ func (c *conn) readShared(done func()) {
 		time.AfterFunc(catalogPatience, resume(func() { c.notPrepared("catalog", errCatalogLate, done) }))
 		return
 	}
-	release := func() { c.db.finish(nil, 0, c.now()) }
-	c.readCatalog(catalogTries, release, func(cat *pgsql.Catalog, err error) {
-		cat = c.db.finish(cat, gen, c.now())
+	release := func() { c.db.finish(nil, 0, "", c.now()) }
+	c.readCatalog(catalogTries, release, func(cat *pgsql.Catalog, version string, err error) {
+		cat = c.db.finish(cat, gen, version, c.now())
 		if err != nil {
 			c.notPrepared("catalog", err, done)
 			return
@@ -197,17 +208,23 @@ func (c *conn) readShared(done func()) {
 // catalogTries is how often a catalog is read: an object that somebody drops meanwhile makes it fail.
 const catalogTries = 3
 
+// catalogQuery reads the catalog's version and, on a line of its own, the catalog: both as of one snapshot, so that
+// no later change goes unnoticed.
+const catalogQuery = "SELECT pg_catalog.concat((" + versionQuery + "), pg_catalog.chr(10), (" + pgsql.CatalogQuery + "))"
+
 // readCatalog reads the catalog; release is called when the connection is lost meanwhile.
-func (c *conn) readCatalog(tries int, release func(), done func(*pgsql.Catalog, error)) {
-	c.runJob(pgsql.CatalogQuery, func(value string, err error) {
-		var cat *pgsql.Catalog
-		if err == nil {
-			cat, err = pgsql.DecodeCatalog([]byte(value))
-		} else if tries > 1 && c.relay.tx != wire.TxFailed {
+func (c *conn) readCatalog(tries int, release func(), done func(cat *pgsql.Catalog, version string, err error)) {
+	c.runJob(catalogQuery, func(value string, err error) {
+		if err != nil && tries > 1 && c.relay.tx != wire.TxFailed {
 			c.readCatalog(tries-1, release, done)
 			return
 		}
-		done(cat, err)
+		var cat *pgsql.Catalog
+		version, doc, _ := strings.Cut(value, "\n")
+		if err == nil {
+			cat, err = pgsql.DecodeCatalog([]byte(doc))
+		}
+		done(cat, version, err)
 	})
 	c.relay.job.release = release
 }
