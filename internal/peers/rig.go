@@ -34,6 +34,7 @@ targets:
     protocol: postgres
     address: %s
     listen: 127.0.0.1:%d
+    allow_function_call: true
     audit: {comment: false}
     credentials:
       user: %s
