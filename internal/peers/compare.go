@@ -122,7 +122,7 @@ func compare(direct, through string) error {
 			return err
 		}
 		got, err := os.ReadFile(filepath.Join(through, "out/results", name))
-		if err != nil || !bytes.Equal(normal(want, direct), normal(got, through)) {
+		if err != nil || !same(name, normal(want, direct), normal(got, through)) {
 			differ = append(differ, name)
 		}
 	}
@@ -135,6 +135,21 @@ func compare(direct, through string) error {
 		return fmt.Errorf("%d scripts differ", len(differ))
 	}
 	return nil
+}
+
+// known is a line that a script prints one time more when it runs direct, the last
+// time that it does; docs/testing.md says why.
+var known = map[string]string{
+	"temp.out": "ERROR:  cannot PREPARE a transaction that has operated on temporary objects\n",
+}
+
+func same(name string, want, got []byte) bool {
+	if bytes.Equal(want, got) {
+		return true
+	}
+	line := known[name]
+	i := bytes.LastIndex(want, []byte(line))
+	return line != "" && i >= 0 && bytes.Equal(slices.Concat(want[:i], want[i+len(line):]), got)
 }
 
 func normal(out []byte, dir string) []byte {
