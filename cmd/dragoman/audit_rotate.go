@@ -3,10 +3,7 @@ package main
 import (
 	"context"
 	"crypto/ed25519"
-	"crypto/rand"
-	"crypto/x509"
 	"encoding/hex"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -58,25 +55,9 @@ func rotateRecordKey(ctx context.Context, cfg *config.Config) (id string, err er
 		return "", err
 	}
 	next := filepath.Join(cfg.KeysDir(), recordNextFile)
-	b, err := readOrMake(next, func() ([]byte, error) {
-		_, key, err := ed25519.GenerateKey(rand.Reader)
-		if err != nil {
-			return nil, err
-		}
-		der, err := x509.MarshalPKCS8PrivateKey(key)
-		return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), err
-	})
+	key, err := signingKey(next)
 	if err != nil {
 		return "", err
-	}
-	p, _ := pem.Decode(b)
-	if p == nil {
-		return "", fmt.Errorf("%s holds no key in PEM form", next)
-	}
-	parsed, err := x509.ParsePKCS8PrivateKey(p.Bytes)
-	key, ok := parsed.(ed25519.PrivateKey)
-	if err != nil || !ok {
-		return "", fmt.Errorf("%s is no Ed25519 key in PKCS #8 form", next)
 	}
 	pub := old.Public().(ed25519.PublicKey)
 	id = hex.EncodeToString(pub[:8])

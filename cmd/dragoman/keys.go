@@ -16,16 +16,15 @@ import (
 
 // Files in the keys folder. The token issuer's own are in a folder of theirs.
 const (
-	recordKeyFile = "record.key" // signs digests of sealed records; PKCS #8
+	recordKeyFile = "record.key" // signs checkpoints of the transparency log; PKCS #8
 	recordPubFile = "record.pub" // all that `audit verify` needs; PKIX
 	maskKeyFile   = "mask.key"   // keys the hash way of masking; 32 bytes
 )
 
 const maskKeyLen = 32
 
-// recordKey reads the key that signs digests, or makes it.
-func recordKey(cfg *config.Config) (ed25519.PrivateKey, error) {
-	path := filepath.Join(cfg.KeysDir(), recordKeyFile)
+// signingKey reads an Ed25519 private key, or makes it.
+func signingKey(path string) (ed25519.PrivateKey, error) {
 	block, err := readOrMake(path, func() ([]byte, error) {
 		_, key, err := ed25519.GenerateKey(rand.Reader)
 		if err != nil {
@@ -45,6 +44,15 @@ func recordKey(cfg *config.Config) (ed25519.PrivateKey, error) {
 	key, ok := parsed.(ed25519.PrivateKey)
 	if err != nil || !ok {
 		return nil, fmt.Errorf("%s is no Ed25519 key in PKCS #8 form", path)
+	}
+	return key, nil
+}
+
+// recordKey reads the key that signs checkpoints, or makes it, and writes its public key beside it.
+func recordKey(cfg *config.Config) (ed25519.PrivateKey, error) {
+	key, err := signingKey(filepath.Join(cfg.KeysDir(), recordKeyFile))
+	if err != nil {
+		return nil, err
 	}
 	der, err := x509.MarshalPKIXPublicKey(key.Public())
 	if err != nil {

@@ -11,7 +11,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"syscall"
+
+	"dragoman.dev/dragoman/internal/pinned"
 )
 
 //go:embed requirements.txt
@@ -27,17 +28,11 @@ func Packages(ctx context.Context, dir string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := os.MkdirAll(base, 0o755); err != nil {
-		return "", fmt.Errorf("verify: %w", err)
-	}
-	lock, err := os.OpenFile(filepath.Join(base, ".lock"), os.O_CREATE|os.O_RDWR, 0o644)
+	unlock, err := pinned.Lock(filepath.Join(base, ".lock"))
 	if err != nil {
 		return "", fmt.Errorf("verify: %w", err)
 	}
-	defer lock.Close() // and with it the lock
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
-		return "", fmt.Errorf("verify: %w", err)
-	}
+	defer unlock()
 	sum := sha256.Sum256(append(version, requirements...))
 	home := filepath.Join(base, hex.EncodeToString(sum[:8]))
 	if _, err := os.Stat(home); err == nil {

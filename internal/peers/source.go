@@ -2,14 +2,14 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"dragoman.dev/dragoman/internal/pinned"
 )
 
 // The distribution's source of the same release as pgserver.V15, and its headers.
@@ -66,18 +66,7 @@ rm -r apt`)
 	if len(headers) != 1 {
 		return errors.New("the headers were not fetched")
 	}
-	return errors.Join(checkSum(filepath.Join(home, sourceArchive), sourceSHA256), checkSum(headers[0], headersSHA256))
-}
-
-func checkSum(path, want string) error {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return err
-	}
-	if sum := sha256.Sum256(data); hex.EncodeToString(sum[:]) != want {
-		return fmt.Errorf("%s has SHA-256 %x, pinned is %s", filepath.Base(path), sum, want)
-	}
-	return nil
+	return errors.Join(pinned.CheckSHA256(filepath.Join(home, sourceArchive), sourceSHA256), pinned.CheckSHA256(headers[0], headersSHA256))
 }
 
 func shell(ctx context.Context, dir, script string) error {

