@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"os"
 	"time"
 
@@ -22,6 +23,7 @@ import (
 	"dragoman.dev/dragoman/internal/record/ship"
 	sqlstmt "dragoman.dev/dragoman/internal/sql"
 	"dragoman.dev/dragoman/internal/sqlitedb"
+	"dragoman.dev/dragoman/internal/translog"
 	"dragoman.dev/dragoman/xds"
 )
 
@@ -112,7 +114,11 @@ func (c *control) openRecords(context.Context) error {
 	if err != nil {
 		return err
 	}
-	if c.audit, err = audit.Open(c.cfg.AuditDir(), audit.Options{Key: key, Log: c.log, Now: time.Now}); err != nil {
+	opt := audit.Options{Key: key, Origin: c.cfg.Trail.Log.Origin, Running: c.cfg.Trail.Log.Running.Std(), Log: c.log, Now: time.Now}
+	if opt.Witnesses, err = witnessesOf(c.cfg); err != nil {
+		return err
+	}
+	if c.audit, err = audit.Open(c.cfg.AuditDir(), opt); err != nil {
 		return err
 	}
 	c.onClose(c.audit.Close)
@@ -192,6 +198,19 @@ func (c *control) pushPolicy(ctx context.Context, b policy.Bundle, e *policy.Eng
 	}
 	c.engine.Swap(e)
 	return nil
+}
+
+// witnessesOf are those that cosign the log's checkpoints.
+func witnessesOf(cfg *config.Config) ([]translog.Witness, error) {
+	var all []translog.Witness
+	for i, w := range cfg.Trail.Log.Witnesses {
+		u, err := url.Parse(w.URL)
+		if err != nil {
+			return nil, fmt.Errorf("audit.log.witnesses[%d].url: %w", i, err)
+		}
+		all = append(all, translog.Witness{Key: w.Key, URL: u})
+	}
+	return all, nil
 }
 
 // register puts the services for Envoys on a gRPC server.

@@ -17,6 +17,7 @@ const (
 	DefaultConnect    = 5 * time.Second
 	DefaultMaxConns   = 10000
 	DefaultDurability = "write"
+	DefaultRunning    = 10 * time.Minute
 )
 
 // complete fills in defaults and makes paths absolute, relative to dir.
@@ -30,6 +31,7 @@ func (c *Config) complete(dir string) {
 	}
 	c.Envoy.complete(dir)
 	c.Identity.complete(dir, c.Data)
+	c.Trail.complete(dir)
 	anchor(dir, &c.Vault.CA, &c.Policy.Dir)
 	anchorRefs(dir, &c.Vault.Token)
 	for i := range c.Targets {

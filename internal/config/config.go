@@ -21,6 +21,7 @@ type Config struct {
 	Envoy     Envoy     `yaml:"envoy"`
 	Identity  Identity  `yaml:"identity"`
 	Approvals Approvals `yaml:"approvals"`
+	Trail     Trail     `yaml:"audit"`
 	Vault     Vault     `yaml:"vault"`
 	Targets   []Target  `yaml:"targets"`
 	Policy    Policy    `yaml:"policy"`
@@ -42,11 +43,16 @@ type Admin struct {
 	Grants []AdminGrant `yaml:"grants"`
 }
 
-// Roles of the HTTP API.
+// Roles of the HTTP API; docs/roles.md has what each may do.
 const (
-	RoleRead    = "read"    // sessions, holds, policy and node status
-	RoleApprove = "approve" // decide holds; authz still checks group and four eyes
-	RoleAdmin   = "admin"   // everything, tokens and ending sessions included
+	RoleReader   = "reader"
+	RoleAuditor  = "auditor"
+	RoleApprover = "approver" // authz still checks group and four eyes
+	RoleAdmin    = "admin"
+
+	// Names of earlier versions, for reader and for approver.
+	RoleRead    = "read"
+	RoleApprove = "approve"
 )
 
 // AdminToken is a fixed bearer token and whom it stands for.
@@ -57,10 +63,11 @@ type AdminToken struct {
 	Roles   []string `yaml:"roles"`
 }
 
-// AdminGrant gives roles to members of any of the groups.
+// AdminGrant gives roles to members of any of the groups, and to the subjects.
 type AdminGrant struct {
-	Groups []string `yaml:"groups"`
-	Roles  []string `yaml:"roles"`
+	Groups   []string `yaml:"groups"`
+	Subjects []string `yaml:"subjects"`
+	Roles    []string `yaml:"roles"`
 }
 
 // ServerTLS is the server's side of TLS: PEM files.

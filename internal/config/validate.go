@@ -26,6 +26,7 @@ func (c *Config) validate(p *problems) {
 	c.Envoy.validate(p)
 	c.Identity.validate(p)
 	c.Vault.validate(p)
+	c.Trail.validate(p)
 	if len(c.Targets) == 0 {
 		p.addf("targets", "no target: there is nothing to serve")
 	}
@@ -70,8 +71,8 @@ func (a *Admin) validate(p *problems) {
 	}
 	for i, g := range a.Grants {
 		path := index("admin.grants", i)
-		if len(g.Groups) == 0 {
-			p.addf(path, "groups is missing")
+		if len(g.Groups)+len(g.Subjects) == 0 {
+			p.addf(path, "groups or subjects is missing")
 		}
 		p.roles(path, g.Roles)
 	}
@@ -79,10 +80,10 @@ func (a *Admin) validate(p *problems) {
 
 func (p *problems) roles(path string, roles []string) {
 	if len(roles) == 0 {
-		p.addf(path, "roles is missing: any of read, approve, admin")
+		p.addf(path, "roles is missing: any of reader, auditor, approver, admin")
 	}
 	for i, r := range roles {
-		p.oneOf(index(path+".roles", i), r, RoleRead, RoleApprove, RoleAdmin)
+		p.oneOf(index(path+".roles", i), r, RoleReader, RoleAuditor, RoleApprover, RoleAdmin, RoleRead, RoleApprove)
 	}
 }
 

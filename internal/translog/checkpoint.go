@@ -60,6 +60,21 @@ func parseCheckpoint(raw []byte) (Checkpoint, error) {
 	return c, nil
 }
 
+// ParseCheckpoint reads a signed checkpoint without looking at its signatures.
+func ParseCheckpoint(raw []byte) (Checkpoint, error) { return parseCheckpoint(raw) }
+
+// ValidOrigin reports whether a log can have this name.
+func ValidOrigin(s string) bool { return validOrigin(s) }
+
+// WitnessName is the name in a witness's verifier key, of the kind cosignature/v1.
+func WitnessName(key string) (string, error) {
+	v, err := witnessVerifiers([]string{key})
+	if err != nil {
+		return "", err
+	}
+	return v[0].Name(), nil
+}
+
 func validOrigin(s string) bool {
 	if s == "" || len(s) > maxOrigin {
 		return false

@@ -342,3 +342,46 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// TestConsistencyBetween: every pair of sizes, against checkpoints that were kept, and no other.
+func TestConsistencyBetween(t *testing.T) {
+	key := seedKey("a")
+	l, err := Open(t.TempDir(), Options{Key: key})
+	must(t, err)
+	kept := map[uint64][]byte{}
+	for i := range 5 {
+		raw, c, err := l.Checkpoint()
+		must(t, err)
+		kept[c.Size] = raw
+		appendN(t, l, i, 1)
+	}
+	for from, old := range kept {
+		for to, newer := range kept {
+			p, err := l.ConsistencyBetween(t.Context(), from, to)
+			if to != 0 && from > to {
+				if !errors.Is(err, ErrRange) {
+					t.Error(from, to, err)
+				}
+				continue
+			}
+			must(t, err)
+			if to == 0 {
+				newer = []byte(p.Checkpoint)
+			}
+			must(t, p.VerifyBetween(old, newer, public(key)))
+			if from > 0 && from < p.To {
+				p.Hashes[0][0] ^= 1
+				if p.VerifyBetween(old, newer, public(key)) == nil {
+					t.Error(from, to, "a changed proof verifies")
+				}
+			}
+			if p.VerifyBetween(newer, old, public(key)) == nil && from != p.To {
+				t.Error(from, to, "the wrong way round verifies")
+			}
+		}
+	}
+	if _, err := l.ConsistencyBetween(t.Context(), 1, 99); !errors.Is(err, ErrRange) {
+		t.Error(err)
+	}
+	must(t, l.Close())
+}

@@ -21,10 +21,15 @@ type Inclusion struct {
 
 // Consistency proves that the log of one checkpoint begins with that of an older one.
 type Consistency struct {
-	From       uint64   `json:"from"` // size of the older
-	Hashes     [][]byte `json:"hashes"`
-	Checkpoint string   `json:"checkpoint"`
+	From   uint64   `json:"from"` // size of the older
+	To     uint64   `json:"to"`   // size of the newer
+	Hashes [][]byte `json:"hashes"`
+	// Checkpoint is the newer one, if it is the newest; others are with whoever kept them.
+	Checkpoint string `json:"checkpoint,omitempty"`
 }
+
+// ErrRange says that the log has no such entry, or was never of that size.
+var ErrRange = errors.New("not in the log")
 
 // Inclusion proves an entry against the newest checkpoint.
 func (l *Log) Inclusion(ctx context.Context, n uint64) (Inclusion, error) {
@@ -33,7 +38,7 @@ func (l *Log) Inclusion(ctx context.Context, n uint64) (Inclusion, error) {
 		return Inclusion{}, err
 	}
 	if n >= c.Size {
-		return Inclusion{}, fmt.Errorf("translog: entry %d: the log has %d", n, c.Size)
+		return Inclusion{}, fmt.Errorf("translog: entry %d: %w, which has %d", n, ErrRange, c.Size)
 	}
 	entries, err := readBundle(l.dir, n/tileWidth, c.Size)
 	if err != nil {
@@ -52,20 +57,28 @@ func (l *Log) Inclusion(ctx context.Context, n uint64) (Inclusion, error) {
 
 // Consistency proves the newest checkpoint against an older one of the given size.
 func (l *Log) Consistency(ctx context.Context, from uint64) (Consistency, error) {
+	return l.ConsistencyBetween(ctx, from, 0)
+}
+
+// ConsistencyBetween proves two sizes against each other; to 0 is the newest checkpoint's.
+func (l *Log) ConsistencyBetween(ctx context.Context, from, to uint64) (Consistency, error) {
 	raw, c, err := l.Checkpoint()
 	if err != nil {
 		return Consistency{}, err
 	}
-	if from > c.Size {
-		return Consistency{}, fmt.Errorf("translog: size %d: the log has %d entries", from, c.Size)
+	p := Consistency{From: from, To: to, Hashes: [][]byte{}}
+	if to == 0 || to == c.Size {
+		p.To, p.Checkpoint = c.Size, string(raw)
 	}
-	p := Consistency{From: from, Hashes: [][]byte{}, Checkpoint: string(raw)}
-	if from == 0 || from == c.Size {
+	if p.To > c.Size || from > p.To {
+		return Consistency{}, fmt.Errorf("translog: sizes %d and %d: %w, which has %d entries", from, p.To, ErrRange, c.Size)
+	}
+	if from == 0 || from == p.To {
 		return p, nil
 	}
 	b, err := client.NewProofBuilder(ctx, c.Size, l.reader.ReadTile)
 	if err == nil {
-		p.Hashes, err = b.ConsistencyProof(ctx, from, c.Size)
+		p.Hashes, err = b.ConsistencyProof(ctx, from, p.To)
 	}
 	if err != nil {
 		return p, fmt.Errorf("translog: %w", err)
@@ -88,15 +101,20 @@ func (p Inclusion) Verify(pub ed25519.PublicKey) error {
 
 // Verify checks the proof against the older checkpoint, which any of the keys may have signed.
 func (p Consistency) Verify(old []byte, pubs ...ed25519.PublicKey) error {
+	return p.VerifyBetween(old, []byte(p.Checkpoint), pubs...)
+}
+
+// VerifyBetween is Verify for a newer checkpoint that was kept, too.
+func (p Consistency) VerifyBetween(old, newer []byte, pubs ...ed25519.PublicKey) error {
 	o, err := verifiedCheckpoint(old, pubs...)
 	if err != nil {
 		return err
 	}
-	c, err := verifiedCheckpoint([]byte(p.Checkpoint), pubs...)
+	c, err := verifiedCheckpoint(newer, pubs...)
 	if err != nil {
 		return err
 	}
-	if o.Origin != c.Origin || o.Size != p.From {
+	if o.Origin != c.Origin || o.Size != p.From || (p.To != 0 && p.To != c.Size) {
 		return errors.New("translog: the proof is for another checkpoint")
 	}
 	if err := proof.VerifyConsistency(rfc6962.DefaultHasher, o.Size, c.Size, p.Hashes, o.Root[:], c.Root[:]); err != nil {
