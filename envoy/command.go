@@ -31,8 +31,7 @@ const (
 	goMaxProcs = "4"
 )
 
-// Command is not started. The kernel kills the child when the thread that starts it
-// ends, so start it from a goroutine that is locked to its thread.
+// Command is not started; child.Start does it so that Envoy does not outlive us.
 func (p Process) Command() *exec.Cmd {
 	args := []string{"--config-path", p.Bootstrap, "--log-format", logFormat,
 		"--disable-hot-restart"}
@@ -50,6 +49,6 @@ func (p Process) Command() *exec.Cmd {
 	)
 	cmd.Env = append(cmd.Env, p.Env...)
 	// A group of its own: Ctrl-C in a terminal is ours to handle, by draining.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	return cmd
 }

@@ -6,10 +6,10 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
-	"os/exec"
-	"runtime"
 	"syscall"
 	"time"
+
+	"dragoman.dev/dragoman/internal/child"
 )
 
 // Options of Run. Zero durations mean the defaults.
@@ -51,7 +51,7 @@ func Run(ctx context.Context, o Options) error {
 	o.defaults()
 	pause := backoff{min: o.MinBackoff, max: o.MaxBackoff, stable: o.Stable}
 	for {
-		c, err := startChild(o)
+		c, err := startEnvoy(o)
 		if err != nil {
 			return fmt.Errorf("start envoy: %w", err)
 		}
@@ -60,7 +60,8 @@ func Run(ctx context.Context, o Options) error {
 		case <-ctx.Done():
 			o.end(c)
 			return nil
-		case err = <-c.ended:
+		case <-c.Done():
+			err = c.Wait()
 		}
 		wait := pause.next(time.Since(since))
 		o.Log.Error("envoy ended", slog.String("how", howEnded(err)), slog.Duration("restart_in", wait))
@@ -95,31 +96,17 @@ func (b *backoff) next(lived time.Duration) time.Duration {
 	return b.last
 }
 
-type child struct {
-	cmd   *exec.Cmd
-	ended chan error // gets one value
-}
-
-// startChild starts Envoy from a thread that lives as long as Envoy does: the
-// kernel ends the child (Pdeathsig) when the thread that started it ends.
-func startChild(o Options) (*child, error) {
+// startEnvoy starts one whose log goes into ours.
+func startEnvoy(o Options) (*child.Child, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, err
 	}
-	c := &child{cmd: o.Process.Command(), ended: make(chan error, 1)}
-	c.cmd.Stdout, c.cmd.Stderr = w, w
-	started := make(chan error)
-	go func() {
-		runtime.LockOSThread() // and never unlocked: the thread ends with us
-		err := c.cmd.Start()
-		w.Close()
-		started <- err
-		if err == nil {
-			c.ended <- c.cmd.Wait()
-		}
-	}()
-	if err := <-started; err != nil {
+	cmd := o.Process.Command()
+	cmd.Stdout, cmd.Stderr = w, w
+	c, err := child.Start(cmd, syscall.SIGKILL)
+	w.Close()
+	if err != nil {
 		r.Close()
 		return nil, err
 	}
@@ -127,34 +114,28 @@ func startChild(o Options) (*child, error) {
 		defer r.Close()
 		foldLog(r, o.Log)
 	}()
-	o.Log.Info("envoy started", slog.Int("pid", c.cmd.Process.Pid))
+	o.Log.Info("envoy started", slog.Int("pid", c.PID()))
 	if o.Started != nil {
-		o.Started(c.cmd.Process.Pid)
+		o.Started(c.PID())
 	}
 	return c, nil
 }
 
 // end lets the open sessions go on for a while, then asks Envoy to end, then makes it.
-func (o Options) end(c *child) {
+func (o Options) end(c *child.Child) {
 	if o.drain(c) {
 		return
 	}
-	c.cmd.Process.Signal(syscall.SIGTERM)
-	select {
-	case <-c.ended:
-		return
-	case <-time.After(o.Grace):
+	if c.End(syscall.SIGTERM, o.Grace) {
+		o.Log.Warn("envoy did not end in time, killed", slog.Duration("grace", o.Grace))
 	}
-	o.Log.Warn("envoy did not end in time, killed", slog.Duration("grace", o.Grace))
-	c.cmd.Process.Kill()
-	<-c.ended
 }
 
 // drainLook is the time between two looks at the number of open sessions.
 const drainLook = 100 * time.Millisecond
 
 // drain reports whether Envoy ended meanwhile.
-func (o Options) drain(c *child) (ended bool) {
+func (o Options) drain(c *child.Child) (ended bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), o.Drain)
 	defer cancel()
 	// Listeners stop accepting at once; what is open goes on.
@@ -168,7 +149,7 @@ func (o Options) drain(c *child) (ended bool) {
 			return false
 		}
 		select {
-		case <-c.ended:
+		case <-c.Done():
 			return true
 		case <-ctx.Done():
 			o.Log.Warn("sessions cut off at the end of the drain time", slog.Uint64("sessions", n))

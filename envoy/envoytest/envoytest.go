@@ -13,10 +13,10 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -25,6 +25,7 @@ import (
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 
 	"dragoman.dev/dragoman/envoy"
+	"dragoman.dev/dragoman/internal/child"
 )
 
 // EnvVersion chooses another Envoy of envoy.Releases for a test run.
@@ -53,11 +54,9 @@ type Envoy struct {
 	Dir     string // its scratch folder
 	Admin   *envoy.Admin
 
-	t      testing.TB
-	stop   func(os.Signal)
-	pid    int
-	exited chan struct{}
-	log    *logBuffer
+	t     testing.TB
+	child *child.Child
+	log   *logBuffer
 }
 
 // Start starts an Envoy and waits until it serves. It ends with the test; its log
@@ -94,8 +93,12 @@ func start(t testing.TB, c Config) *Envoy {
 	p := envoy.Process{Binary: binary, Bootstrap: config, ModuleDir: filepath.Dir(Module(t, c.Tags)),
 		Env: c.Env, Concurrency: c.Concurrency, LogLevel: c.LogLevel}
 	e := &Envoy{Version: version, Dir: dir, Admin: envoy.NewAdmin(admin), t: t,
-		exited: make(chan struct{}), log: &logBuffer{}}
-	e.run(p)
+		log: &logBuffer{}}
+	cmd := p.Command()
+	cmd.Stdout, cmd.Stderr = e.log, e.log
+	if e.child, err = child.Start(cmd, syscall.SIGKILL); err != nil {
+		t.Fatalf("start envoy: %v", err)
+	}
 	t.Cleanup(func() {
 		e.Stop()
 		if t.Failed() {
@@ -103,27 +106,6 @@ func start(t testing.TB, c Config) *Envoy {
 		}
 	})
 	return e
-}
-
-// run keeps one thread for the child, which dies with the thread that started it.
-func (e *Envoy) run(p envoy.Process) {
-	cmd := p.Command()
-	cmd.Stdout, cmd.Stderr = e.log, e.log
-	started := make(chan error)
-	go func() {
-		runtime.LockOSThread()
-		defer close(e.exited)
-		err := cmd.Start()
-		started <- err
-		if err == nil {
-			cmd.Wait()
-		}
-	}()
-	if err := <-started; err != nil {
-		e.t.Fatalf("start envoy: %v", err)
-	}
-	e.pid = cmd.Process.Pid
-	e.stop = func(s os.Signal) { cmd.Process.Signal(s) }
 }
 
 func (c Config) bootstrap(t testing.TB, admin string) []byte {
@@ -156,16 +138,16 @@ func (c Config) bootstrap(t testing.TB, admin string) []byte {
 }
 
 // Pid is the process.
-func (e *Envoy) Pid() int { return e.pid }
+func (e *Envoy) Pid() int { return e.child.PID() }
 
 // Stop ends Envoy at once and waits for its end.
 func (e *Envoy) Stop() {
-	e.stop(os.Kill)
-	<-e.exited
+	e.child.Signal(syscall.SIGKILL)
+	e.child.Wait()
 }
 
 // Exited is closed when Envoy has ended, for whatever reason.
-func (e *Envoy) Exited() <-chan struct{} { return e.exited }
+func (e *Envoy) Exited() <-chan struct{} { return e.child.Done() }
 
 // Log is all that Envoy wrote until now.
 func (e *Envoy) Log() string { return e.log.String() }
@@ -177,7 +159,7 @@ func (e *Envoy) WaitListening(names ...string) {
 	defer cancel()
 	go func() {
 		select {
-		case <-e.exited:
+		case <-e.child.Done():
 			cancel()
 		case <-ctx.Done():
 		}

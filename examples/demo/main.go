@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"dragoman.dev/dragoman/examples/demo/shop"
+	"dragoman.dev/dragoman/internal/child"
 	"dragoman.dev/dragoman/internal/pgserver"
 )
 
@@ -76,40 +77,31 @@ func gateway(ctx context.Context, binary, config string) error {
 	cmd := exec.Command(binary, "up", "-c", config, "--log-level", "warn")
 	cmd.Stderr = os.Stderr
 	// A group of its own, so that Ctrl-C reaches it once, from us.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
-	out, err := cmd.StdoutPipe()
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	r, w := io.Pipe()
+	cmd.Stdout = w
+	p, err := child.Start(cmd, syscall.SIGTERM)
 	if err != nil {
 		return err
 	}
-	if err := cmd.Start(); err != nil {
-		return err
-	}
 	ready := make(chan struct{})
-	copied := make(chan struct{})
-	go func() { defer close(copied); watch(out, ready) }()
-	done := make(chan error, 1)
-	go func() { <-copied; done <- cmd.Wait() }()
+	go watch(r, ready)
 	for {
 		select {
 		case <-ready:
 			fmt.Print(strings.ReplaceAll(hints, "@CONFIG@", config))
 			ready = nil
-		case err := <-done:
-			if err == nil && ctx.Err() == nil {
-				err = errors.New("the gateway ended by itself")
-			}
-			if ctx.Err() != nil {
+		case <-p.Done():
+			switch err := p.Wait(); {
+			case ctx.Err() != nil:
 				return nil
+			case err == nil:
+				return errors.New("the gateway ended by itself")
+			default:
+				return err
 			}
-			return err
 		case <-ctx.Done():
-			cmd.Process.Signal(syscall.SIGTERM)
-			select {
-			case <-done:
-			case <-time.After(30 * time.Second):
-				cmd.Process.Kill()
-				<-done
-			}
+			p.End(syscall.SIGTERM, 30*time.Second)
 			return nil
 		}
 	}

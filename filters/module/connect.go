@@ -5,6 +5,7 @@ package main
 import "C"
 
 import (
+	"fmt"
 	"strings"
 	"time"
 	"unsafe"
@@ -139,19 +140,25 @@ func (c *conn) checkUpstream() {
 	}
 	// The count includes the attempt that runs now.
 	if bool(C.dgm_has_upstream_host(c.envoy)) && c.attempts() > filters.ConnectAttempts {
-		why, _ := c.attribute(C.DGM_ATTR_UPSTREAM_TRANSPORT_FAILURE_REASON)
-		c.fail(failureKind(why), why)
+		c.fail(c.failure())
 		return
 	}
 	c.lookAgain()
 }
 
-func (c *conn) attempts() uint64 {
-	var n C.uint64_t
-	if !bool(C.dgm_attribute_int(c.envoy, C.DGM_ATTR_UPSTREAM_REQUEST_ATTEMPT_COUNT, &n)) {
-		return 0
+func (c *conn) attempts() uint64 { return c.count(C.DGM_ATTR_UPSTREAM_REQUEST_ATTEMPT_COUNT) }
+
+// failure is what Envoy knows of why the target is not connected.
+func (c *conn) failure() (api.PoolFailureReason, string) {
+	transport, _ := c.attribute(C.DGM_ATTR_UPSTREAM_TRANSPORT_FAILURE_REASON)
+	why := transport
+	if why == "" {
+		why, _ = c.attribute(C.DGM_ATTR_CONNECTION_TERMINATION_DETAILS)
 	}
-	return uint64(n)
+	if why == "" {
+		why = fmt.Sprintf("no reason given, response flags %#x", c.count(C.DGM_ATTR_RESPONSE_FLAGS))
+	}
+	return failureKind(transport), fmt.Sprintf("%s (attempts: %d)", why, c.attempts())
 }
 
 // failureKind: Envoy gives no text when the cluster's connect_timeout ran out.
@@ -191,9 +198,9 @@ func (c *conn) upstreamClosed() {
 	c.stopWatch()
 	switch c.state {
 	case asked:
-		why, _ := c.attribute(C.DGM_ATTR_UPSTREAM_TRANSPORT_FAILURE_REASON)
+		kind, why := c.failure()
 		c.state = failed
-		c.up.OnPoolFailure(failureKind(why), why)
+		c.up.OnPoolFailure(kind, why)
 	case ready:
 		c.up.OnEvent(api.LocalClose)
 	}

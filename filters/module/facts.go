@@ -75,6 +75,15 @@ func (c *conn) attribute(id C.int) (string, bool) {
 	return copied(out), true
 }
 
+// count is a numeric attribute; 0 if there is none.
+func (c *conn) count(id C.int) uint64 {
+	var n C.uint64_t
+	if !bool(C.dgm_attribute_int(c.envoy, id, &n)) {
+		return 0
+	}
+	return uint64(n)
+}
+
 // ClientAddr implements filters.Conn.
 func (c *conn) ClientAddr() string { return c.address(C.DGM_ADDR_REMOTE) }
 

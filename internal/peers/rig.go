@@ -9,12 +9,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"syscall"
 	"time"
 
 	"dragoman.dev/dragoman/envoy"
+	"dragoman.dev/dragoman/internal/child"
 	"dragoman.dev/dragoman/internal/pgserver"
 	"dragoman.dev/dragoman/internal/policy"
 )
@@ -57,8 +57,7 @@ type rig struct {
 	server  *pgserver.Server
 	gateway place
 	dir     string
-	cmd     *exec.Cmd
-	done    chan struct{}
+	process *child.Child
 }
 
 func (r *rig) direct() place { return place{"direct", r.server.Port, r.server.Password} }
@@ -95,7 +94,7 @@ func startRig(ctx context.Context, o options) (*rig, error) {
 	if err != nil {
 		return nil, errors.Join(err, server.Stop())
 	}
-	r := &rig{server: server, dir: dir, done: make(chan struct{})}
+	r := &rig{server: server, dir: dir}
 	if err := r.launch(ctx, o, binary); err != nil {
 		return nil, errors.Join(err, r.stop())
 	}
@@ -122,20 +121,10 @@ func (r *rig) launch(ctx context.Context, o options, binary string) error {
 		return err
 	}
 	defer log.Close()
-	r.cmd = exec.Command(filepath.Join(o.bin, "dragoman"), "up", "-c", config)
-	r.cmd.Stdout, r.cmd.Stderr = log, log
-	r.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
-	started := make(chan error)
-	go func() { // one thread is kept: the kernel ends the child with the thread that started it
-		runtime.LockOSThread()
-		defer close(r.done)
-		err := r.cmd.Start()
-		started <- err
-		if err == nil {
-			r.cmd.Wait()
-		}
-	}()
-	if err := <-started; err != nil {
+	cmd := exec.Command(filepath.Join(o.bin, "dragoman"), "up", "-c", config)
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if r.process, err = child.Start(cmd, syscall.SIGTERM); err != nil {
 		return err
 	}
 	if err := r.awaitReady(ctx, log.Name()); err != nil {
@@ -155,7 +144,7 @@ func (r *rig) awaitReady(ctx context.Context, log string) error {
 			return nil
 		}
 		select {
-		case <-r.done:
+		case <-r.process.Done():
 			return fmt.Errorf("dragoman up ended:\n%s", text)
 		case <-ctx.Done():
 			return fmt.Errorf("dragoman up is not ready: %w\n%s", ctx.Err(), text)
@@ -178,15 +167,8 @@ func (r *rig) token(ctx context.Context, bin, config string) (string, error) {
 // stop ends gateway and server and removes their folders.
 func (r *rig) stop() error {
 	var err error
-	if r.cmd != nil && r.cmd.Process != nil {
-		r.cmd.Process.Signal(syscall.SIGTERM)
-		select {
-		case <-r.done:
-		case <-time.After(20 * time.Second):
-			err = errors.New("dragoman up did not end within 20 s and was killed")
-			syscall.Kill(-r.cmd.Process.Pid, syscall.SIGKILL)
-			<-r.done
-		}
+	if r.process != nil && r.process.End(syscall.SIGTERM, 20*time.Second) {
+		err = errors.New("dragoman up did not end within 20 s and was killed") // its Envoy ends with it
 	}
 	return errors.Join(err, r.server.Stop(), os.RemoveAll(r.dir))
 }

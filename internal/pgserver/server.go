@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"dragoman.dev/dragoman/internal/child"
 )
 
 // nobody is the user that the server runs as when we are root: PostgreSQL
@@ -37,9 +39,7 @@ type Server struct {
 	User     string
 	Password string
 	Dir      string // scratch folder
-	cmd      *exec.Cmd
-	done     chan struct{}
-	err      error
+	process  *child.Child
 }
 
 // Addr is host:port.
@@ -54,7 +54,7 @@ func (s *Server) URL(database string) string {
 func (s *Server) LogFile() string { return filepath.Join(s.Dir, "server.log") }
 
 // Pid of the postmaster.
-func (s *Server) Pid() int { return s.cmd.Process.Pid }
+func (s *Server) Pid() int { return s.process.PID() }
 
 // Start makes a new cluster in a scratch folder and starts a server on it.
 func Start(ctx context.Context, o Options) (*Server, error) {
@@ -75,7 +75,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{Port: o.Port, User: o.User, Password: o.Password, Dir: dir, done: make(chan struct{})}
+	s := &Server{Port: o.Port, User: o.User, Password: o.Password, Dir: dir}
 	if err := s.launch(ctx, o); err != nil {
 		os.RemoveAll(dir)
 		return nil, err
@@ -96,15 +96,14 @@ func (s *Server) launch(ctx context.Context, o Options) error {
 		return err
 	}
 	defer log.Close()
-	s.cmd = exec.Command(filepath.Join(home, "bin", "postgres"), "-D", filepath.Join(s.Dir, "data"))
-	s.cmd.Stdout, s.cmd.Stderr = log, log
-	s.cmd.Env = []string{"LC_ALL=C", "PATH=/usr/bin:/bin"}
-	s.cmd.Dir = s.Dir
-	s.cmd.SysProcAttr = unprivileged()
-	if err := s.cmd.Start(); err != nil {
+	cmd := exec.Command(filepath.Join(home, "bin", "postgres"), "-D", filepath.Join(s.Dir, "data"))
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.Env = []string{"LC_ALL=C", "PATH=/usr/bin:/bin"}
+	cmd.Dir = s.Dir
+	cmd.SysProcAttr = unprivileged()
+	if s.process, err = child.Start(cmd, syscall.SIGQUIT); err != nil {
 		return err
 	}
-	go func() { s.err = s.cmd.Wait(); close(s.done) }()
 	if err := s.awaitReady(ctx); err != nil {
 		s.Stop()
 		return err
@@ -183,8 +182,8 @@ func (s *Server) awaitReady(ctx context.Context) error {
 			return nil
 		}
 		select {
-		case <-s.done:
-			return fmt.Errorf("pgserver: server ended: %v\n%s", s.err, log)
+		case <-s.process.Done():
+			return fmt.Errorf("pgserver: server ended: %v\n%s", s.process.Wait(), log)
 		case <-ctx.Done():
 			return fmt.Errorf("pgserver: not ready: %w\n%s", ctx.Err(), log)
 		case <-time.After(20 * time.Millisecond):
@@ -194,12 +193,11 @@ func (s *Server) awaitReady(ctx context.Context) error {
 
 // Stop ends the server and removes its folder.
 func (s *Server) Stop() error {
-	err := s.cmd.Process.Signal(syscall.SIGINT) // fast shutdown
+	err := s.process.Signal(syscall.SIGINT) // fast shutdown
 	select {
-	case <-s.done:
+	case <-s.process.Done():
 	case <-time.After(10 * time.Second):
-		s.cmd.Process.Signal(syscall.SIGQUIT)
-		<-s.done
+		s.process.End(syscall.SIGQUIT, 10*time.Second)
 	}
 	return errors.Join(err, os.RemoveAll(s.Dir))
 }
@@ -214,7 +212,7 @@ func freePort() (int, error) {
 }
 
 func unprivileged() *syscall.SysProcAttr {
-	attr := &syscall.SysProcAttr{Pdeathsig: syscall.SIGQUIT}
+	attr := &syscall.SysProcAttr{}
 	if os.Geteuid() == 0 {
 		attr.Credential = &syscall.Credential{Uid: nobody, Gid: nobody}
 	}

@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -21,6 +20,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"dragoman.dev/dragoman/envoy"
+	"dragoman.dev/dragoman/internal/child"
 	"dragoman.dev/dragoman/internal/pgserver"
 )
 
@@ -54,7 +54,6 @@ targets:
 // node is an Envoy that the test starts itself.
 type node struct {
 	dir string
-	cmd *exec.Cmd
 	log *syncBuffer
 }
 
@@ -85,26 +84,16 @@ func (f *fleet) startNode(t *testing.T, name string, ca *authority, cert leaf) *
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := &node{dir: dir, log: &syncBuffer{}, cmd: exec.Command(binary, "-c", at("boot.json"), "--concurrency", "1", "--use-dynamic-base-id", "--log-level", "warn")}
-	n.cmd.Env = append(append(os.Environ(), strings.Fields(env)...), envoy.EnvModules+"="+f.bin, "GOMAXPROCS=4")
-	n.cmd.Stdout, n.cmd.Stderr = n.log, n.log
-	n.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	started, done := make(chan error), make(chan struct{})
-	go func() {
-		runtime.LockOSThread() // the kernel kills the child when the thread ends that started it
-		defer close(done)
-		err := n.cmd.Start()
-		started <- err
-		if err == nil {
-			n.cmd.Wait()
-		}
-	}()
-	if err := <-started; err != nil {
+	n := &node{dir: dir, log: &syncBuffer{}}
+	cmd := exec.Command(binary, "-c", at("boot.json"), "--concurrency", "1", "--use-dynamic-base-id", "--log-level", "warn")
+	cmd.Env = append(append(os.Environ(), strings.Fields(env)...), envoy.EnvModules+"="+f.bin, "GOMAXPROCS=4")
+	cmd.Stdout, cmd.Stderr = n.log, n.log
+	process, err := child.Start(cmd, syscall.SIGKILL)
+	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		n.cmd.Process.Signal(syscall.SIGTERM)
-		<-done
+		process.End(syscall.SIGTERM, 20*time.Second)
 		if t.Failed() {
 			t.Logf("node %s:\n%s", name, n.log)
 		}

@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"dragoman.dev/dragoman/internal/pgserver"
 )
@@ -35,6 +37,10 @@ func (p place) connect(t testing.TB) *pgx.Conn {
 	defer cancel()
 	c, err := pgx.Connect(ctx, p.dsn()+" sslmode=prefer password="+p.Password)
 	if err != nil {
+		var said *pgconn.PgError
+		if errors.As(err, &said) {
+			t.Fatalf("connecting: %v (%s)", err, said.Detail)
+		}
 		t.Fatalf("connecting: %v", err)
 	}
 	t.Cleanup(func() { c.Close(context.Background()) })

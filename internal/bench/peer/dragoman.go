@@ -101,7 +101,7 @@ func startDragoman(ctx context.Context, envoyBinary, bin, dir string, d *Databas
 	if err != nil {
 		return nil, err
 	}
-	p := &Peer{Name: Dragoman, Place: place, Control: c.cmd.Process.Pid, data: filepath.Join(dir, "data")}
+	p := &Peer{Name: Dragoman, Place: place, Control: c.PID(), data: filepath.Join(dir, "data")}
 	p.Port = port
 	p.stop = func() error { return errors.Join(c.end(), os.RemoveAll(dir)) }
 	if err := c.await(ctx, log, saysReady(log)); err != nil {

@@ -10,10 +10,11 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"runtime"
 	"strconv"
 	"syscall"
 	"time"
+
+	"dragoman.dev/dragoman/internal/child"
 )
 
 // Names of the peers, in the order in which a round takes them.
@@ -64,65 +65,44 @@ func (p *Peer) Stop() error {
 	return p.stop()
 }
 
-// child is a process that dies with us.
-type child struct {
-	cmd  *exec.Cmd
-	done chan struct{}
-	err  error
+// process is a child of ours; name is its program.
+type process struct {
+	*child.Child
+	name string
 }
 
-// start runs the command, its output in the file. One thread is kept for it: the kernel
-// ends the child with the thread that started it.
-func start(cmd *exec.Cmd, logFile string) (*child, error) {
+// start runs the command, its output in the file.
+func start(cmd *exec.Cmd, logFile string) (*process, error) {
 	log, err := os.Create(logFile)
 	if err != nil {
 		return nil, err
 	}
+	defer log.Close()
 	cmd.Stdout, cmd.Stderr = log, log
-	if cmd.SysProcAttr == nil {
-		cmd.SysProcAttr = &syscall.SysProcAttr{}
-	}
-	cmd.SysProcAttr.Pdeathsig = syscall.SIGTERM
-	c := &child{cmd: cmd, done: make(chan struct{})}
-	started := make(chan error)
-	go func() {
-		runtime.LockOSThread()
-		defer close(c.done)
-		defer log.Close()
-		err := cmd.Start()
-		started <- err
-		if err == nil {
-			c.err = cmd.Wait()
-		}
-	}()
-	return c, <-started
+	c, err := child.Start(cmd, syscall.SIGTERM)
+	return &process{c, cmd.Path}, err
 }
 
 // end asks the child to end, and ends it when it does not.
-func (c *child) end() error {
-	c.cmd.Process.Signal(syscall.SIGTERM)
-	select {
-	case <-c.done:
-		return nil
-	case <-time.After(20 * time.Second):
-		c.cmd.Process.Kill()
-		<-c.done
-		return fmt.Errorf("%s did not end within 20 s and was killed", c.cmd.Path)
+func (c *process) end() error {
+	if c.End(syscall.SIGTERM, 20*time.Second) {
+		return fmt.Errorf("%s did not end within 20 s and was killed", c.name)
 	}
+	return nil
 }
 
 // await tries ready until it is true, the child ends or a minute is over.
-func (c *child) await(ctx context.Context, logFile string, ready func() bool) error {
+func (c *process) await(ctx context.Context, logFile string, ready func() bool) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	for !ready() {
 		select {
-		case <-c.done:
+		case <-c.Done():
 			text, _ := os.ReadFile(logFile)
-			return fmt.Errorf("%s ended: %v\n%s", c.cmd.Path, c.err, text)
+			return fmt.Errorf("%s ended: %v\n%s", c.name, c.Wait(), text)
 		case <-ctx.Done():
 			text, _ := os.ReadFile(logFile)
-			return fmt.Errorf("%s is not ready: %w\n%s", c.cmd.Path, ctx.Err(), text)
+			return fmt.Errorf("%s is not ready: %w\n%s", c.name, ctx.Err(), text)
 		case <-time.After(20 * time.Millisecond):
 		}
 	}

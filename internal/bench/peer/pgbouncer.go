@@ -76,7 +76,7 @@ func startPgBouncer(ctx context.Context, binary, dir string, d *Database) (*Peer
 	if err != nil {
 		return nil, err
 	}
-	p := &Peer{Name: PgBouncer, Place: place, Proxy: c.cmd.Process.Pid}
+	p := &Peer{Name: PgBouncer, Place: place, Proxy: c.PID()}
 	p.Port = port
 	p.stop = func() error { return errors.Join(c.end(), os.RemoveAll(dir)) }
 	if err := c.await(ctx, log, listening(p.Addr())); err != nil {

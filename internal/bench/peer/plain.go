@@ -69,7 +69,7 @@ func startPlain(ctx context.Context, binary, dir string, d *Database) (*Peer, er
 	if err != nil {
 		return nil, err
 	}
-	p := &Peer{Name: Plain, Place: d.place(), Proxy: c.cmd.Process.Pid}
+	p := &Peer{Name: Plain, Place: d.place(), Proxy: c.PID()}
 	p.Port = port
 	p.stop = func() error { return errors.Join(c.end(), os.RemoveAll(dir)) }
 	if err := c.await(ctx, log, listening(p.Addr())); err != nil {
