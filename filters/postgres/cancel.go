@@ -21,6 +21,10 @@ func (c *conn) onCancelRequest(first *wire.Startup) {
 		c.finishCancel()
 		return
 	}
+	if left, ok := k.Session.(leftBehind); ok {
+		c.forwardCancel(targetKey(left), true)
+		return
+	}
 	owner, ok := k.Session.(*conn)
 	if !ok || !k.Post(func() {
 		key, forward := owner.cancelled()
@@ -56,7 +60,7 @@ func (c *conn) forwardCancel(key targetKey, forward bool) {
 		return
 	}
 	c.cancel = &cancelState{key: key}
-	if cluster := c.cfg.CancelCluster; cluster != "" && key.addr != "" {
+	if cluster := key.cluster; cluster != "" && key.addr != "" {
 		if err := c.host.Route(cluster); err != nil {
 			c.t.rt.Log().Error("cancel request", "target", c.cfg.Target.Name, "error", err)
 			c.finishCancel()
@@ -65,7 +69,7 @@ func (c *conn) forwardCancel(key targetKey, forward bool) {
 		c.host.StreamInfo().FilterState().SetString(originalDst, key.addr, api.StateTypeReadOnly, api.LifeSpanConnection, api.None)
 	}
 	c.host.Connect()
-	if c.cfg.UpstreamTLS {
+	if key.tls {
 		c.state = stUpstreamTLS
 		c.host.Upstream().Write(wire.SSLRequest(), false)
 		return

@@ -50,6 +50,7 @@ type conn struct {
 	client  wire.Reader
 	server  wire.Reader
 	in      []byte     // client bytes that wait for something
+	left    bool       // the session ended with statements in flight
 	piece   wire.Piece // the client message at hand
 	stalled *wire.Piece
 	wait    waiting
@@ -217,6 +218,10 @@ func (c *conn) close() {
 	if c.relay.job != nil {
 		c.relay.job.fail(c)
 	}
+	if c.left || c.relay.queue.len() > 0 {
+		c.left = false
+		c.stopTarget()
+	}
 	c.in, c.hello, c.stalled = nil, nil, nil
 }
 
@@ -238,6 +243,7 @@ func (c *conn) gone(byClient bool) {
 
 // upstreamGone is the end of the target's connection.
 func (c *conn) upstreamGone(message, detail string) {
+	c.target = targetKey{} // nothing is left that could be cancelled
 	switch {
 	case c.state == stClosed:
 	case c.state == stCancel:

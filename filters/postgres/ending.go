@@ -2,13 +2,18 @@ package postgres
 
 // clientEnded is the end of what the client sends: its process is gone, or it has
 // closed its half of the connection. Envoy keeps the other half open until we
-// close it. As a server does, we carry out what has come, then end the session;
+// close it. A client that has said goodbye has what it sent before carried out, as a server does.
+// One that vanished without a word has what runs cancelled, and what waits is dropped;
 // a held action of a client that is gone is withdrawn.
 func (c *conn) clientEnded() {
 	switch c.state {
 	case stClosed, stCancel: // a cancel request ends by itself
 	case stReady:
 		c.ended = true
+		if c.wait != waitHold && c.relay.queue.len() > 0 && !c.saidGoodbye() {
+			c.endQuietly("client", "the client ended the connection while a statement was running")
+			return
+		}
 		c.endWhenDone()
 	default:
 		c.endQuietly("client", "the client ended the connection")

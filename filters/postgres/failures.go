@@ -99,6 +99,7 @@ func (c *conn) lose(status, message string) {
 		return
 	}
 	q := &c.relay.queue
+	c.left = c.left || q.len() > 0
 	for i := range q.len() {
 		e := q.at(i)
 		for _, run := range e.runs {

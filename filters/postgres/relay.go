@@ -171,6 +171,9 @@ func (c *conn) handle(m *wire.Piece) bool {
 		return false
 	}
 	if m.Type == wire.Terminate {
+		if r.queue.len() > 0 && !r.copyIn && !r.copyWait {
+			return c.waitFor(waitIdle) // as a server does: what was sent before the goodbye is carried out
+		}
 		c.terminate()
 		return false
 	}
@@ -232,16 +235,25 @@ func (c *conn) continueMessage(m *wire.Piece) {
 
 // seeTerminate looks whether the client says goodbye while it waits for people.
 func (c *conn) seeTerminate() {
+	if c.saidGoodbye() {
+		c.terminate()
+	}
+}
+
+// saidGoodbye looks for a goodbye among what waits.
+func (c *conn) saidGoodbye() bool {
+	if c.stalled != nil && c.stalled.Type == wire.Terminate {
+		return true
+	}
 	look := wire.Reader{Table: c.cfg.frontend}
 	look.Feed(c.in)
 	for {
 		m, ok, err := look.Next()
 		if err != nil || !ok {
-			return
+			return false
 		}
 		if m.First && m.Type == wire.Terminate {
-			c.terminate()
-			return
+			return true
 		}
 	}
 }

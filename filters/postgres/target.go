@@ -54,6 +54,7 @@ type target struct {
 	analyzer *pgsql.Analyzer
 	// unbound says that channel binding did not work at a login; it is left out since.
 	unbound atomic.Bool
+	stops   chan struct{} // one for each request of stopTarget that is under way
 
 	mu        sync.Mutex
 	databases map[string]*database
@@ -105,7 +106,8 @@ func (k *targets) configure(b []byte) (filters.Network, error) {
 	defer k.mu.Unlock()
 	t := k.byName[cfg.Target.Name]
 	if t == nil {
-		t = &target{rt: k.rt, analyzer: pgsql.NewAnalyzer(analyses), databases: map[string]*database{}, plans: map[string]*mask.Plan{}}
+		t = &target{rt: k.rt, analyzer: pgsql.NewAnalyzer(analyses), stops: make(chan struct{}, maxStops),
+			databases: map[string]*database{}, plans: map[string]*mask.Plan{}}
 	}
 	if e := t.policy.Engine(); e == nil || e.Revision() != cfg.Policy.Revision || cfg.Policy.Revision == "" {
 		engine, err := policy.Compile(context.Background(), cfg.Policy, policy.WithLog(k.rt.Log()))

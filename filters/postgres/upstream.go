@@ -22,11 +22,14 @@ type loginState struct {
 	key      targetKey
 }
 
-// targetKey is what a cancel request to the target needs.
+// targetKey is what a cancel request to the target needs. Cluster and TLS are the session's: the request
+// itself may come on a port that several targets share, to the filter of another one.
 type targetKey struct {
-	pid    uint32
-	secret []byte
-	addr   string
+	pid     uint32
+	secret  []byte
+	addr    string
+	cluster string
+	tls     bool
 }
 
 // connect opens the connection to the target and asks for TLS or logs in.
@@ -199,7 +202,8 @@ const maxGreeting = 1 << 20
 // onLoggedIn goes on to read names and catalog.
 func (c *conn) onLoggedIn() {
 	c.login.client = nil
-	c.login.key.addr = c.host.UpstreamAddr()
+	k := &c.login.key
+	k.addr, k.cluster, k.tls = c.host.UpstreamAddr(), c.cfg.CancelCluster, c.cfg.UpstreamTLS
 	c.state = stLoading
 	c.relay.tx = wire.TxIdle
 	c.db = c.t.database(c.database)
