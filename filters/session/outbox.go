@@ -156,7 +156,7 @@ func (s *Session) seal() {
 	s.frame(&s.out.up)
 	s.frame(&s.out.down)
 	for i := range s.out.results {
-		s.note(s.w.AppendJSON(record.KindResult, s.out.results[i].action, &s.out.results[i].Result))
+		s.note(s.w.AppendResult(s.out.results[i].action, &s.out.results[i].Result))
 	}
 	s.out.results = s.out.results[:0]
 }

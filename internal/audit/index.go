@@ -37,6 +37,7 @@ type ops struct {
 	actions  map[actionKey]*actionOp
 	order    []actionKey
 	facts    []fact
+	decoder  record.ActionDecoder
 }
 
 // actionOp is what a batch says of one action: each part may be there or not.
@@ -76,7 +77,7 @@ func (o *ops) frame(l *session, f record.Frame) error {
 		}
 	case record.KindResult:
 		var r record.Result
-		if err = json.Unmarshal(f.Payload, &r); err == nil {
+		if err = record.DecodeResult(f.Payload, &r); err == nil {
 			l.row.Rows += r.Rows
 			l.row.Bytes += r.Bytes
 			l.row.Masked += r.Masked
@@ -119,7 +120,7 @@ func (o *ops) open(l *session, f record.Frame) error {
 
 func (o *ops) decision(l *session, f record.Frame) error {
 	var p record.ActionPayload
-	err := json.Unmarshal(f.Payload, &p)
+	err := o.decoder.Decode(f.Payload, &p)
 	l.row.Actions++
 	switch p.Decision.Verdict {
 	case policy.Allow:

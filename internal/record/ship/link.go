@@ -59,11 +59,12 @@ func (l *link) run(ctx context.Context) error {
 	defer poll.Stop()
 	recover := time.NewTicker(l.s.opt.Recover)
 	defer recover.Stop()
-	for {
-		if err := l.pass(); err != nil {
+	for due := true; ; {
+		if err := l.pass(due); err != nil {
 			l.s.opt.Log.Debug("send to the control plane", "error", err)
 			return l.reason()
 		}
+		due = false
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -76,6 +77,7 @@ func (l *link) run(ctx context.Context) error {
 			}
 		case <-l.s.opt.Spool.Wake():
 		case <-poll.C:
+			due = true
 		case <-recover.C:
 			l.s.recover()
 		}
@@ -94,8 +96,10 @@ func (l *link) reason() error {
 	}
 }
 
-// pass sends what there is to send, as far as the windows allow.
-func (l *link) pass() error {
+// pass sends what there is to send, as far as the windows allow. Of live sessions it sends what is
+// less than a piece only when that is due: each message costs the control plane
+// an fsync, and an Ack that had the next few frames sent at once would make one of each.
+func (l *link) pass(due bool) error {
 	l.backlog = l.s.opt.Spool.Backlogs(l.backlog[:0])
 	for _, b := range l.backlog {
 		st := l.states[b.Session]
@@ -107,6 +111,9 @@ func (l *link) pass() error {
 			}
 		}
 		st.seen = true
+		if b.Live && !due && st.known && b.End-min(b.End, st.sent) < pieceSize {
+			continue
+		}
 		if err := l.session(b, st); err != nil {
 			return err
 		}
