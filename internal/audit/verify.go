@@ -165,7 +165,7 @@ func (v *verification) file(path, id, ext string) error {
 	if _, ok := v.seen[id][path]; ok {
 		return nil
 	}
-	rep, err := record.Verify(path)
+	rep, err := record.Verify(path, nil)
 	if err != nil {
 		return err
 	}

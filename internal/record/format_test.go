@@ -43,7 +43,7 @@ func TestIndependentVerifier(t *testing.T) {
 		out, err := cmd.CombinedOutput()
 		return string(out), err
 	}
-	rep, err := Verify(path)
+	rep, err := Verify(path, nil)
 	must(t, err)
 	out, err := verify(append(segs, path, live)...)
 	if err != nil || strings.Count(out, rep.Hash) != 2 || strings.Count(out, " ok ") != len(segs)+2 {

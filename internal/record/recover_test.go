@@ -144,7 +144,7 @@ func TestRecoverManySegments(t *testing.T) {
 	if err != nil || len(got) != 1 || got[0].Cut == 0 {
 		t.Fatal(got, err)
 	}
-	rep, err := Verify(filepath.Join(s.dir, "ses_a"))
+	rep, err := Verify(filepath.Join(s.dir, "ses_a"), nil)
 	if err != nil || !rep.OK() || !rep.Lost || rep.Frames != got[0].Frames {
 		t.Fatalf("%+v %v", rep, err)
 	}
@@ -317,7 +317,7 @@ func killRound(t *testing.T, mode string, round int) {
 		t.Fatal("the child wrote nothing")
 	}
 	for id, n := range said {
-		rep, err := Verify(filepath.Join(dir, id))
+		rep, err := Verify(filepath.Join(dir, id), nil)
 		must(t, err)
 		if !rep.OK() || !rep.Ended || rep.Frames < n+1 {
 			t.Errorf("%s: %d frames were reported, the record has %+v", id, n, rep)

@@ -25,12 +25,20 @@ type Sealer struct {
 	zblock []byte
 	head   block
 	index  []block
-	last   Frame // without payload
+	cipher *blockCipher // nil: not encrypted
+	last   Frame        // without payload
 	err    error
 }
 
 // NewSealer starts a sealed file of the session on w.
-func NewSealer(w io.Writer, session string) (*Sealer, error) {
+func NewSealer(w io.Writer, session string) (*Sealer, error) { return newSealer(w, session, nil) }
+
+// NewEncryptingSealer starts a sealed file whose blocks are encrypted with the session's key.
+func NewEncryptingSealer(w io.Writer, session string, key Key) (*Sealer, error) {
+	return newSealer(w, session, &key)
+}
+
+func newSealer(w io.Writer, session string, key *Key) (*Sealer, error) {
 	if !ValidSession(session) {
 		return nil, fmt.Errorf("record: session id %q is not valid", session)
 	}
@@ -39,7 +47,16 @@ func NewSealer(w io.Writer, session string) (*Sealer, error) {
 		return nil, err
 	}
 	s := &Sealer{w: w, sum: sha256.New(), enc: enc, stream: NewStream(session)}
-	return s, s.write(encodeSealHeader(session))
+	var salt []byte
+	if key != nil {
+		if salt, err = newSalt(); err != nil {
+			return nil, err
+		}
+		if s.cipher, err = newBlockCipher(*key, salt, session); err != nil {
+			return nil, err
+		}
+	}
+	return s, s.write(encodeSealHeader(session, salt))
 }
 
 func (s *Sealer) write(b []byte) error {
@@ -102,9 +119,16 @@ func (s *Sealer) flush() error {
 	}
 	s.zblock = s.enc.EncodeAll(s.block, s.zblock[:0])
 	s.head.len, s.head.zlen, s.head.place = len(s.block), len(s.zblock), s.place
+	if s.cipher != nil {
+		s.head.zlen += tagLen
+	}
+	header := s.head.encode()
+	if s.cipher != nil {
+		s.zblock = s.cipher.seal(len(s.index), s.zblock, header)
+	}
 	s.index = append(s.index, s.head)
 	s.block = s.block[:0]
-	if err := s.write(s.head.encode()); err != nil {
+	if err := s.write(header); err != nil {
 		return err
 	}
 	return s.write(s.zblock)

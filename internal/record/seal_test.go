@@ -54,7 +54,7 @@ func TestSealedRoundTrip(t *testing.T) {
 	if !bytes.Equal(back, stream) {
 		t.Fatal("the sealed file gives other bytes back")
 	}
-	rep, err := Verify(path)
+	rep, err := Verify(path, nil)
 	if err != nil || !rep.OK() || !rep.Sealed || !rep.Ended || rep.Frames != 302 {
 		t.Fatalf("%+v %v", rep, err)
 	}
@@ -102,7 +102,7 @@ func TestEveryMutationIsFound(t *testing.T) {
 			b = append(b[:at:at], append([]byte{byte(i)}, b[at:]...)...)
 		}
 		must(t, os.WriteFile(bad, b, 0o600))
-		rep, err := Verify(bad)
+		rep, err := Verify(bad, nil)
 		if err != nil || rep.OK() {
 			t.Fatalf("mutation %d was not found: %+v %v", i, rep, err)
 		}
@@ -158,7 +158,7 @@ func TestVerifyNamesWhatIsWrong(t *testing.T) {
 		"spliced":   {join(a[:3], b[3:4], a[4:]), "changed", 3},
 		"other":     {b, "changed", 0},
 	} {
-		rep, err := Verify(seg("ses_a", c.frames...))
+		rep, err := Verify(seg("ses_a", c.frames...), nil)
 		if err != nil {
 			t.Fatal(name, err)
 		}
@@ -176,7 +176,7 @@ func TestVerifyNamesWhatIsWrong(t *testing.T) {
 	h := segHeader{session: "ses_x", prev: Root("ses_a")}.encode()
 	path := filepath.Join(t.TempDir(), "x.seg")
 	must(t, os.WriteFile(path, append(h, bytes.Join(a, nil)...), 0o600))
-	if rep, err := Verify(path); err != nil || rep.OK() || rep.Problems[0].Kind != "session" {
+	if rep, err := Verify(path, nil); err != nil || rep.OK() || rep.Problems[0].Kind != "session" {
 		t.Errorf("%+v %v", rep, err)
 	}
 }

@@ -19,9 +19,12 @@ const (
 	sealOffIDLen   = 10 // 2
 	sealOffZero    = 12 // 4 reserved, zero
 	sealOffID      = 16 // 64 session id, padded with zeros
-	sealOffSum     = 80 // 32 SHA-256 of the bytes before
+	sealOffSum     = 80 // 32 SHA-256 of the bytes before; in version 2 the salt is here
 
 	sealHeaderLen = 112
+	// Version 2 has its hash behind the salt.
+	sealOffSaltSum     = sealOffSum + saltLen
+	encryptedHeaderLen = sealOffSaltSum + hashLen
 )
 
 // Block layout: this header, then the frames as one zstd frame.
@@ -43,7 +46,7 @@ const (
 	blockTarget = 1 << 20
 	maxBlock    = blockTarget + MaxPayload + frameOverhead
 	// maxZBlock bounds the compressed length: zstd adds little to what it cannot compress.
-	maxZBlock = maxBlock + maxBlock/128 + 1024
+	maxZBlock = maxBlock + maxBlock/128 + 1024 + tagLen
 )
 
 // Index layout: magic, count, then one entry a block: at 0 where the block's header is in the file,
@@ -77,30 +80,52 @@ const (
 	footKnown = footEnded | footLost
 )
 
-func encodeSealHeader(session string) []byte {
-	b := make([]byte, sealHeaderLen)
+// encodeSealHeader: a salt, or nil for a file that is not encrypted.
+func encodeSealHeader(session string, salt []byte) []byte {
+	b := make([]byte, sealOffSum, encryptedHeaderLen)
 	copy(b[sealOffMagic:], sealMagic)
 	binary.BigEndian.PutUint16(b[sealOffVersion:], Version)
+	if salt != nil {
+		binary.BigEndian.PutUint16(b[sealOffVersion:], versionEncrypted)
+	}
 	binary.BigEndian.PutUint16(b[sealOffIDLen:], uint16(len(session)))
 	copy(b[sealOffID:sealOffSum], session)
-	sum := sha256.Sum256(b[:sealOffSum])
-	copy(b[sealOffSum:], sum[:])
-	return b
+	b = append(b, salt...)
+	sum := sha256.Sum256(b)
+	return append(b, sum[:]...)
 }
 
-func decodeSealHeader(b []byte) (session string, err error) {
+// sealHeader is a decoded header; salt is nil when the file is not encrypted.
+type sealHeader struct {
+	session string
+	salt    []byte
+	len     int64
+}
+
+func decodeSealHeader(b []byte) (h sealHeader, err error) {
 	if len(b) < sealHeaderLen {
-		return "", fmt.Errorf("header: %w", ErrTruncated)
+		return h, fmt.Errorf("header: %w", ErrTruncated)
 	}
-	if string(b[:len(sealMagic)]) != sealMagic || binary.BigEndian.Uint16(b[sealOffVersion:]) != Version {
-		return "", fmt.Errorf("header: %w", ErrVersion)
+	version, end := binary.BigEndian.Uint16(b[sealOffVersion:]), sealOffSum
+	if version == versionEncrypted {
+		end = sealOffSaltSum
 	}
-	sum := sha256.Sum256(b[:sealOffSum])
+	if string(b[:len(sealMagic)]) != sealMagic || version != Version && version != versionEncrypted {
+		return h, fmt.Errorf("header: %w", ErrVersion)
+	}
+	if len(b) < end+hashLen {
+		return h, fmt.Errorf("header: %w", ErrTruncated)
+	}
+	sum := sha256.Sum256(b[:end])
 	n := int(binary.BigEndian.Uint16(b[sealOffIDLen:]))
-	if !bytes.Equal(sum[:], b[sealOffSum:sealHeaderLen]) || n > MaxSessionID || !ValidSession(string(b[sealOffID:sealOffID+n])) {
-		return "", fmt.Errorf("header: %w", ErrChanged)
+	if !bytes.Equal(sum[:], b[end:end+hashLen]) || n > MaxSessionID || !ValidSession(string(b[sealOffID:sealOffID+n])) {
+		return h, fmt.Errorf("header: %w", ErrChanged)
 	}
-	return string(b[sealOffID : sealOffID+n]), nil
+	h.session, h.len = string(b[sealOffID:sealOffID+n]), int64(end+hashLen)
+	if version == versionEncrypted {
+		h.salt = bytes.Clone(b[sealOffSum:sealOffSaltSum])
+	}
+	return h, nil
 }
 
 // block is a decoded block header and, in the index, its place.

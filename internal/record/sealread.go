@@ -16,22 +16,25 @@ type sealedParts struct {
 	file   *os.File
 	foot   Footer
 	place  int64
-	blocks int // seen
+	blocks int    // seen
+	salt   []byte // of an encrypted file
+	cipher *blockCipher
 	dec    *zstd.Decoder
 	zbuf   []byte
 	buf    []byte
 }
 
 func openSealed(r io.ReaderAt, size int64) (*sealedParts, string, error) {
-	head := make([]byte, min(size, sealHeaderLen))
+	head := make([]byte, min(size, encryptedHeaderLen))
 	if _, err := r.ReadAt(head, 0); err != nil && err != io.EOF {
 		return nil, "", err
 	}
-	session, err := decodeSealHeader(head)
+	h, err := decodeSealHeader(head)
 	if err != nil {
 		return nil, "", err
 	}
-	if size < sealHeaderLen+indexHeaderLen+footLen {
+	session := h.session
+	if size < h.len+indexHeaderLen+footLen {
 		return nil, session, fmt.Errorf("no footer: %w", ErrTruncated)
 	}
 	b := make([]byte, footLen)
@@ -43,7 +46,7 @@ func openSealed(r io.ReaderAt, size int64) (*sealedParts, string, error) {
 		return nil, session, err
 	}
 	n := size - footLen - foot.index - indexHeaderLen
-	if foot.index < sealHeaderLen || n < 0 || n%indexEntryLen != 0 || n/indexEntryLen > maxBlocks {
+	if foot.index < h.len || n < 0 || n%indexEntryLen != 0 || n/indexEntryLen > maxBlocks {
 		return nil, session, fmt.Errorf("index: %w", ErrChanged)
 	}
 	ih := make([]byte, indexHeaderLen)
@@ -58,7 +61,7 @@ func openSealed(r io.ReaderAt, size int64) (*sealedParts, string, error) {
 	if err != nil {
 		return nil, session, err
 	}
-	return &sealedParts{r: r, foot: foot, place: sealHeaderLen, dec: dec}, session, nil
+	return &sealedParts{r: r, foot: foot, place: h.len, dec: dec, salt: h.salt}, session, nil
 }
 
 func (p *sealedParts) close() error {
@@ -71,7 +74,7 @@ func (p *sealedParts) close() error {
 
 func (p *sealedParts) next(fr *frameReader) (io.Reader, error) {
 	corrupt := func(err error) error {
-		return &CorruptError{Seq: fr.pos.seq, Offset: fr.pos.offset, Where: fmt.Sprintf("block %d", p.blocks), Err: err}
+		return &CorruptError{Seq: fr.pos.seq, Offset: fr.pos.offset, Where: blockName(p.blocks), Err: err}
 	}
 	if p.place >= p.foot.index {
 		if p.place != p.foot.index || fr.pos.seq != p.foot.Frames || fr.chain.prev() != p.foot.Hash || fr.pos.offset != p.foot.Bytes {
@@ -79,9 +82,12 @@ func (p *sealedParts) next(fr *frameReader) (io.Reader, error) {
 		}
 		return nil, io.EOF
 	}
-	k, err := p.header()
+	if p.salt != nil && p.cipher == nil {
+		return nil, ErrEncrypted
+	}
+	k, header, err := p.header()
 	if err == nil {
-		err = p.decompress(k)
+		err = p.decompress(k, header)
 	}
 	if err == nil && (k.seq != fr.pos.seq || k.offset != fr.pos.offset) {
 		err = fmt.Errorf("block of frame %d follows: %w", k.seq, ErrGap)
@@ -94,26 +100,35 @@ func (p *sealedParts) next(fr *frameReader) (io.Reader, error) {
 	return bytes.NewReader(p.buf), nil
 }
 
-func (p *sealedParts) header() (block, error) {
+func blockName(n int) string { return fmt.Sprintf("block %d", n) }
+
+func (p *sealedParts) header() (block, []byte, error) {
 	b := make([]byte, blockHeaderLen)
 	if p.place+blockHeaderLen > p.foot.index {
-		return block{}, ErrTruncated
+		return block{}, nil, ErrTruncated
 	}
 	if _, err := p.r.ReadAt(b, p.place); err != nil {
-		return block{}, err
+		return block{}, nil, err
 	}
 	k, err := decodeBlock(b)
 	if err == nil && p.place+int64(blockHeaderLen+k.zlen) > p.foot.index {
 		err = fmt.Errorf("block goes over the index: %w", ErrChanged)
 	}
-	return k, err
+	return k, b, err
 }
 
 // decompress fills buf with the block's frames, and never more than it says.
-func (p *sealedParts) decompress(k block) error {
+func (p *sealedParts) decompress(k block, header []byte) error {
 	p.zbuf = grow(p.zbuf[:0], k.zlen)
 	if _, err := p.r.ReadAt(p.zbuf, p.place+blockHeaderLen); err != nil {
 		return err
+	}
+	if p.cipher != nil {
+		plain, err := p.cipher.open(p.blocks, p.zbuf, header)
+		if err != nil {
+			return fmt.Errorf("encryption: %w", ErrChanged)
+		}
+		p.zbuf = plain
 	}
 	// The frame's own header states its size; without a match nothing is allocated.
 	var zh zstd.Header
