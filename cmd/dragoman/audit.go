@@ -11,7 +11,8 @@ import (
 )
 
 func newAudit(f *flags) *cobra.Command {
-	return group("audit", "Check that the record is whole; the key that signs it", newAuditVerify(f), newAuditRotateKey(f))
+	return f.stating(group("audit", "Check that the record is whole, prove it, see who read it; the key that signs it",
+		newAuditVerify(f), newAuditCheckpoint(f), newAuditProof(f), newAuditConsistency(f), newAuditVerifyProof(f), newAuditReads(f), newAuditRotateKey(f)))
 }
 
 // verifyFlags are what `audit verify` is told.

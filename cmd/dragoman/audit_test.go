@@ -52,7 +52,7 @@ func (r *auditRig) session(id string) {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	s, err := audit.Open(r.cfg.AuditDir(), audit.Options{Key: key})
+	s, err := audit.Open(r.cfg.AuditDir(), audit.Options{Key: key, Origin: r.cfg.Trail.Log.Origin})
 	if err != nil {
 		r.t.Fatal(err)
 	}

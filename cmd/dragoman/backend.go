@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 
 	"dragoman.dev/dragoman/authz/approval"
+	"dragoman.dev/dragoman/internal/access"
 	"dragoman.dev/dragoman/internal/audit"
 	"dragoman.dev/dragoman/internal/hold"
 	"dragoman.dev/dragoman/internal/identity"
@@ -95,8 +97,19 @@ func holdError(err error) error {
 
 type sessionBackend struct{ c *control }
 
+// List leaves out the access log's own records, unless it is asked for them.
 func (b sessionBackend) List(ctx context.Context, f audit.Filter) (audit.Page, error) {
-	return b.c.audit.List(ctx, f)
+	for {
+		page, err := b.c.audit.List(ctx, f)
+		if err != nil || f.Target == access.Target {
+			return page, err
+		}
+		page.Sessions = slices.DeleteFunc(page.Sessions, func(s audit.Session) bool { return access.Is(s.ID) })
+		if len(page.Sessions) > 0 || page.Next == "" {
+			return page, nil
+		}
+		f.Cursor = page.Next
+	}
 }
 
 func (b sessionBackend) Get(ctx context.Context, id string) (audit.Session, error) {
@@ -149,6 +162,18 @@ func (b sessionBackend) Lost(ctx context.Context, id string) error {
 	}
 	b.c.sessions.Ended(id)
 	return nil
+}
+
+// readBackend is the access log with the store that it is kept in.
+type readBackend struct{ c *control }
+
+func (b readBackend) Record(r access.Read) error { return b.c.access.Record(r) }
+
+func (b readBackend) List(ctx context.Context, f access.Filter) ([]access.Entry, error) {
+	if err := b.c.access.Settle(ctx); err != nil {
+		return nil, err
+	}
+	return access.Find(ctx, b.c.audit, f)
 }
 
 func sessionError(err error) error {

@@ -12,11 +12,14 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"dragoman.dev/dragoman/web/api"
 )
 
 // client speaks to the control plane over the admin socket.
 type client struct {
 	socket string
+	as     string
 	http   *http.Client
 }
 
@@ -26,7 +29,7 @@ func (f *flags) client() (*client, error) {
 		return nil, err
 	}
 	socket := cfg.Admin.Socket
-	return &client{socket: socket, http: &http.Client{Transport: &http.Transport{
+	return &client{socket: socket, as: f.as, http: &http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			var d net.Dialer
 			return d.DialContext(ctx, "unix", socket)
@@ -48,6 +51,9 @@ func (c *client) do(ctx context.Context, method, path string, q url.Values, body
 	req, err := http.NewRequestWithContext(ctx, method, u.String(), b)
 	if err != nil {
 		return nil, err
+	}
+	if c.as != "" {
+		req.Header.Set(api.AsHeader, c.as)
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {

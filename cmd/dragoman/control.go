@@ -14,6 +14,7 @@ import (
 
 	"dragoman.dev/dragoman/authz"
 	"dragoman.dev/dragoman/authz/approval"
+	"dragoman.dev/dragoman/internal/access"
 	"dragoman.dev/dragoman/internal/audit"
 	"dragoman.dev/dragoman/internal/check"
 	"dragoman.dev/dragoman/internal/config"
@@ -41,6 +42,7 @@ type control struct {
 	sessions  *authz.Sessions
 	authz     *authz.Service
 	audit     *audit.Store
+	access    *access.Log
 	ship      *ship.Server
 	xds       *xds.Server
 	policy    *xds.Policy
@@ -122,6 +124,10 @@ func (c *control) openRecords(context.Context) error {
 		return err
 	}
 	c.onClose(c.audit.Close)
+	if c.access, err = access.Open(access.Options{Dir: c.cfg.AccessDir(), Ingest: c.audit, Node: accessNode, Log: c.log, Now: time.Now}); err != nil {
+		return err
+	}
+	c.onClose(c.access.Close)
 	c.ship = ship.NewServer(ship.ServerOptions{Ingest: ingest{c}, Log: c.log,
 		Authenticate: func(ctx context.Context, claimed string) (string, error) { return c.xds.Caller(ctx, claimed) }})
 	return nil
@@ -199,6 +205,9 @@ func (c *control) pushPolicy(ctx context.Context, b policy.Bundle, e *policy.Eng
 	c.engine.Swap(e)
 	return nil
 }
+
+// accessNode is the node of the access log's records: no Envoy can have this name.
+const accessNode = "(control)"
 
 // witnessesOf are those that cosign the log's checkpoints.
 func witnessesOf(cfg *config.Config) ([]translog.Witness, error) {

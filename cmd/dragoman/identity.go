@@ -97,18 +97,29 @@ func bearerOf(ctx context.Context, cfg *config.Config, auth api.Authenticator) (
 		if err := id.Validate(); err != nil {
 			return b, fmt.Errorf("admin.tokens[%d]: %w", i, err)
 		}
-		b.Fixed = append(b.Fixed, api.Fixed{SHA256: sha256.Sum256([]byte(v.Reveal())), Identity: id, Roles: rolesOf(t.Roles)})
+		roles, err := rolesOf(t.Roles)
+		if err != nil {
+			return b, fmt.Errorf("admin.tokens[%d]: %w", i, err)
+		}
+		b.Fixed = append(b.Fixed, api.Fixed{SHA256: sha256.Sum256([]byte(v.Reveal())), Identity: id, Roles: roles})
 	}
-	for _, g := range cfg.Admin.Grants {
-		b.Grants = append(b.Grants, api.Grant{Groups: g.Groups, Roles: rolesOf(g.Roles)})
+	for i, g := range cfg.Admin.Grants {
+		roles, err := rolesOf(g.Roles)
+		if err != nil {
+			return b, fmt.Errorf("admin.grants[%d]: %w", i, err)
+		}
+		b.Grants = append(b.Grants, api.Grant{Groups: g.Groups, Subjects: g.Subjects, Roles: roles})
 	}
 	return b, nil
 }
 
-func rolesOf(names []string) []api.Role {
+func rolesOf(names []string) ([]api.Role, error) {
 	roles := make([]api.Role, len(names))
 	for i, n := range names {
-		roles[i] = api.Role(n)
+		var err error
+		if roles[i], err = api.ParseRole(n); err != nil {
+			return nil, err
+		}
 	}
-	return roles
+	return roles, nil
 }

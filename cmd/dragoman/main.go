@@ -90,6 +90,7 @@ func exitCode(err error) int {
 type flags struct {
 	config string
 	json   bool
+	as     string // who reads, as the local user states it
 }
 
 func newRoot() *cobra.Command {

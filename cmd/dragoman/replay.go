@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"dragoman.dev/dragoman/internal/access"
 	"dragoman.dev/dragoman/internal/record"
 	"dragoman.dev/dragoman/internal/replay"
 	"dragoman.dev/dragoman/web/api"
@@ -43,8 +44,9 @@ func (f frameSource) Next() (record.Frame, error) {
 	return line.Record()
 }
 
-func (c *client) frames(ctx context.Context, id string) (frameSource, io.Closer, error) {
-	resp, err := c.do(ctx, http.MethodGet, "/v1/sessions/"+url.PathEscape(id)+"/frames", nil, nil)
+// frames reads a record; way is what for, as the access log keeps it.
+func (c *client) frames(ctx context.Context, id, way string) (frameSource, io.Closer, error) {
+	resp, err := c.do(ctx, http.MethodGet, "/v1/sessions/"+url.PathEscape(id)+"/frames", url.Values{"way": {way}}, nil)
 	if err != nil {
 		return frameSource{}, nil, err
 	}
@@ -73,7 +75,7 @@ func newSessionsReplay(f *flags) *cobra.Command {
 			}
 			ctx, stop := interruptible(c.Context())
 			defer stop()
-			src, body, err := cl.frames(ctx, args[0])
+			src, body, err := cl.frames(ctx, args[0], access.Replay)
 			if err != nil {
 				return err
 			}
@@ -100,7 +102,7 @@ func newSessionsExport(f *flags) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			src, body, err := cl.frames(c.Context(), args[0])
+			src, body, err := cl.frames(c.Context(), args[0], access.Export)
 			if err != nil {
 				return err
 			}

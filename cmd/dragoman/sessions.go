@@ -18,8 +18,15 @@ import (
 )
 
 func newSessions(f *flags) *cobra.Command {
-	return group("sessions", "See what happened, and what happens now",
-		newSessionsList(f), newSessionsShow(f), newSessionsReplay(f), newSessionsExport(f), newSessionsTail(f), newSessionsEnd(f), newSessionsLost(f))
+	return f.stating(group("sessions", "See what happened, and what happens now",
+		newSessionsList(f), newSessionsShow(f), newSessionsReplay(f), newSessionsExport(f), newSessionsTail(f), newSessionsEnd(f), newSessionsLost(f)))
+}
+
+// stating lets the local user say who acts: whoever may open the admin socket may read all, and
+// the access log keeps who it was.
+func (f *flags) stating(c *cobra.Command) *cobra.Command {
+	c.PersistentFlags().StringVar(&f.as, "as", "", "who reads: user:EMAIL; the access log keeps it, and that it was stated (default: the local user)")
+	return c
 }
 
 // interruptible ends with Ctrl-C.

@@ -38,8 +38,8 @@ const (
 // Is reports whether a session id is that of a part of this log.
 func Is(session string) bool { return strings.HasPrefix(session, Prefix) }
 
-// maxSessions bounds how many sessions one read names; a list has its query in the text too.
-const maxSessions = 1000
+// MaxSessions bounds how many sessions one read names; a longer list is several.
+const MaxSessions = 1000
 
 // Read is one read, before it is served.
 type Read struct {
@@ -80,7 +80,7 @@ func (r Read) action() action.Action {
 	a := action.Action{Kind: Kind, Verbs: []string{r.Way}, Reads: []action.Object{}, Writes: []action.Object{},
 		Functions: []action.Function{}, Features: map[string]any{}, Params: []action.Param{},
 		Text: strings.TrimSpace(r.Way + " " + r.Text), Fingerprint: Kind + ":" + r.Way}
-	for _, id := range r.Sessions[:min(len(r.Sessions), maxSessions)] {
+	for _, id := range r.Sessions[:min(len(r.Sessions), MaxSessions)] {
 		a.Reads = append(a.Reads, action.Object{Name: id, Columns: []string{}, Resolved: true})
 	}
 	return a

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"dragoman.dev/dragoman/internal/access"
 	"dragoman.dev/dragoman/internal/record"
 )
 
@@ -50,7 +51,7 @@ func history(ctx context.Context, dir string, since time.Time) ([]file, error) {
 		}
 		ext := filepath.Ext(path)
 		id := strings.TrimSuffix(filepath.Base(path), ext)
-		if ext != liveExt && ext != record.SealedExt || !record.ValidSession(id) {
+		if ext != liveExt && ext != record.SealedExt || !record.ValidSession(id) || access.Is(id) {
 			return nil
 		}
 		if !since.IsZero() {

@@ -17,14 +17,28 @@ import (
 	"dragoman.dev/dragoman/internal/identity"
 )
 
-// Role allows some routes.
+// Role allows some routes; openapi.json says at each which ones do (x-roles).
 type Role string
 
 const (
-	Read    Role = "read"
-	Approve Role = "approve"
-	Admin   Role = "admin" // implies the others
+	Reader   Role = "reader"   // sees sessions and holds
+	Auditor  Role = "auditor"  // sees those, who read them, and issued tokens
+	Approver Role = "approver" // sees holds and decides on them
+	Admin    Role = "admin"    // may do everything
 )
+
+// ParseRole reads a role's name, those of earlier versions too.
+func ParseRole(name string) (Role, error) {
+	switch r := Role(name); r {
+	case Reader, Auditor, Approver, Admin:
+		return r, nil
+	case "read":
+		return Reader, nil
+	case "approve":
+		return Approver, nil
+	}
+	return "", fmt.Errorf("%q is not a role", name)
+}
 
 // How a call came, as decisions record it.
 const (
@@ -37,11 +51,13 @@ type Caller struct {
 	Identity identity.Identity
 	Roles    []Role
 	Via      string
+	// Stated says that Identity is whom the user of the admin socket says that it is.
+	Stated bool
 }
 
-// may reports whether the caller has the role.
-func (c Caller) may(r Role) bool {
-	return slices.Contains(c.Roles, r) || slices.Contains(c.Roles, Admin)
+// may reports whether the caller has any of the roles.
+func (c Caller) may(roles ...Role) bool {
+	return slices.ContainsFunc(c.Roles, func(r Role) bool { return r == Admin || slices.Contains(roles, r) })
 }
 
 // Access tells who calls; an error refuses.
@@ -58,10 +74,11 @@ type Fixed struct {
 	Roles    []Role
 }
 
-// Grant gives roles to members of any of the groups.
+// Grant gives roles to members of any of the groups, and to the subjects.
 type Grant struct {
-	Groups []string
-	Roles  []Role
+	Groups   []string
+	Subjects []string // who acts, exactly
+	Roles    []Role
 }
 
 // Bearer is the access of the TCP port: fixed tokens, and identity tokens whose
@@ -93,7 +110,7 @@ func (b Bearer) Caller(r *http.Request) (Caller, error) {
 	}
 	c := Caller{Identity: proof.Identity, Via: ViaAPI}
 	for _, g := range b.Grants {
-		if proof.Identity.InGroup(g.Groups...) {
+		if proof.Identity.InGroup(g.Groups...) || slices.Contains(g.Subjects, proof.Identity.Subject) {
 			c.Roles = append(c.Roles, g.Roles...)
 		}
 	}
@@ -137,14 +154,39 @@ func (Socket) Caller(r *http.Request) (Caller, error) {
 	}
 	id := identity.New("local:" + identity.Escape(name))
 	id.Method, id.Issuer = identity.MethodLocal, "local"
-	return Caller{Identity: id, Roles: []Role{Admin}, Via: ViaSocket}, nil
+	c := Caller{Identity: id, Roles: []Role{Admin}, Via: ViaSocket}
+	if as := r.Header.Get(AsHeader); as != "" {
+		var err error
+		if c.Identity, err = stated(c, as, nil); err != nil {
+			return Caller{}, err
+		}
+		c.Stated = true
+	}
+	return c, nil
+}
+
+// AsHeader states who acts, on the admin socket only. It gives no role and takes none; records
+// say that it was stated, and by which local user.
+const AsHeader = "Dragoman-As"
+
+func stated(c Caller, as string, groups []string) (identity.Identity, error) {
+	id := identity.New(as)
+	id.Groups = append(id.Groups, groups...)
+	id.Method, id.Issuer = identity.MethodLocal, c.Identity.Subject
+	if c.Stated {
+		id.Issuer = c.Identity.Issuer
+	}
+	if err := id.Validate(); err != nil {
+		return identity.Identity{}, fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	return id, nil
 }
 
 // decider is who decides on a hold: the caller, or on the admin socket whom the
 // caller states. The record then says that it was stated (method "local").
 func decider(c Caller, as string, groups []string) (identity.Identity, error) {
 	if as == "" && len(groups) == 0 {
-		if c.Via == ViaSocket {
+		if c.Via == ViaSocket && !c.Stated {
 			return identity.Identity{}, fmt.Errorf("%w: say who decides, for example as: user:dana@example.com and groups: [dba]", ErrInvalid)
 		}
 		return c.Identity, nil
@@ -152,11 +194,5 @@ func decider(c Caller, as string, groups []string) (identity.Identity, error) {
 	if c.Via != ViaSocket {
 		return identity.Identity{}, fmt.Errorf("%w: only the admin socket may state who decides; here it is the token's identity", ErrForbidden)
 	}
-	id := identity.New(as)
-	id.Groups = append(id.Groups, groups...)
-	id.Method, id.Issuer = identity.MethodLocal, c.Identity.Subject
-	if err := id.Validate(); err != nil {
-		return identity.Identity{}, fmt.Errorf("%w: %w", ErrInvalid, err)
-	}
-	return id, nil
+	return stated(c, as, groups)
 }

@@ -10,11 +10,13 @@ import (
 	"log/slog"
 	"time"
 
+	"dragoman.dev/dragoman/internal/access"
 	"dragoman.dev/dragoman/internal/audit"
 	"dragoman.dev/dragoman/internal/hold"
 	"dragoman.dev/dragoman/internal/identity"
 	"dragoman.dev/dragoman/internal/identity/token"
 	"dragoman.dev/dragoman/internal/record"
+	"dragoman.dev/dragoman/internal/translog"
 )
 
 // Errors that a backend returns (wrapped) to choose the answer's status. Any
@@ -24,6 +26,8 @@ var (
 	ErrForbidden = errors.New("not allowed")
 	ErrConflict  = errors.New("not possible now")
 	ErrInvalid   = errors.New("invalid request")
+	// ErrUnavailable: what must come first cannot be done now.
+	ErrUnavailable = errors.New("not available now")
 )
 
 // Tokens issues and takes back Dragoman's own tokens.
@@ -81,6 +85,20 @@ type Sessions interface {
 	Lost(ctx context.Context, id string) error
 }
 
+// Reads is the log of who read which record.
+type Reads interface {
+	// Record writes a read, safely, before it is served.
+	Record(r access.Read) error
+	List(ctx context.Context, f access.Filter) ([]access.Entry, error)
+}
+
+// Proofs are those of the transparency log.
+type Proofs interface {
+	Checkpoint() ([]byte, error)
+	Proof(ctx context.Context, session string) (translog.Inclusion, error)
+	ConsistencyBetween(ctx context.Context, from, to uint64) (translog.Consistency, error)
+}
+
 // Status is what the control plane says of itself. Policy and Nodes are
 // marshalled as they are.
 type Status struct {
@@ -117,6 +135,8 @@ type Backend struct {
 	Tokens    Tokens
 	Approvals Approvals
 	Sessions  Sessions
+	Reads     Reads
+	Proofs    Proofs
 	System    System
 	Log       *slog.Logger
 }

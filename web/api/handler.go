@@ -9,7 +9,10 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
+
+	"dragoman.dev/dragoman/internal/access"
 )
 
 //go:embed openapi.json
@@ -27,8 +30,10 @@ type handler struct {
 // route is a handler's function with who may call it.
 type route struct {
 	pattern string
-	role    Role // "" for everybody
-	serve   func(http.ResponseWriter, *http.Request, Caller) error
+	roles   []Role // any of them, or admin; nil for everybody
+	// way says that it reads the session {id}, and how: that is recorded before it is served.
+	way   string
+	serve func(http.ResponseWriter, *http.Request, Caller) error
 }
 
 // New makes the API's handler. The two listeners have one each, with their own
@@ -45,47 +50,23 @@ func New(b Backend, a Access) http.Handler {
 	return mux
 }
 
-func (h *handler) routes() []route {
-	return []route{
-		{"GET /healthz", "", h.health},
-		{"GET /readyz", "", h.ready},
-		{"GET /openapi.json", "", h.openapi},
-		{"GET /metrics", Read, h.metrics},
-		{"GET /metrics/envoy", Read, h.envoyMetrics},
-		{"GET /v1/status", Read, h.status},
-		{"GET /v1/policy", Read, h.policy},
-		{"GET /v1/nodes", Read, h.nodes},
-		{"POST /v1/tokens", Admin, h.mint},
-		{"GET /v1/tokens", Admin, h.listTokens},
-		{"POST /v1/tokens/revoke", Admin, h.revoke},
-		{"GET /v1/approvals", Read, h.listHolds},
-		{"GET /v1/approvals/watch", Read, h.watchHolds},
-		{"GET /v1/approvals/{id}", Read, h.showHold},
-		{"POST /v1/approvals/{id}/approve", Approve, h.approve},
-		{"POST /v1/approvals/{id}/deny", Approve, h.deny},
-		{"GET /v1/sessions", Read, h.listSessions},
-		{"GET /v1/sessions/{id}", Read, h.showSession},
-		{"GET /v1/sessions/{id}/actions", Read, h.actions},
-		{"GET /v1/sessions/{id}/frames", Read, h.frames},
-		{"GET /v1/sessions/{id}/tail", Read, h.tail},
-		{"POST /v1/sessions/{id}/end", Admin, h.endSession},
-		{"POST /v1/sessions/{id}/lost", Admin, h.loseSession},
-	}
-}
-
 func (h *handler) serve(w http.ResponseWriter, r *http.Request, to route) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	var c Caller
-	if to.role != "" {
+	if to.roles != nil {
 		var err error
 		if c, err = h.access.Caller(r); err != nil {
+			if errors.Is(err, ErrInvalid) {
+				h.fail(w, r, err)
+				return
+			}
 			w.Header().Set("WWW-Authenticate", `Bearer realm="dragoman"`)
 			answer(w, http.StatusUnauthorized, errorBody{Error: apiError{"unauthenticated", errUnauthenticated.Error()}})
 			return
 		}
-		if !c.may(to.role) {
-			h.fail(w, r, fmt.Errorf("%w: %s needs the role %s", ErrForbidden, c.Identity.Subject, to.role))
+		if err := h.allow(r, to, c); err != nil {
+			h.fail(w, r, err)
 			return
 		}
 	}
@@ -93,6 +74,40 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request, to route) {
 	if err := to.serve(w, r, c); err != nil {
 		h.fail(w, r, err)
 	}
+}
+
+// allow checks the caller's roles, and records what reads a session: refused or not.
+func (h *handler) allow(r *http.Request, to route, c Caller) error {
+	roles, id := to.roles, r.PathValue("id")
+	if to.way != "" && access.Is(id) {
+		roles = []Role{Auditor} // who reads whom is not for those who are read about
+	}
+	var refused error
+	switch {
+	case c.Via != ViaSocket && r.Header.Get(AsHeader) != "":
+		refused = fmt.Errorf("%w: only the admin socket may state who acts; here it is the token's identity", ErrForbidden)
+	case !c.may(roles...):
+		refused = fmt.Errorf("%w: %s needs the role %s", ErrForbidden, c.Identity.Subject, wanted(roles))
+	}
+	if to.way == "" {
+		return refused
+	}
+	text := id
+	if q := r.URL.RawQuery; q != "" {
+		text += " " + q
+	}
+	if err := h.record(r, c, wayOf(r, to), text, refused, id); err != nil {
+		return errors.Join(refused, err)
+	}
+	return refused
+}
+
+func wanted(roles []Role) string {
+	names := make([]string, len(roles), len(roles)+1)
+	for i, r := range roles {
+		names[i] = string(r)
+	}
+	return strings.Join(append(names, string(Admin)), " or ")
 }
 
 // apiError is the body of every answer that is not a success.
@@ -115,6 +130,7 @@ func (h *handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 		{ErrForbidden, http.StatusForbidden, "forbidden"},
 		{ErrConflict, http.StatusConflict, "conflict"},
 		{ErrInvalid, http.StatusBadRequest, "invalid"},
+		{ErrUnavailable, http.StatusServiceUnavailable, "unavailable"},
 	} {
 		if errors.Is(err, k.is) {
 			answer(w, k.status, errorBody{apiError{k.code, err.Error()}})

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"crypto/ed25519"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"dragoman.dev/dragoman/internal/access"
 	"dragoman.dev/dragoman/internal/audit"
 	"dragoman.dev/dragoman/internal/hold"
 	"dragoman.dev/dragoman/internal/identity"
@@ -58,7 +60,10 @@ func (f *fakeHolds) Decide(ctx context.Context, v Vote) (hold.Hold, error) {
 func (f *fakeHolds) Watch(context.Context) <-chan hold.Hold { return f.watch }
 
 // fakeSessions has one session of a few frames.
-type fakeSessions struct{ more chan record.Frame }
+type fakeSessions struct {
+	more    chan record.Frame
+	noReads bool // the access log cannot be written
+}
 
 const session = "ses_1"
 
@@ -150,6 +155,8 @@ type rig struct {
 	t        *testing.T
 	holds    *fakeHolds
 	sessions *fakeSessions
+	store    *audit.Store
+	reads    *access.Log
 	issuer   *token.Issuer
 	unix     *http.Client
 	port     string
@@ -177,10 +184,15 @@ func newRig(t *testing.T) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := Backend{Tokens: tokens{r.issuer, store}, Approvals: r.holds, Sessions: r.sessions, System: fakeSystem{}, Log: log}
+	if r.reads, err = access.Open(access.Options{Dir: filepath.Join(t.TempDir(), "reads"), Ingest: r.openStore(), Node: "control", Log: log, Now: time.Now}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.reads.Close(); r.store.Close() })
+	b := Backend{Tokens: tokens{r.issuer, store}, Approvals: r.holds, Sessions: r.sessions, Reads: reads{r}, Proofs: r.store, System: fakeSystem{}, Log: log}
 	fixed := identity.New("ci:export")
-	bearer := Bearer{Authenticator: auth, Fixed: []Fixed{{SHA256: sha256.Sum256([]byte(fixedToken)), Identity: fixed, Roles: []Role{Read}}},
-		Grants: []Grant{{Groups: []string{"dba"}, Roles: []Role{Read, Approve}}, {Groups: []string{"admins"}, Roles: []Role{Admin}}}}
+	bearer := Bearer{Authenticator: auth, Fixed: []Fixed{{SHA256: sha256.Sum256([]byte(fixedToken)), Identity: fixed, Roles: []Role{Reader}}},
+		Grants: []Grant{{Groups: []string{"dba"}, Roles: []Role{Approver}}, {Groups: []string{"revision"}, Roles: []Role{Auditor}},
+			{Groups: []string{"admins"}, Roles: []Role{Admin}}, {Subjects: []string{"user:erin@example.com"}, Roles: []Role{Reader}}}}
 
 	tcp := httptest.NewServer(New(b, bearer))
 	path := filepath.Join(t.TempDir(), "s")
@@ -198,14 +210,42 @@ func newRig(t *testing.T) *rig {
 	return r
 }
 
+// openStore is a real store: the access log and the proofs are in it.
+func (r *rig) openStore() *audit.Store {
+	var err error
+	if r.store, err = audit.Open(r.t.TempDir(), audit.Options{Key: ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))}); err != nil {
+		r.t.Fatal(err)
+	}
+	return r.store
+}
+
+// reads is the access log and its store as one.
+type reads struct{ r *rig }
+
+func (x reads) Record(one access.Read) error {
+	if x.r.sessions.noReads {
+		return errors.New("the disk is full")
+	}
+	return x.r.reads.Record(one)
+}
+
+func (x reads) List(ctx context.Context, f access.Filter) ([]access.Entry, error) {
+	if err := x.r.reads.Settle(ctx); err != nil {
+		return nil, err
+	}
+	return access.Find(ctx, x.r.store, f)
+}
+
 // tokens is the store and the issuer as one.
 type tokens struct {
 	*token.Issuer
 	*token.Store
 }
 
-func (r *rig) token(groups ...string) string {
-	raw, _, err := r.issuer.Mint(r.t.Context(), token.MintRequest{Subject: "user:dana@example.com", Groups: groups})
+func (r *rig) token(groups ...string) string { return r.tokenOf("user:dana@example.com", groups...) }
+
+func (r *rig) tokenOf(subject string, groups ...string) string {
+	raw, _, err := r.issuer.Mint(r.t.Context(), token.MintRequest{Subject: subject, Groups: groups})
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -214,6 +254,12 @@ func (r *rig) token(groups ...string) string {
 
 // call sends a request; an empty token means the unix socket.
 func (r *rig) call(bearer, method, path, body string) (int, string) {
+	r.t.Helper()
+	return r.callAs("", bearer, method, path, body)
+}
+
+// callAs states who acts.
+func (r *rig) callAs(as, bearer, method, path, body string) (int, string) {
 	r.t.Helper()
 	base, c := r.port, http.DefaultClient
 	if bearer == "" {
@@ -225,6 +271,9 @@ func (r *rig) call(bearer, method, path, body string) (int, string) {
 	}
 	if bearer != "" && bearer != "none" {
 		req.Header.Set("Authorization", "Bearer "+bearer)
+	}
+	if as != "" {
+		req.Header.Set(AsHeader, as)
 	}
 	resp, err := c.Do(req)
 	if err != nil {

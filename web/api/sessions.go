@@ -12,6 +12,7 @@ import (
 	"slices"
 	"time"
 
+	"dragoman.dev/dragoman/internal/access"
 	"dragoman.dev/dragoman/internal/audit"
 	"dragoman.dev/dragoman/internal/record"
 )
@@ -19,7 +20,7 @@ import (
 // cursorOK is the form of audit's cursors: a time and a session.
 var cursorOK = regexp.MustCompile(`^[0-9]{1,19}:[A-Za-z0-9_]{1,64}$`)
 
-func (h *handler) listSessions(w http.ResponseWriter, r *http.Request, _ Caller) error {
+func (h *handler) listSessions(w http.ResponseWriter, r *http.Request, c Caller) error {
 	q := query{r: r}
 	f := audit.Filter{Identity: q.text("identity"), Target: q.text("target"), Since: q.moment("since"), Until: q.moment("until"),
 		Verdict: q.text("verdict"), Table: q.text("table"), Verb: q.text("verb"), Live: q.flag("live"),
@@ -33,8 +34,18 @@ func (h *handler) listSessions(w http.ResponseWriter, r *http.Request, _ Caller)
 	if f.Cursor != "" && !cursorOK.MatchString(f.Cursor) {
 		return fmt.Errorf("%w: the cursor is not one of ours", ErrInvalid)
 	}
+	if f.Target == access.Target && !c.may(Auditor) {
+		return fmt.Errorf("%w: the access log needs the role %s", ErrForbidden, wanted(auditors))
+	}
 	page, err := h.Sessions.List(r.Context(), f)
 	if err != nil {
+		return err
+	}
+	ids := make([]string, len(page.Sessions))
+	for i, s := range page.Sessions {
+		ids[i] = s.ID
+	}
+	if err := h.record(r, c, access.List, r.URL.RawQuery, nil, ids...); err != nil {
 		return err
 	}
 	return reply(w, page)
