@@ -11,6 +11,7 @@ import (
 	"dragoman.dev/dragoman/authz/approval"
 	"dragoman.dev/dragoman/internal/access"
 	"dragoman.dev/dragoman/internal/audit"
+	"dragoman.dev/dragoman/internal/audit/index"
 	"dragoman.dev/dragoman/internal/hold"
 	"dragoman.dev/dragoman/internal/identity"
 	"dragoman.dev/dragoman/internal/identity/token"
@@ -101,6 +102,10 @@ type sessionBackend struct{ c *control }
 func (b sessionBackend) List(ctx context.Context, f audit.Filter) (audit.Page, error) {
 	for {
 		page, err := b.c.audit.List(ctx, f)
+		var wrong *index.QueryError
+		if errors.As(err, &wrong) {
+			return page, invalid(wrong)
+		}
 		if err != nil || f.Target == access.Target {
 			return page, err
 		}

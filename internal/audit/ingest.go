@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
-	"time"
+	"io/fs"
 
 	"golang.org/x/sync/errgroup"
 
@@ -23,7 +21,6 @@ var _ ship.Ingest = (*Store)(nil)
 type batch struct {
 	s       *Store
 	touched []*session
-	dirs    map[string]bool // folders with new files
 	ops     ops
 }
 
@@ -31,6 +28,9 @@ type batch struct {
 func (s *Store) Append(ctx context.Context, node string, chunks []ship.Chunk) ([]ship.Ack, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.closed {
+		return nil, errClosed
+	}
 	b := &batch{s: s}
 	acks := map[string]ship.Ack{}
 	var order []string
@@ -77,10 +77,10 @@ func (b *batch) chunk(ctx context.Context, node string, c ship.Chunk) ship.Ack {
 		ack.Diverged = true
 		return ack
 	}
-	return b.data(l, c)
+	return b.data(ctx, l, c)
 }
 
-func (b *batch) data(l *session, c ship.Chunk) ship.Ack {
+func (b *batch) data(ctx context.Context, l *session, c ship.Chunk) ship.Ack {
 	have := l.stream.Offset()
 	ack := ship.Ack{Session: c.Session, Offset: have}
 	switch {
@@ -99,11 +99,11 @@ func (b *batch) data(l *session, c ship.Chunk) ship.Ack {
 			b.s.opt.Log.Error("record does not go on where it was", "session", c.Session, "error", err)
 			ack.Offset, ack.Diverged = l.stream.Whole(), true
 			if whole := l.stream.Whole(); whole > have { // the frames before the bad one are good
-				_, werr := l.file.WriteAt(c.Data[have-c.Offset:whole-c.Offset], int64(record.StreamHeaderLen+have))
+				_, werr := l.body.Write(c.Data[have-c.Offset : whole-c.Offset])
 				l.broken = werr != nil
 			}
 			if !l.broken {
-				b.lost(l)
+				b.lost(ctx, l)
 			}
 			return ack
 		case err != nil:
@@ -115,7 +115,7 @@ func (b *batch) data(l *session, c ship.Chunk) ship.Ack {
 	}
 	if c.Ended && !l.broken && !l.stream.Ended() {
 		b.touch(l)
-		b.lost(l)
+		b.lost(ctx, l)
 	}
 	ack.Offset = max(l.stream.Offset(), have)
 	return ack
@@ -131,50 +131,39 @@ func (b *batch) session(ctx context.Context, node, id string) (*session, Session
 	case err == nil && row.Sealed:
 		return nil, row, nil
 	case err == nil:
-		l, err := b.load(id, filepath.Join(b.s.dir, row.File), row.Node)
+		l, err := b.load(ctx, id, row.File, row.Node)
 		return l, row, err
 	case !errors.Is(err, ErrNotFound):
 		return nil, row, err
 	}
-	path := filepath.Join(b.s.dir, "sessions", b.s.opt.Now().UTC().Format("2006/01/02"), id+liveExt)
-	l := newSession(id, path)
-	l.row.File, l.row.Node, l.row.Started = b.s.relative(path), node, b.s.opt.Now()
-	if err := l.create(); err != nil {
-		if errors.Is(err, os.ErrExist) { // the index does not know it
-			l, err := b.load(id, path, node)
+	key := sessionsDir + b.s.opt.Now().UTC().Format("2006/01/02") + "/" + id + liveExt
+	l := newSession(id, key)
+	l.row.Node, l.row.Started = node, b.s.opt.Now()
+	if err := l.create(ctx, b.s.blobs); err != nil {
+		if errors.Is(err, fs.ErrExist) { // the index does not know it
+			l, err := b.load(ctx, id, key, node)
 			return l, row, err
 		}
 		return nil, row, err
 	}
 	l.created = true
 	b.adopt(l)
-	b.newDir(filepath.Dir(path))
 	return l, row, nil
 }
 
-func (b *batch) newDir(dir string) {
-	if b.dirs == nil {
-		b.dirs = map[string]bool{}
-	}
-	// The folder's own entry may be as new as the file.
-	for ; len(dir) >= len(filepath.Join(b.s.dir, "sessions")); dir = filepath.Dir(dir) {
-		b.dirs[dir] = true
-	}
-}
-
-// load makes a session's state from its file, and puts all of it into the index again.
-func (b *batch) load(id, path, node string) (*session, error) {
+// load makes a session's state from its body, and puts all of it into the index again.
+func (b *batch) load(ctx context.Context, id, key, node string) (*session, error) {
 	if old := b.s.live[id]; old != nil {
 		b.evict(old)
 	}
-	l := newSession(id, path)
-	l.row.File, l.row.Node, l.row.Started = b.s.relative(path), node, b.s.opt.Now()
+	l := newSession(id, key)
+	l.row.Node, l.row.Started = node, b.s.opt.Now()
 	if node == "" {
-		if row, err := b.s.Get(context.Background(), id); err == nil {
+		if row, err := b.s.Get(ctx, id); err == nil {
 			l.row.Node = row.Node
 		}
 	}
-	if err := l.read(func(f record.Frame) error { return b.ops.frame(l, f) }); err != nil {
+	if err := l.read(ctx, b.s.blobs, func(f record.Frame) error { return b.ops.frame(l, f) }); err != nil {
 		return nil, errors.Join(err, l.close())
 	}
 	b.adopt(l)
@@ -205,24 +194,14 @@ func (b *batch) evict(l *session) {
 	l.wake()
 }
 
-func (s *Store) relative(path string) string {
-	if rel, err := filepath.Rel(s.dir, path); err == nil {
-		return rel
-	}
-	return path
-}
-
 // commit makes all that the batch touched safe, tells tails, and has ended sessions sealed.
 func (b *batch) commit(ctx context.Context) error {
 	var g errgroup.Group
 	g.SetLimit(syncsAtOnce)
 	for _, l := range b.touched {
 		if !l.broken {
-			g.Go(l.file.Sync)
+			g.Go(func() error { return l.body.Sync(ctx) })
 		}
-	}
-	for dir := range b.dirs {
-		g.Go(func() error { return syncDir(dir) })
 	}
 	if err := g.Wait(); err != nil {
 		return err
@@ -230,11 +209,11 @@ func (b *batch) commit(ctx context.Context) error {
 	for _, l := range b.touched {
 		if !l.broken {
 			l.refresh()
-			b.ops.sessions = append(b.ops.sessions, &l.row)
+			b.ops.batch.Sessions = append(b.ops.batch.Sessions, l.row)
 		}
 	}
-	if err := b.ops.commit(context.WithoutCancel(ctx), b.s.db); err != nil {
-		return fmt.Errorf("index: %w", err)
+	if err := b.s.index.Write(context.WithoutCancel(ctx), &b.ops.batch); err != nil {
+		return err
 	}
 	for _, l := range b.touched {
 		if l.broken {
@@ -247,19 +226,4 @@ func (b *batch) commit(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-func syncDir(path string) error {
-	d, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
-}
-
-func unix(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return t.UnixNano()
 }

@@ -2,11 +2,10 @@ package audit
 
 import (
 	"context"
-	"database/sql"
 	"encoding/hex"
-	"errors"
 	"fmt"
 
+	"dragoman.dev/dragoman/internal/audit/index"
 	"dragoman.dev/dragoman/internal/translog"
 )
 
@@ -17,7 +16,7 @@ func (s *Store) addLeaves(leaves []Leaf) error {
 	var fresh []Leaf
 	var entries [][]byte
 	for _, l := range leaves {
-		known, err := s.logged(ctx, l)
+		known, err := s.index.HasLeaf(ctx, l.row(0)) // from before a crash
 		if err != nil {
 			return err
 		}
@@ -32,61 +31,45 @@ func (s *Store) addLeaves(leaves []Leaf) error {
 	if err != nil {
 		return err
 	}
-	tx, err := s.db.BeginTx(ctx, nil)
-	if err != nil {
-		return fmt.Errorf("index: %w", err)
-	}
-	defer tx.Rollback()
+	rows := make([]index.Leaf, len(fresh))
 	for i, l := range fresh {
-		if err := insertLeaf(ctx, tx, places[i], l); err != nil {
-			return fmt.Errorf("index: %w", err)
-		}
+		rows[i] = l.row(places[i])
 	}
-	return tx.Commit()
+	return s.index.AddLeaves(ctx, rows)
 }
 
-// logged: the same is in the log, from before a crash.
-func (s *Store) logged(ctx context.Context, l Leaf) (bool, error) {
-	var n int64
-	err := s.rdb.QueryRowContext(ctx, "SELECT count(*) FROM leaves WHERE session = ? AND state = ? AND frames = ? AND hash = ? AND file_hash = ?",
-		l.Session, l.State, int64(l.Frames), hex.EncodeToString(l.Hash[:]), hex.EncodeToString(l.FileHash[:])).Scan(&n)
-	if err != nil {
-		return false, fmt.Errorf("index: %w", err)
-	}
-	return n > 0, nil
+// row is what the index keeps of an entry.
+func (l Leaf) row(n uint64) index.Leaf {
+	return index.Leaf{N: n, Session: l.Session, State: string(l.State), Frames: l.Frames,
+		Hash: hex.EncodeToString(l.Hash[:]), FileHash: hex.EncodeToString(l.FileHash[:])}
 }
 
-func insertLeaf(ctx context.Context, tx *sql.Tx, n uint64, l Leaf) error {
-	_, err := tx.ExecContext(ctx, "INSERT OR REPLACE INTO leaves (n, session, state, frames, hash, file_hash) VALUES (?, ?, ?, ?, ?, ?)",
-		int64(n), l.Session, l.State, int64(l.Frames), hex.EncodeToString(l.Hash[:]), hex.EncodeToString(l.FileHash[:]))
-	return err
-}
+// leavesAtOnce is how many entries catchUp takes together.
+const leavesAtOnce = 5000
 
 // catchUp brings the index of leaves up to the log.
 func (s *Store) catchUp(ctx context.Context) error {
-	var count, next int64
-	if err := s.db.QueryRowContext(ctx, "SELECT count(*), coalesce(max(n) + 1, 0) FROM leaves").Scan(&count, &next); err != nil {
-		return err
-	}
-	if count != next {
-		next = 0
-	}
-	tx, err := s.db.BeginTx(ctx, nil)
+	next, err := s.index.NextLeaf(ctx)
 	if err != nil {
 		return err
 	}
-	defer tx.Rollback()
-	err = s.log.Entries(uint64(next), func(n uint64, entry []byte) error {
+	var rows []index.Leaf
+	err = s.log.Entries(next, func(n uint64, entry []byte) error {
 		l, err := ParseLeaf(entry)
 		if err != nil && !translog.IsKeyChange(entry) {
 			return fmt.Errorf("log entry %d: %w", n, err)
 		}
-		return insertLeaf(ctx, tx, n, l)
+		if rows = append(rows, l.row(n)); len(rows) < leavesAtOnce {
+			return nil
+		}
+		err = s.index.AddLeaves(ctx, rows)
+		rows = rows[:0]
+		return err
 	})
-	if err != nil {
+	if err != nil || len(rows) == 0 {
 		return err
 	}
-	return tx.Commit()
+	return s.index.AddLeaves(ctx, rows)
 }
 
 // logRunning logs how far each running session is, if it is further than the last time.
@@ -119,15 +102,11 @@ func (s *Store) logRunning() {
 // Proof proves the newest entry of a session: that it is in the log of the newest
 // checkpoint. ErrNotFound when the log has none yet.
 func (s *Store) Proof(ctx context.Context, session string) (translog.Inclusion, error) {
-	var n int64
-	err := s.rdb.QueryRowContext(ctx, "SELECT n FROM leaves WHERE session = ? ORDER BY n DESC LIMIT 1", session).Scan(&n)
-	if errors.Is(err, sql.ErrNoRows) {
-		return translog.Inclusion{}, fmt.Errorf("audit: %s: %w in the log", session, ErrNotFound)
-	}
+	n, err := s.index.LastLeaf(ctx, session)
 	if err != nil {
 		return translog.Inclusion{}, fmt.Errorf("audit: %w", err)
 	}
-	return s.log.Inclusion(ctx, uint64(n))
+	return s.log.Inclusion(ctx, n)
 }
 
 // Consistency proves that the log of the newest checkpoint begins with that of an older one of this size.

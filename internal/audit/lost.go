@@ -11,6 +11,9 @@ import (
 func (s *Store) Lost(ctx context.Context, id string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.closed {
+		return errClosed
+	}
 	l := s.live[id]
 	if l == nil {
 		return fmt.Errorf("audit: %s: %w among live sessions", id, ErrNotFound)
@@ -18,7 +21,7 @@ func (s *Store) Lost(ctx context.Context, id string) error {
 	b := &batch{s: s}
 	b.touch(l)
 	if !l.stream.Ended() {
-		b.lost(l)
+		b.lost(ctx, l)
 	}
 	if err := b.commit(ctx); err != nil {
 		b.rollback()
@@ -28,14 +31,14 @@ func (s *Store) Lost(ctx context.Context, id string) error {
 }
 
 // lost closes a record whose node has nothing more that fits.
-func (b *batch) lost(l *session) {
+func (b *batch) lost(ctx context.Context, l *session) {
 	whole := int64(record.StreamHeaderLen + l.stream.Whole())
 	now := b.s.opt.Now()
 	frame, err := l.stream.Closing(now.UnixNano(), record.Close{Reason: "lost", Message: "the gateway lost the end of the record",
 		Actions: uint64(l.row.Actions), Bytes: l.row.Bytes, Duration: max(0, now.Sub(l.row.Started))})
 	if err == nil {
-		if err = l.file.Truncate(whole); err == nil {
-			_, err = l.file.WriteAt(frame, whole)
+		if err = l.body.Truncate(whole); err == nil {
+			_, err = l.body.Write(frame)
 		}
 	}
 	// The file is right now; memory is made from it again, at once if possible.
@@ -44,7 +47,7 @@ func (b *batch) lost(l *session) {
 		b.s.opt.Log.Error("record cannot be closed", "session", l.id, "error", err)
 		return
 	}
-	if n, err := b.load(l.id, l.path, l.row.Node); err == nil {
+	if n, err := b.load(ctx, l.id, l.key, l.row.Node); err == nil {
 		n.row.Node = l.row.Node
 	}
 }
@@ -53,8 +56,8 @@ func (b *batch) lost(l *session) {
 // nobody knows what the disk has of the rest, so the nodes have to send it again.
 func (b *batch) rollback() {
 	for _, l := range b.touched {
-		if safe := l.safe.Load(); l.file != nil && (safe > 0 || l.created) {
-			if err := l.file.Truncate(int64(record.StreamHeaderLen + safe)); err != nil {
+		if safe := l.safe.Load(); l.body != nil && (safe > 0 || l.created) {
+			if err := l.takeBack(int64(record.StreamHeaderLen + safe)); err != nil {
 				b.s.opt.Log.Error("record file", "session", l.id, "error", err)
 			}
 		}
@@ -69,4 +72,11 @@ func (b *batch) touch(l *session) {
 		}
 	}
 	b.touched = append(b.touched, l)
+}
+
+func (l *session) takeBack(size int64) error {
+	if l.body.Size() <= size {
+		return nil
+	}
+	return l.body.Truncate(size)
 }

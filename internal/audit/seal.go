@@ -3,12 +3,10 @@ package audit
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"os"
-	"strings"
 	"time"
 
+	"dragoman.dev/dragoman/internal/audit/index"
 	"dragoman.dev/dragoman/internal/record"
 )
 
@@ -81,7 +79,7 @@ func (s *Store) endedSessions() []string {
 // sealed is a session whose final file is there.
 type sealed struct {
 	l    *session
-	path string
+	key  string
 	leaf Leaf
 }
 
@@ -94,7 +92,7 @@ func (s *Store) sealAll(ctx context.Context, ids []string) {
 		if ctx.Err() != nil {
 			break
 		}
-		f, ok, err := s.seal(id)
+		f, ok, err := s.seal(ctx, id)
 		if err != nil {
 			s.opt.Log.Error("record cannot be sealed", "session", id, "error", err)
 		}
@@ -115,21 +113,21 @@ func (s *Store) sealAll(ctx context.Context, ids []string) {
 }
 
 // seal makes the final file of one session.
-func (s *Store) seal(id string) (f sealed, ok bool, err error) {
+func (s *Store) seal(ctx context.Context, id string) (f sealed, ok bool, err error) {
 	s.mu.Lock()
 	f.l = s.live[id]
 	s.mu.Unlock()
 	if f.l == nil {
 		return f, false, nil // sealed already
 	}
-	file, err := os.Open(f.l.path)
+	body, err := s.blobs.Open(ctx, f.l.key)
 	if err != nil {
 		return f, false, err
 	}
-	defer file.Close()
-	f.path = strings.TrimSuffix(f.l.path, liveExt) + record.SealedExt
-	// An ended session's file does not change any more.
-	foot, err := record.SealFile(f.path, id, io.NewSectionReader(file, record.StreamHeaderLen, int64(f.l.safe.Load())))
+	defer body.Close()
+	f.key = sealedKey(f.l.key)
+	// An ended session's body does not change any more.
+	foot, err := s.putSealed(ctx, f.key, id, io.NewSectionReader(body, record.StreamHeaderLen, int64(f.l.safe.Load())))
 	if err != nil {
 		return f, false, err
 	}
@@ -140,17 +138,36 @@ func (s *Store) seal(id string) (f sealed, ok bool, err error) {
 	return f, true, nil
 }
 
+func (s *Store) putSealed(ctx context.Context, key, id string, frames io.Reader) (foot record.Footer, err error) {
+	err = s.blobs.Put(ctx, key, func(w io.Writer) error {
+		seal, err := record.NewSealer(w, id)
+		if err != nil {
+			return err
+		}
+		if _, err := io.CopyBuffer(onlyWriter{seal}, frames, make([]byte, 256<<10)); err != nil {
+			return err
+		}
+		foot, err = seal.Finish()
+		return err
+	})
+	return foot, err
+}
+
+// onlyWriter hides other methods from io.Copy.
+type onlyWriter struct{ io.Writer }
+
 // adoptSealed turns the index to the final files.
 func (s *Store) adoptSealed(done []sealed) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	o := ops{}
+	ctx := context.Background() // what was begun is ended
+	var b index.Batch
 	for _, f := range done {
-		f.l.row.File, f.l.row.Sealed, f.l.row.Live = s.relative(f.path), true, false
-		o.sessions = append(o.sessions, &f.l.row)
+		f.l.row.File, f.l.row.Sealed, f.l.row.Live = f.key, true, false
+		b.Sessions = append(b.Sessions, f.l.row)
 	}
-	if err := o.commit(context.Background(), s.db); err != nil {
-		return fmt.Errorf("index: %w", err)
+	if err := s.index.Write(ctx, &b); err != nil {
+		return err
 	}
 	s.tails.Lock()
 	for _, f := range done {
@@ -161,7 +178,7 @@ func (s *Store) adoptSealed(done []sealed) error {
 	s.tails.Unlock()
 	var errs []error
 	for _, f := range done {
-		errs = append(errs, f.l.close(), os.Remove(f.l.path))
+		errs = append(errs, f.l.close(), s.blobs.Delete(ctx, f.l.key))
 	}
 	return errors.Join(errs...)
 }

@@ -1,67 +1,27 @@
 package audit
 
 import (
+	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
-	"time"
 
+	"dragoman.dev/dragoman/internal/audit/blob"
 	"dragoman.dev/dragoman/internal/record"
 )
-
-// Session is a session as the index has it.
-type Session struct {
-	ID         string    `json:"id"`
-	File       string    `json:"file"` // relative to the store
-	Node       string    `json:"node"`
-	Target     string    `json:"target"`
-	Protocol   string    `json:"protocol"`
-	Subject    string    `json:"subject"`
-	OnBehalfOf string    `json:"on_behalf_of,omitempty"`
-	Actors     []string  `json:"actors"`
-	Groups     []string  `json:"groups"`
-	Issuer     string    `json:"issuer"`
-	Method     string    `json:"method"`
-	Started    time.Time `json:"started"`
-	Ended      time.Time `json:"ended,omitzero"`
-	Live       bool      `json:"live"`
-	// Reason and Message are how it ended; Lost that its own writer could not say.
-	Reason      string `json:"reason,omitempty"`
-	Message     string `json:"message,omitempty"`
-	Lost        bool   `json:"lost,omitempty"`
-	Client      string `json:"client"`
-	Application string `json:"application,omitempty"`
-	Database    string `json:"database,omitempty"`
-	User        string `json:"user,omitempty"`
-	Actions     int64  `json:"actions"`
-	Allowed     int64  `json:"allowed"`
-	Blocked     int64  `json:"blocked"`
-	Held        int64  `json:"held"`
-	Rows        int64  `json:"rows"`
-	Bytes       int64  `json:"bytes"`
-	Masked      int64  `json:"masked"`
-	Frames      uint64 `json:"frames"`
-	Stream      uint64 `json:"stream"` // bytes of the record
-	// Undecoded counts frames whose payload could not be read for the index; they are in the record.
-	Undecoded int64 `json:"undecoded,omitempty"`
-	// Sealed: the file is final, and Hash is the chain hash of its last frame.
-	Sealed bool   `json:"sealed"`
-	Hash   string `json:"hash,omitempty"`
-}
 
 // session is one that has not been sealed.
 type session struct {
 	id     string
-	path   string
-	file   *os.File
+	key    string // of its body, which grows
+	body   blob.Body
 	stream *record.Stream
 	row    Session
 	facts  map[string]bool
+	texts  map[[16]byte]struct{} // distinct statements
 	// created: its file was made by this process, so that all of it that is not safe can be taken back.
 	created bool
 	broken  bool   // memory is ahead of the files: must be loaded again
@@ -75,99 +35,103 @@ type session struct {
 	dead  bool // evicted: memory was ahead of the files
 }
 
-func newSession(id, path string) *session {
-	return &session{id: id, path: path, stream: record.NewStream(id), facts: map[string]bool{}, grown: make(chan struct{}),
-		row: Session{ID: id, Actors: []string{}, Groups: []string{}, Live: true}}
+func newSession(id, key string) *session {
+	return &session{id: id, key: key, stream: record.NewStream(id), facts: map[string]bool{}, texts: map[[16]byte]struct{}{},
+		grown: make(chan struct{}), row: Session{ID: id, File: key, Actors: []string{}, Groups: []string{}, Live: true}}
 }
 
 func (l *session) close() error {
-	if l.file == nil {
+	if l.body == nil {
 		return nil
 	}
-	f := l.file
-	l.file = nil
-	return f.Close()
+	b := l.body
+	l.body = nil
+	return b.Close()
 }
 
-// create makes the file with its header.
-func (l *session) create() error {
-	if err := os.MkdirAll(filepath.Dir(l.path), 0o700); err != nil {
-		return err
-	}
-	f, err := os.OpenFile(l.path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+// create makes the body with its header.
+func (l *session) create(ctx context.Context, blobs blob.Store) error {
+	b, err := blobs.Create(ctx, l.key)
 	if err != nil {
 		return err
 	}
-	if _, err := f.Write(record.StreamHeader(l.id)); err != nil {
-		return errors.Join(err, f.Close(), os.Remove(l.path))
+	if _, err := b.Write(record.StreamHeader(l.id)); err != nil {
+		return errors.Join(err, b.Close(), blobs.Delete(ctx, l.key))
 	}
-	l.file = f
+	l.body = b
 	return nil
 }
 
-// read takes in what the file holds; f is called for each frame. What is behind the
+// read takes in what the body holds; f is called for each frame. What is behind the
 // last byte that can belong to the stream is cut off: it was never acknowledged.
-func (l *session) read(f func(record.Frame) error) error {
-	file, err := os.OpenFile(l.path, os.O_RDWR, 0)
+func (l *session) read(ctx context.Context, blobs blob.Store, f func(record.Frame) error) error {
+	b, err := blobs.Append(ctx, l.key)
 	if err != nil {
 		return err
 	}
-	l.file = file
+	l.body = b
 	head := make([]byte, record.StreamHeaderLen)
-	if n, err := io.ReadFull(file, head); err != nil || string(head) != string(record.StreamHeader(l.id)) {
-		if n == 0 || errors.Is(err, io.ErrUnexpectedEOF) || allZero(head[:n]) {
+	n, err := b.ReadAt(head, 0)
+	if err != nil && err != io.EOF {
+		return err
+	}
+	if string(head[:n]) != string(record.StreamHeader(l.id)) {
+		if n < len(head) || allZero(head) {
 			return l.restart()
 		}
-		return fmt.Errorf("%s: %w", l.path, record.ErrChanged)
+		return fmt.Errorf("%s: %w", l.key, record.ErrChanged)
 	}
+	if err := l.feed(f); err != nil {
+		return l.cut(err)
+	}
+	return nil
+}
+
+// feed gives the stream what the body has. An error in reading the body is a *readError.
+func (l *session) feed(f func(record.Frame) error) error {
+	r := io.NewSectionReader(l.body, record.StreamHeaderLen, l.body.Size()-record.StreamHeaderLen)
 	buf := make([]byte, 256<<10)
 	for {
-		n, err := file.Read(buf)
+		n, err := r.Read(buf)
 		if werr := l.stream.Write(buf[:n], f); werr != nil {
-			return l.cut(werr)
-		}
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-	}
-}
-
-// restart begins the file anew: a crash left it without a header, so nothing of it was acknowledged.
-func (l *session) restart() error {
-	if err := l.file.Truncate(0); err != nil {
-		return err
-	}
-	_, err := l.file.WriteAt(record.StreamHeader(l.id), 0)
-	return err
-}
-
-// cut ends the file after its last whole good frame. A stream that had an error is not used any
-// more, so that what was read is read again.
-func (l *session) cut(why error) error {
-	whole := l.stream.Whole()
-	if err := l.file.Truncate(int64(record.StreamHeaderLen + whole)); err != nil {
-		return errors.Join(why, err)
-	}
-	if _, err := l.file.Seek(record.StreamHeaderLen, io.SeekStart); err != nil {
-		return err
-	}
-	l.stream = record.NewStream(l.id)
-	buf := make([]byte, 256<<10)
-	for {
-		n, err := l.file.Read(buf)
-		if werr := l.stream.Write(buf[:n], func(record.Frame) error { return nil }); werr != nil {
 			return werr
 		}
 		if err == io.EOF {
 			return nil
 		}
 		if err != nil {
-			return err
+			return &readError{err}
 		}
 	}
+}
+
+type readError struct{ err error }
+
+func (e *readError) Error() string { return e.err.Error() }
+func (e *readError) Unwrap() error { return e.err }
+
+// restart begins the body anew: a crash left it without a header, so nothing of it was acknowledged.
+func (l *session) restart() error {
+	if err := l.body.Truncate(0); err != nil {
+		return err
+	}
+	_, err := l.body.Write(record.StreamHeader(l.id))
+	return err
+}
+
+// cut ends the body after its last whole good frame. A stream that had an error is not used any
+// more, so that what was read is read again.
+func (l *session) cut(why error) error {
+	var unread *readError
+	if errors.As(why, &unread) {
+		return why
+	}
+	whole := l.stream.Whole()
+	if err := l.body.Truncate(int64(record.StreamHeaderLen + whole)); err != nil {
+		return errors.Join(why, err)
+	}
+	l.stream = record.NewStream(l.id)
+	return l.feed(func(record.Frame) error { return nil })
 }
 
 func allZero(b []byte) bool {
@@ -179,13 +143,16 @@ func allZero(b []byte) bool {
 	return true
 }
 
-// write puts the next stream bytes into the file, behind what the stream has.
+// write puts the next stream bytes into the body, behind what the stream has.
 func (l *session) write(b []byte, f func(record.Frame) error) error {
 	at := int64(record.StreamHeaderLen + l.stream.Offset())
 	if err := l.stream.Write(b, f); err != nil {
 		return err
 	}
-	_, err := l.file.WriteAt(b, at)
+	if l.body.Size() != at {
+		return fmt.Errorf("the body has %d bytes where it should have %d", l.body.Size(), at)
+	}
+	_, err := l.body.Write(b)
 	return err
 }
 

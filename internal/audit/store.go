@@ -7,6 +7,9 @@
 //	<dir>/log/                            the transparency log
 //	<dir>/index.db                        SQLite; can be made again from the files (Reindex)
 //
+// Bodies and index may be elsewhere: Options.Blobs (package blob) and Options.Index (package index) replace the
+// first two and the last.
+//
 // The byte format of records is package record's (docs/record-format.md), that of the log's entries is
 // in docs/audit-format.md.
 package audit
@@ -14,7 +17,6 @@ package audit
 import (
 	"context"
 	"crypto/ed25519"
-	"database/sql"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -25,19 +27,24 @@ import (
 	"sync"
 	"time"
 
+	"dragoman.dev/dragoman/internal/audit/blob"
+	"dragoman.dev/dragoman/internal/audit/index"
+	"dragoman.dev/dragoman/internal/audit/index/sqlindex"
 	"dragoman.dev/dragoman/internal/record"
 	"dragoman.dev/dragoman/internal/translog"
 )
 
+var errClosed = errors.New("audit: the store is closed")
+
 const (
 	liveExt = ".live"
 	logDir  = "log"
+	// indexFile is the embedded index; sessionsDir begins the keys of bodies.
+	indexFile   = "index.db"
+	sessionsDir = "sessions/"
 	// defaultRunning is how often running sessions are entered into the log.
 	defaultRunning = 10 * time.Minute
 )
-
-// ErrNotFound says that there is no such session.
-var ErrNotFound = errors.New("no such session")
 
 // Options of a Store.
 type Options struct {
@@ -49,21 +56,26 @@ type Options struct {
 	Running time.Duration
 	// Witnesses cosign checkpoints.
 	Witnesses []translog.Witness
-	Log       *slog.Logger     // nil: discard
-	Now       func() time.Time // nil: time.Now
+	// Index is closed with the Store. nil: SQLite in the folder.
+	Index index.Index
+	Blobs blob.Store       // nil: files in the folder
+	Log   *slog.Logger     // nil: discard
+	Now   func() time.Time // nil: time.Now
 }
 
 // Store keeps records. It is safe for concurrent use.
 type Store struct {
-	dir string
-	opt Options
-	db  *sql.DB // writes, one connection
-	rdb *sql.DB // reads
+	dir   string
+	opt   Options
+	index index.Index
+	blobs blob.Store
 
 	// mu serialises what changes files and index: Append, sealing, Reindex.
 	mu   sync.Mutex
 	live map[string]*session
-	log  *translog.Log
+	// closed: the live sessions have no bodies any more.
+	closed bool
+	log    *translog.Log
 
 	tails   sync.Mutex // guards live for Tail, taken inside mu
 	sealing chan string
@@ -89,21 +101,23 @@ func Open(dir string, opt Options) (*Store, error) {
 	if err := os.MkdirAll(filepath.Join(dir, "sessions"), 0o700); err != nil {
 		return nil, fmt.Errorf("audit: %w", err)
 	}
-	s := &Store{dir: dir, opt: opt, live: map[string]*session{}, sealing: make(chan string, 1024)}
-	if err := s.openIndex(); err != nil {
-		return nil, fmt.Errorf("audit: index: %w", err)
-	}
+	s := &Store{dir: dir, opt: opt, index: opt.Index, blobs: opt.Blobs, live: map[string]*session{}, sealing: make(chan string, 1024)}
 	var err error
+	if s.blobs == nil {
+		s.blobs = blob.NewFiles(dir)
+	}
+	if s.index == nil {
+		if s.index, err = sqlindex.OpenSQLite(context.Background(), filepath.Join(dir, indexFile)); err != nil {
+			return nil, fmt.Errorf("audit: index: %w", err)
+		}
+	}
 	if s.log, err = translog.Open(filepath.Join(dir, logDir), translog.Options{Key: opt.Key, Origin: opt.Origin,
 		Witnesses: opt.Witnesses, Log: opt.Log, Now: opt.Now}); err != nil {
-		return nil, errors.Join(fmt.Errorf("audit: %w", err), s.closeIndex())
+		return nil, errors.Join(fmt.Errorf("audit: %w", err), s.index.Close())
 	}
-	if err := s.catchUp(context.Background()); err != nil {
-		return nil, errors.Join(fmt.Errorf("audit: %w", err), s.log.Close(), s.closeIndex())
-	}
-	ended, err := s.loadLive()
+	ended, err := s.start(context.Background())
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("audit: %w", err), s.log.Close(), s.closeIndex())
+		return nil, errors.Join(fmt.Errorf("audit: %w", err), s.log.Close(), s.index.Close())
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
@@ -117,11 +131,12 @@ func (s *Store) Close() error {
 	s.wg.Wait()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.closed = true
 	var errs []error
 	for _, l := range s.live {
 		errs = append(errs, l.close())
 	}
-	return errors.Join(append(errs, s.log.Close(), s.closeIndex())...)
+	return errors.Join(append(errs, s.log.Close(), s.index.Close())...)
 }
 
 func (s *Store) liveSession(id string) *session {
@@ -136,25 +151,58 @@ func files(dir string, f func(path, id, ext string) error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
-		ext := filepath.Ext(path)
-		id := strings.TrimSuffix(filepath.Base(path), ext)
-		if (ext != liveExt && ext != record.SealedExt) || !record.ValidSession(id) {
-			return nil
+		if id, ext, ok := recordName(path); ok {
+			return f(path, id, ext)
 		}
-		return f(path, id, ext)
+		return nil
 	})
 }
 
+// bodies calls f for each record's body.
+func (s *Store) bodies(ctx context.Context, f func(key, id, ext string) error) error {
+	return s.blobs.List(ctx, sessionsDir, func(key string) error {
+		if id, ext, ok := recordName(key); ok {
+			return f(key, id, ext)
+		}
+		return nil
+	})
+}
+
+// recordName reads the name of a record's file.
+func recordName(name string) (id, ext string, ok bool) {
+	ext = filepath.Ext(name)
+	id = strings.TrimSuffix(filepath.Base(name), ext)
+	return id, ext, (ext == liveExt || ext == record.SealedExt) && record.ValidSession(id)
+}
+
+// start brings the index up to what is there, making it anew if it must be.
+func (s *Store) start(ctx context.Context) (ended []string, err error) {
+	stale, err := s.index.Stale(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if stale {
+		s.opt.Log.Info("the index of sessions is made again from the records")
+		if err := s.Reindex(ctx); err != nil {
+			s.opt.Log.Error("records that do not verify are in the index as far as they do", "error", err)
+		}
+	}
+	if err := s.catchUp(ctx); err != nil {
+		return nil, err
+	}
+	return s.loadLive(ctx)
+}
+
 // loadLive takes up what the last process left. It returns the sessions that have ended.
-func (s *Store) loadLive() (ended []string, err error) {
+func (s *Store) loadLive(ctx context.Context) (ended []string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	b := &batch{s: s}
-	err = files(s.dir, func(path, id, ext string) error {
+	err = s.bodies(ctx, func(key, id, ext string) error {
 		if ext != liveExt {
 			return nil
 		}
-		l, err := b.load(id, path, "")
+		l, err := b.load(ctx, id, key, "")
 		if err != nil {
 			return err
 		}
@@ -164,7 +212,7 @@ func (s *Store) loadLive() (ended []string, err error) {
 		return nil
 	})
 	if err == nil {
-		err = b.commit(context.Background())
+		err = b.commit(ctx)
 	}
 	return ended, err
 }
@@ -175,24 +223,42 @@ func (s *Store) Frames(ctx context.Context, id string) (*record.Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	path := filepath.Join(s.dir, row.File)
+	key := row.File
 	if l := s.liveSession(id); l != nil {
-		f, err := os.Open(l.path) // the row may say already where the sealed file is
+		b, err := s.blobs.Open(ctx, l.key) // the row may say already where the sealed body is
 		if err == nil {
-			return record.NewFileReader(f, id, int64(l.safe.Load())), nil
+			return record.NewFileReader(b, id, int64(l.safe.Load())), nil
 		}
-		if !errors.Is(err, os.ErrNotExist) {
+		if !errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("audit: %w", err)
 		}
-		// Sealed in between.
-		path = strings.TrimSuffix(l.path, liveExt) + record.SealedExt
+		key = l.key // sealed in between
 	}
-	r, err := record.OpenPath(path)
-	if errors.Is(err, os.ErrNotExist) {
-		r, err = record.OpenPath(strings.TrimSuffix(path, liveExt) + record.SealedExt)
+	r, err := s.open(ctx, id, key)
+	if errors.Is(err, fs.ErrNotExist) {
+		r, err = s.open(ctx, id, sealedKey(key))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("audit: session %s: %w", id, err)
 	}
+	return r, nil
+}
+
+func sealedKey(key string) string { return strings.TrimSuffix(key, liveExt) + record.SealedExt }
+
+// open reads a body at rest.
+func (s *Store) open(ctx context.Context, id, key string) (*record.Reader, error) {
+	b, err := s.blobs.Open(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	if filepath.Ext(key) == liveExt {
+		return record.NewFileReader(b, id, max(0, b.Size()-record.StreamHeaderLen)), nil
+	}
+	r, err := record.NewSealedReader(b, b.Size())
+	if err != nil {
+		return nil, errors.Join(err, b.Close())
+	}
+	r.Own(b)
 	return r, nil
 }

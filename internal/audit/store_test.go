@@ -483,7 +483,7 @@ func TestTornLiveFile(t *testing.T) {
 		if _, err := s.Append(t.Context(), "n1", []ship.Chunk{{Session: "ses_a", Data: all}}); err != nil {
 			t.Fatal(err)
 		}
-		path := s.liveSession("ses_a").path
+		path := filepath.Join(dir, s.liveSession("ses_a").key)
 		must(t, s.Close())
 		b, err := os.ReadFile(path)
 		must(t, err)

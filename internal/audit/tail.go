@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"io"
-	"os"
-	"path/filepath"
+	"io/fs"
 
+	"dragoman.dev/dragoman/internal/audit/blob"
 	"dragoman.dev/dragoman/internal/record"
 )
 
@@ -32,8 +32,8 @@ func (s *Store) Tail(ctx context.Context, id string, history bool) (*Tail, error
 		}
 		return t, nil
 	}
-	f, err := os.Open(filepath.Clean(l.path))
-	if errors.Is(err, os.ErrNotExist) && s.liveSession(id) != l {
+	f, err := s.blobs.Open(ctx, l.key)
+	if errors.Is(err, fs.ErrNotExist) && s.liveSession(id) != l {
 		return s.Tail(ctx, id, history) // sealed in between
 	}
 	if err != nil {
@@ -67,7 +67,7 @@ var errInterrupted = errors.New("the store reads this record again: follow it an
 type growing struct {
 	ctx context.Context
 	l   *session
-	f   *os.File
+	f   blob.Reader
 	off uint64
 }
 

@@ -15,6 +15,7 @@ type Reader struct {
 	last    bool // the last frame was recovered
 	err     error
 	partial bool // the end may lie inside a frame
+	owned   []io.Closer
 }
 
 // parts are the pieces of a record, each of whole frames.
@@ -117,10 +118,16 @@ func (r *Reader) Hash() [hashLen]byte { return r.fr.chain.prev() }
 func (r *Reader) Ended() bool { return r.fr.pos.kind == KindClose }
 
 // Close releases files.
-func (r *Reader) Close() error { return r.parts.close() }
+func (r *Reader) Close() error {
+	errs := []error{r.parts.close()}
+	for _, c := range r.owned {
+		errs = append(errs, c.Close())
+	}
+	return errors.Join(errs...)
+}
 
 // onePart has nothing after what the reader starts with.
-type onePart struct{ file *os.File }
+type onePart struct{ file io.Closer }
 
 func (p *onePart) next(*frameReader) (io.Reader, error) { return nil, io.EOF }
 
@@ -181,17 +188,23 @@ func (p *dirParts) next(fr *frameReader) (io.Reader, error) {
 
 func (p *dirParts) close() error { return p.cur.Close() }
 
+// ReadCloserAt is a file, or something like it.
+type ReadCloserAt interface {
+	io.ReaderAt
+	io.Closer
+}
+
 // NewFileReader reads the first n stream bytes of a file that starts with a StreamHeader. n may
 // lie inside a frame: that frame is left out. Closing the Reader closes the file.
-func NewFileReader(f *os.File, session string, n int64) *Reader {
+func NewFileReader(f ReadCloserAt, session string, n int64) *Reader {
 	r := NewStreamReader(io.NewSectionReader(f, segHeaderLen, n), session)
 	r.parts = &onePart{file: f}
 	r.partial = true
 	return r
 }
 
-// Own makes Close close the file, too.
-func (r *Reader) Own(f *os.File) { r.parts = &onePart{file: f} }
+// Own makes Close close c, too.
+func (r *Reader) Own(c io.Closer) { r.owned = append(r.owned, c) }
 
 // Offset is how many bytes of the stream were read: where the next frame begins.
 func (r *Reader) Offset() uint64 { return r.fr.pos.offset }

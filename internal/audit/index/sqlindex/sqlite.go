@@ -1,0 +1,79 @@
+package sqlindex
+
+import (
+	"context"
+	"strings"
+
+	"dragoman.dev/dragoman/internal/audit/index"
+	"dragoman.dev/dragoman/internal/sqlitedb"
+)
+
+// sqliteTables: texts is an index of words without the text, which actions has.
+const sqliteTables = tables + ` WITHOUT ROWID;
+CREATE TABLE terms (id INTEGER PRIMARY KEY, kind TEXT NOT NULL, value TEXT NOT NULL, UNIQUE (kind, value));
+CREATE TABLE facts (term BIGINT NOT NULL, n BIGINT NOT NULL, PRIMARY KEY (term, n)) WITHOUT ROWID;
+CREATE VIRTUAL TABLE texts USING fts5 (words, content='', contentless_delete=1, tokenize="unicode61 remove_diacritics 0");
+`
+
+// The first two versions had other tables. What they do not prove, the nodes, is kept, and the index is made again.
+var sqliteSteps = []string{sqliteVersion1, sqliteVersion2,
+	rebuildTables + `INSERT INTO nodes SELECT id, node FROM sessions;
+INSERT INTO stale SELECT 1 WHERE EXISTS (SELECT 1 FROM sessions);
+DROP TABLE sessions; DROP TABLE facts; DROP TABLE actions; DROP TABLE leaves;
+` + leavesTable + sqliteTables}
+
+const (
+	sqliteVersion1 = `CREATE TABLE IF NOT EXISTS sessions (id TEXT PRIMARY KEY, node TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS facts (session TEXT); CREATE TABLE IF NOT EXISTS actions (session TEXT);`
+	sqliteVersion2 = `CREATE TABLE leaves (n INTEGER PRIMARY KEY);`
+)
+
+// OpenSQLite opens or creates the index in a file.
+func OpenSQLite(ctx context.Context, path string) (*Index, error) {
+	db, err := sqlitedb.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(1)
+	if err := sqlitedb.Migrate(ctx, db, "audit", sqliteSteps...); err != nil {
+		db.Close()
+		return nil, err
+	}
+	rdb, err := sqlitedb.Open(path)
+	if err != nil {
+		db.Close()
+		return nil, err
+	}
+	return newIndex(sqlite{}, db, rdb), nil
+}
+
+type sqlite struct{}
+
+func (sqlite) bind(query string) string    { return query }
+func (sqlite) create() string              { return sqliteTables }
+func (sqlite) wrote(*statements, []string) {}
+func (sqlite) conflict(error) bool         { return false }
+func (sqlite) close() error                { return nil }
+func (sqlite) fence() string               { return "" }
+func (sqlite) drop() string {
+	return "DROP TABLE sessions; DROP TABLE actions; DROP TABLE terms; DROP TABLE facts; DROP TABLE texts;"
+}
+
+func (sqlite) addText(st *statements, n int64, slot int, words string) {
+	st.exec("INSERT OR REPLACE INTO texts (rowid, words) VALUES (?,?)", n<<slotBits|int64(slot), words)
+}
+
+// text: phrases in the language of FTS5, where a string is words beside each other.
+func (sqlite) text(_ context.Context, _ *Index, all []index.Phrase, _ span) (cond, error) {
+	var parts []string
+	for _, p := range all {
+		part := `"` + strings.Join(p.Words, " ") + `"`
+		if p.Prefix {
+			part += " *"
+		}
+		parts = append(parts, part)
+	}
+	match := strings.Join(parts, " AND ")
+	return cond{from: "texts", where: "texts MATCH ?", args: []any{match}, key: "(texts.rowid >> 16)", at: "texts.rowid", shift: slotBits, repeats: true,
+		probe: "SELECT 1 FROM texts p WHERE p.texts MATCH ? AND p.rowid BETWEEN (%[1]s << 16) AND (%[1]s << 16 | 65535)", probeArgs: []any{match}}, nil
+}

@@ -1,0 +1,76 @@
+package sqlindex
+
+import (
+	"context"
+	"database/sql"
+	"strings"
+	"time"
+)
+
+// statements prepares each text once a transaction and keeps the first error.
+type statements struct {
+	ctx  context.Context
+	tx   *sql.Tx
+	bind func(string) string
+	made map[string]*sql.Stmt
+	err  error
+}
+
+func (s *statements) prepare(text string) *sql.Stmt {
+	if s.err != nil {
+		return nil
+	}
+	st := s.made[text]
+	if st == nil {
+		if st, s.err = s.tx.PrepareContext(s.ctx, s.bind(text)); s.err == nil {
+			s.made[text] = st
+		}
+	}
+	return st
+}
+
+// exec returns how many rows it changed.
+func (s *statements) exec(text string, args ...any) int64 {
+	st := s.prepare(text)
+	if s.err != nil {
+		return 0
+	}
+	var res sql.Result
+	if res, s.err = st.ExecContext(s.ctx, args...); s.err != nil {
+		return 0
+	}
+	n, err := res.RowsAffected()
+	s.err = err
+	return n
+}
+
+// get reads one row; none is the error sql.ErrNoRows.
+func (s *statements) get(text string, args []any, to ...any) bool {
+	st := s.prepare(text)
+	if s.err == nil {
+		s.err = st.QueryRowContext(s.ctx, args...).Scan(to...)
+	}
+	return s.err == nil
+}
+
+// together is how many rows one statement inserts, where there are as many.
+const together = 50
+
+// rows inserts many.
+func (s *statements) rows(insert string, rows [][]any, conflict string) {
+	for len(rows) > 0 && s.err == nil {
+		n := 1
+		if len(rows) >= together {
+			n = together
+		}
+		one := "(?" + strings.Repeat(",?", len(rows[0])-1) + ")"
+		var args []any
+		for _, r := range rows[:n] {
+			args = append(args, r...)
+		}
+		s.exec(insert+one+strings.Repeat(","+one, n-1)+conflict, args...)
+		rows = rows[n:]
+	}
+}
+
+func duration(n int64) time.Duration { return time.Duration(n) }
