@@ -5,10 +5,14 @@ package blob
 
 import (
 	"context"
+	"errors"
 	"io"
 	"path"
 	"strings"
 )
+
+// ErrChanged says that a body is not what was written, where a store can tell.
+var ErrChanged = errors.New("the body was changed")
 
 // Store keeps bodies. A key is a clean relative path with slashes (ValidKey). It is safe for concurrent
 // use; one body grows by one hand at a time. Errors of what is not there, or is there already, are
