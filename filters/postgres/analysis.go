@@ -15,7 +15,9 @@ func newEnv(cat *pgsql.Catalog, names *pgsql.Names, gen uint64, private bool) *e
 // known. wait says that a name was met that the catalog may have by now, and
 // that the text is to be given again once it has been read.
 func (c *conn) analyze(text string) (list []*sql.Statement, wait bool) {
-	list = c.analyzeNow(text)
+	if list, wait = c.analyzeHere(text); wait {
+		return nil, true
+	}
 	r := &c.relay
 	if text == c.unresolved || r.open || r.tx == 'E' {
 		return list, false
@@ -30,21 +32,28 @@ func (c *conn) analyze(text string) (list []*sql.Statement, wait bool) {
 	return list, false
 }
 
-// analyzeNow is analyze with the names as they are known.
-func (c *conn) analyzeNow(text string) []*sql.Statement {
+// analyzeHere is analyze with the names as they are known: at once, or for a long text aside.
+func (c *conn) analyzeHere(text string) (list []*sql.Statement, wait bool) {
 	if !c.readable(text) {
-		return []*sql.Statement{unparsed(text)}
+		return []*sql.Statement{unparsed(text)}, false
 	}
-	var e pgsql.Env
-	if c.env != nil && c.env.names != nil {
-		n := c.env.names
-		e = pgsql.Env{Catalog: c.env.catalog, Path: n.Path, User: n.User, Strings: n.Strings}
+	if len(text) > asideText {
+		return c.analyzeAside(text)
 	}
-	list, err := c.t.analyzer.Analyze(text, e)
+	list, err := c.t.analyzer.Analyze(text, c.env.analysis())
 	if err != nil {
-		return []*sql.Statement{unparsed(text)}
+		return []*sql.Statement{unparsed(text)}, false
 	}
-	return list
+	return list, false
+}
+
+// analysis is what a text is analysed against.
+func (e *env) analysis() pgsql.Env {
+	if e == nil || e.names == nil {
+		return pgsql.Env{}
+	}
+	n := e.names
+	return pgsql.Env{Catalog: e.catalog, Path: n.Path, User: n.User, Strings: n.Strings}
 }
 
 // readable reports whether the bytes mean to the server what they mean to us. Other encodings than ours make other

@@ -35,7 +35,9 @@ func (c *conn) onBind(m *wire.Piece) bool {
 	}
 	st, pr := unknownStatement, s.prepared
 	if pr != nil {
-		st = pr.current(c)
+		if st, wait = pr.current(c); wait {
+			return true
+		}
 		if c.dirty() && r.queue.len() > 0 && !r.open && needsNames(st) {
 			return c.waitFor(waitIdle)
 		}

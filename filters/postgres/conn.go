@@ -72,6 +72,7 @@ type conn struct {
 	database   string
 	db         *database
 	env        *env
+	aside      *aside
 	names      *pgsql.Names
 	namesText  string
 	unresolved string    // the last text for whose sake the catalog was read again

@@ -10,7 +10,8 @@ func (c *conn) clientEnded() {
 	case stClosed, stCancel: // a cancel request ends by itself
 	case stReady:
 		c.ended = true
-		if c.wait != waitHold && c.relay.queue.len() > 0 && !c.saidGoodbye() {
+		unfinished := c.relay.queue.len() > 0 || c.wait != waitNone || c.stalled != nil || len(c.in) > 0
+		if c.wait != waitHold && unfinished && !c.saidGoodbye() {
 			c.endQuietly("client", "the client ended the connection while a statement was running")
 			return
 		}

@@ -39,14 +39,19 @@ var unknownStatement = &sql.Statement{Returns: true, Action: action.Action{Kind:
 	Reads: []action.Object{}, Writes: []action.Object{}, Functions: []action.Function{}, Params: []action.Param{},
 	Features: map[string]any{action.FeatureUnresolved: true}}}
 
-// current is the statement's analysis for the names of now.
-func (p *prepared) current(c *conn) *sql.Statement {
+// current is the statement's analysis for the names of now; wait says that it is being made.
+func (p *prepared) current(c *conn) (st *sql.Statement, wait bool) {
 	if !p.fixed && p.env != c.env {
-		if list := c.analyzeNow(p.text); len(list) == 1 {
+		list, wait := c.analyzeHere(p.text)
+		if wait {
+			return nil, true
+		}
+		if len(list) == 1 {
 			p.st, p.env, p.shape = list[0], c.env, nil
 		}
+		c.aside = nil
 	}
-	return p.st
+	return p.st, false
 }
 
 // onParse takes a statement that is to be prepared.
@@ -83,7 +88,11 @@ func (c *conn) onParse(m *wire.Piece) bool {
 	if len(list) == 1 {
 		st = list[0]
 	}
-	return c.parse(m, &p, st)
+	if c.parse(m, &p, st) {
+		return true
+	}
+	c.aside = nil
+	return false
 }
 
 // emptyStatement is a statement without any text.

@@ -48,7 +48,8 @@ func (o *overlay) find(st *sql.Statement) (*sql.Statement, bool) {
 		if s.prepared == nil {
 			return nil, wait && r.queue.len() > 0
 		}
-		return s.prepared.current(o.conn), wait && r.queue.len() > 0
+		st, later := s.prepared.current(o.conn)
+		return st, later || wait && r.queue.len() > 0
 	}
 	if inner, ok := o.cursors[st.Name]; ok {
 		return inner, false

@@ -34,6 +34,7 @@ func (c *conn) onQuery(m *wire.Piece) bool {
 	if wait {
 		return true
 	}
+	c.aside = nil
 	c.query(list, text)
 	return false
 }

@@ -12,11 +12,12 @@ import (
 type waiting uint8
 
 const (
-	waitNone waiting = iota
-	waitIdle         // until all that was sent is answered
-	waitJob          // until names or catalog have been read
-	waitHold         // until people have decided
-	waitCopy         // until the target takes COPY data, or has taken them
+	waitNone     waiting = iota
+	waitIdle             // until all that was sent is answered
+	waitJob              // until names or catalog have been read
+	waitHold             // until people have decided
+	waitCopy             // until the target takes COPY data, or has taken them
+	waitAnalysis         // until a long text has been analysed
 )
 
 // relay is the state of a session that is past its login.
@@ -138,6 +139,9 @@ func (c *conn) work() {
 
 // waitFor makes client messages wait. It always reports true, for the handlers' results.
 func (c *conn) waitFor(w waiting) bool {
+	if c.wait == waitAnalysis { // which comes by itself, and then the message is looked at anew
+		return true
+	}
 	c.wait = w
 	if (w == waitIdle || w == waitCopy) && c.relay.open {
 		// The target answers the messages before a Sync only when asked to.

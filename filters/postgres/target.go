@@ -35,7 +35,7 @@ const analyses = 4096
 // Kind is the PostgreSQL network filter. All its connections of a target share
 // the target's policy, so that a push is in force for live sessions at once.
 func Kind(rt *session.Runtime) filters.NetworkKind {
-	k := &targets{rt: rt, byName: map[string]*target{}}
+	k := &targets{rt: rt, byName: map[string]*target{}, aside: make(chan struct{}, maxAside)}
 	return filters.NetworkKind{Name: nodeconfig.PostgresFilter, Configure: k.configure}
 }
 
@@ -44,6 +44,7 @@ type targets struct {
 	rt     *session.Runtime
 	mu     sync.Mutex
 	byName map[string]*target
+	aside  chan struct{} // one for each text that is analysed beside the workers
 }
 
 // target is what the connections to one target share.
@@ -55,6 +56,7 @@ type target struct {
 	// unbound says that channel binding did not work at a login; it is left out since.
 	unbound atomic.Bool
 	stops   chan struct{} // one for each request of stopTarget that is under way
+	aside   chan struct{} // shared by all targets
 
 	mu        sync.Mutex
 	databases map[string]*database
@@ -106,7 +108,7 @@ func (k *targets) configure(b []byte) (filters.Network, error) {
 	defer k.mu.Unlock()
 	t := k.byName[cfg.Target.Name]
 	if t == nil {
-		t = &target{rt: k.rt, analyzer: pgsql.NewAnalyzer(analyses), stops: make(chan struct{}, maxStops),
+		t = &target{rt: k.rt, analyzer: pgsql.NewAnalyzer(analyses), stops: make(chan struct{}, maxStops), aside: k.aside,
 			databases: map[string]*database{}, plans: map[string]*mask.Plan{}}
 	}
 	if e := t.policy.Engine(); e == nil || e.Revision() != cfg.Policy.Revision || cfg.Policy.Revision == "" {
