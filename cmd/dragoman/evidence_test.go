@@ -122,6 +122,15 @@ func TestAuditReads(t *testing.T) {
 	r.must("sessions", "--as", "user:dana@example.com", "show", "ses_a")
 	r.must("sessions", "replay", "ses_a")
 	r.must("sessions", "export", "ses_a")
+	if out := r.must("sessions", "export", "ses_a", "--format", "ocsf"); !strings.Contains(out, `"class_uid":3002`) || !strings.Contains(out, `"version":"1.8.0"`) {
+		t.Error(out)
+	}
+	for format, want := range map[string]string{"asciicast": "this session has no terminal", "har": "no HTTP exchanges", "pdf": "there is no format"} {
+		if out := r.want(exitUsage, "sessions", "export", "ses_a", "--format", format); !strings.Contains(out, want) {
+			t.Error(out)
+		}
+	}
+	r.want(exitNotFound, "sessions", "export", "ses_none", "--format", "har")
 	if status, body := r.get(port, "a-reader-of-the-tests-1", "/v1/sessions/ses_a/frames"); status != 200 {
 		t.Error(status, body)
 	}
@@ -149,7 +158,7 @@ func TestAuditReads(t *testing.T) {
 		}
 		got = append(got, who+" "+e.Way)
 	}
-	want := "local list, user:dana@example.com show, user:dana@example.com actions, local replay, local export, ci:reader frames, agent:bot show"
+	want := "local list, user:dana@example.com show, user:dana@example.com actions, local replay, local export, local export, local show, local show, ci:reader frames, agent:bot show"
 	if s := strings.Join(got, ", "); s != want {
 		t.Errorf("%s\nwant %s", s, want)
 	}

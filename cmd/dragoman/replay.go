@@ -5,11 +5,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -92,50 +90,6 @@ func newSessionsReplay(f *flags) *cobra.Command {
 	fl.DurationVar(&opt.MaxPause, "max-pause", 0, "no pause is longer than this")
 	fl.IntVar(&opt.MaxRows, "max-rows", 0, "rows shown of each result; 0 is all")
 	return c
-}
-
-func newSessionsExport(f *flags) *cobra.Command {
-	var path string
-	c := &cobra.Command{Use: "export SESSION", Short: "Write a session's record as JSON lines, one frame each", Args: cobra.ExactArgs(1),
-		RunE: func(c *cobra.Command, args []string) error {
-			cl, err := f.client()
-			if err != nil {
-				return err
-			}
-			src, body, err := cl.frames(c.Context(), args[0], access.Export)
-			if err != nil {
-				return err
-			}
-			defer body.Close()
-			if path == "" {
-				return export(c.OutOrStdout(), src)
-			}
-			out, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-			if err != nil {
-				return fmt.Errorf("write the export: %w", err)
-			}
-			return errors.Join(export(out, src), out.Close())
-		}}
-	c.Flags().StringVarP(&path, "output", "o", "", "a new file; default is standard output")
-	return c
-}
-
-func export(w io.Writer, src replay.Source) error {
-	out := bufio.NewWriter(w)
-	enc := json.NewEncoder(out)
-	enc.SetEscapeHTML(false)
-	for {
-		f, err := src.Next()
-		if errors.Is(err, io.EOF) {
-			return out.Flush()
-		}
-		if err != nil {
-			return errors.Join(err, out.Flush())
-		}
-		if err := enc.Encode(api.FrameOf(f)); err != nil {
-			return err
-		}
-	}
 }
 
 // tailSource hands frames of a live session to the replay, as they come.
