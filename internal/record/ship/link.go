@@ -19,6 +19,7 @@ type link struct {
 	acks     chan Ack
 	failed   chan error
 	backlog  []record.Backlog
+	piece    []byte // Send does not keep it
 }
 
 // state is how far a session is on this connection.
@@ -137,7 +138,10 @@ func (l *link) session(b record.Backlog, st *state) error {
 	}
 	l.release(b, st)
 	for st.sent < b.End && st.sent-st.acked < sessionWindow && l.inflight < totalWindow {
-		piece := make([]byte, min(pieceSize, b.End-st.sent))
+		if l.piece == nil {
+			l.piece = make([]byte, pieceSize)
+		}
+		piece := l.piece[:min(pieceSize, b.End-st.sent)]
 		n, err := l.s.opt.Spool.ReadAt(b.Session, piece, max(st.sent, b.Start))
 		if err != nil {
 			// This session waits; the others go on.
