@@ -81,6 +81,9 @@ type Leaf struct {
 type Index interface {
 	// Write makes a batch durable, all of it or nothing. A session's Started must not change once it has frames.
 	Write(ctx context.Context, b *Batch) error
+	// Delete takes all that is known of a session out, but for its leaves; nothing of one that is not there. Its
+	// values are in no answer and no search any more.
+	Delete(ctx context.Context, id string) error
 	// Get returns one session, or ErrNotFound.
 	Get(ctx context.Context, id string) (Session, error)
 	// List returns sessions, newest first. A *QueryError says that q cannot be asked.

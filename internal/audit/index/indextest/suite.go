@@ -20,7 +20,7 @@ func Run(t *testing.T, open func(t *testing.T) (x index.Index, again func() inde
 	for name, f := range map[string]func(*testing.T, index.Index, func() index.Index){
 		"Sessions": sessions, "BeforeItsFirstFrame": beforeFirstFrame, "SameStart": sameStart, "Actions": actions, "ManyActions": manyActions,
 		"Search": search, "Text": text, "Pages": pages, "Times": times, "Queries": queries, "AllOrNothing": allOrNothing,
-		"OddText": oddText, "Leaves": leaves, "Rebuild": rebuild, "Watch": watch, "Together": together, "Reopened": reopened,
+		"OddText": oddText, "Leaves": leaves, "Rebuild": rebuild, "Watch": watch, "Together": together, "Delete": remove, "Reopened": reopened,
 	} {
 		t.Run(name, func(t *testing.T) {
 			x, again := open(t)
@@ -524,5 +524,42 @@ func reopened(t *testing.T, x index.Index, again func() index.Index) {
 	}
 	if got, err := x.Get(t.Context(), s.ID); err != nil || got.Rows != 99 {
 		t.Error(got, err)
+	}
+}
+
+func remove(t *testing.T, x index.Index, again func() index.Index) {
+	ctx := t.Context()
+	a, b := Sample(1), Sample(2)
+	batch := index.Batch{Sessions: []index.Session{a, b}}
+	for _, s := range batch.Sessions {
+		batch.Actions = append(batch.Actions, index.Change{Session: s.ID, Ordinal: 1, Base: &index.Action{Ordinal: 1, Time: s.Started, Kind: "sql", Text: "SELECT secret"}})
+		batch.Facts = append(batch.Facts, index.Fact{Session: s.ID, Kind: index.Table, Value: "public.orders"})
+		batch.Texts = append(batch.Texts, index.Text{Session: s.ID, Text: "SELECT secret"})
+	}
+	write(t, x, batch)
+	must(t, x.AddLeaves(ctx, []index.Leaf{{N: 0, Session: a.ID, State: "closed", Frames: 5, Hash: "ab", FileHash: "cd"}}))
+	must(t, x.Delete(ctx, a.ID))
+	must(t, x.Delete(ctx, a.ID))
+	must(t, x.Delete(ctx, "ses_never"))
+	for _, y := range []index.Index{x, again()} {
+		if _, err := y.Get(ctx, a.ID); !errors.Is(err, index.ErrNotFound) {
+			t.Errorf("got after Delete: %v", err)
+		}
+		if acts, err := y.Actions(ctx, a.ID, 0, 10); len(acts) > 0 {
+			t.Errorf("actions after Delete: %v, %v", acts, err)
+		}
+		for name, q := range map[string]index.Query{"all": {}, "table": {Table: "public.orders"}, "text": {Text: "secret"}} {
+			if got := ids(t, y, q); !slices.Equal(got, names(2)) {
+				t.Errorf("%s: %v", name, got)
+			}
+		}
+		if n, err := y.LastLeaf(ctx, a.ID); err != nil || n != 0 {
+			t.Errorf("the leaf: %d, %v", n, err)
+		}
+	}
+	// The same may come again, as when a node sends it once more.
+	write(t, x, index.Batch{Sessions: []index.Session{a}})
+	if got := ids(t, x, index.Query{Table: "public.orders"}); !slices.Equal(got, names(2)) {
+		t.Errorf("old facts are there again: %v", got)
 	}
 }

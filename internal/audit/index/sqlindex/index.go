@@ -27,8 +27,12 @@ type dialect interface {
 	// drop and create empty the tables that Rebuild makes anew.
 	drop() string
 	create() string
-	// addText puts a statement into the words' index.
-	addText(st *statements, n int64, slot int, words string)
+	// direct: the driver keeps prepared statements itself.
+	direct() bool
+	// addTexts puts statements into the words' index.
+	addTexts(st *statements, all []statement)
+	// deleteTexts takes all of a session's statements out of it.
+	deleteTexts(st *statements, n int64)
 	// text is the condition that a phrase is in a statement.
 	text(ctx context.Context, x *Index, all []index.Phrase, r span) (cond, error)
 	// fence ends a question for one key, so that it stays one.
@@ -103,6 +107,13 @@ func (w *watchers) tell(session string) {
 	for _, f := range w.all {
 		f(session)
 	}
+}
+
+// statement is one for the words' index.
+type statement struct {
+	n     int64
+	slot  int
+	words []string
 }
 
 const (

@@ -54,13 +54,20 @@ func (sqlite) create() string              { return sqliteTables }
 func (sqlite) wrote(*statements, []string) {}
 func (sqlite) conflict(error) bool         { return false }
 func (sqlite) close() error                { return nil }
+func (sqlite) direct() bool                { return false }
 func (sqlite) fence() string               { return "" }
 func (sqlite) drop() string {
 	return "DROP TABLE sessions; DROP TABLE actions; DROP TABLE terms; DROP TABLE facts; DROP TABLE texts;"
 }
 
-func (sqlite) addText(st *statements, n int64, slot int, words string) {
-	st.exec("INSERT OR REPLACE INTO texts (rowid, words) VALUES (?,?)", n<<slotBits|int64(slot), words)
+func (sqlite) addTexts(st *statements, all []statement) {
+	for _, s := range all {
+		st.exec("INSERT OR REPLACE INTO texts (rowid, words) VALUES (?,?)", s.n<<slotBits|int64(s.slot), strings.Join(s.words, " "))
+	}
+}
+
+func (sqlite) deleteTexts(st *statements, n int64) {
+	st.exec("DELETE FROM texts WHERE rowid BETWEEN ? AND ?", n<<slotBits, n<<slotBits|(1<<slotBits-1))
 }
 
 // text: phrases in the language of FTS5, where a string is words beside each other.
