@@ -13,7 +13,7 @@ func (x *Index) Delete(ctx context.Context, id string) error {
 		return failed("delete", err)
 	}
 	defer tx.Rollback() // after Commit: nothing
-	st := &statements{ctx: ctx, tx: tx, bind: x.d.bind, made: map[string]*sql.Stmt{}}
+	st := x.statements(ctx, tx)
 	var n int64
 	if !st.get("SELECT n FROM sessions WHERE id = ?", []any{id}, &n) {
 		if errors.Is(st.err, sql.ErrNoRows) {

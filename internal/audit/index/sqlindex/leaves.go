@@ -32,7 +32,7 @@ func (x *Index) change(ctx context.Context, f func(*statements)) error {
 		return err
 	}
 	defer tx.Rollback()
-	st := &statements{ctx: ctx, tx: tx, bind: x.d.bind, made: map[string]*sql.Stmt{}}
+	st := x.statements(ctx, tx)
 	if f(st); st.err != nil {
 		return st.err
 	}

@@ -12,6 +12,7 @@ import (
 const sqliteTables = tables + ` WITHOUT ROWID;
 CREATE TABLE terms (id INTEGER PRIMARY KEY, kind TEXT NOT NULL, value TEXT NOT NULL, UNIQUE (kind, value));
 CREATE TABLE facts (term BIGINT NOT NULL, n BIGINT NOT NULL, PRIMARY KEY (term, n)) WITHOUT ROWID;
+CREATE INDEX facts_n ON facts (n);
 CREATE VIRTUAL TABLE texts USING fts5 (words, content='', contentless_delete=1, tokenize="unicode61 remove_diacritics 0");
 `
 

@@ -12,14 +12,19 @@ type statements struct {
 	ctx  context.Context
 	tx   *sql.Tx
 	bind func(string) string
-	made map[string]*sql.Stmt
+	made map[string]*sql.Stmt // nil: the driver does it
 	err  error
 }
 
-func (s *statements) prepare(text string) *sql.Stmt {
-	if s.err != nil {
-		return nil
+func (x *Index) statements(ctx context.Context, tx *sql.Tx) *statements {
+	st := &statements{ctx: ctx, tx: tx, bind: x.d.bind}
+	if !x.d.direct() {
+		st.made = map[string]*sql.Stmt{}
 	}
+	return st
+}
+
+func (s *statements) prepare(text string) *sql.Stmt {
 	st := s.made[text]
 	if st == nil {
 		if st, s.err = s.tx.PrepareContext(s.ctx, s.bind(text)); s.err == nil {
@@ -31,12 +36,16 @@ func (s *statements) prepare(text string) *sql.Stmt {
 
 // exec returns how many rows it changed.
 func (s *statements) exec(text string, args ...any) int64 {
-	st := s.prepare(text)
 	if s.err != nil {
 		return 0
 	}
 	var res sql.Result
-	if res, s.err = st.ExecContext(s.ctx, args...); s.err != nil {
+	if s.made == nil {
+		res, s.err = s.tx.ExecContext(s.ctx, s.bind(text), args...)
+	} else if st := s.prepare(text); s.err == nil {
+		res, s.err = st.ExecContext(s.ctx, args...)
+	}
+	if s.err != nil {
 		return 0
 	}
 	n, err := res.RowsAffected()
@@ -46,8 +55,12 @@ func (s *statements) exec(text string, args ...any) int64 {
 
 // get reads one row; none is the error sql.ErrNoRows.
 func (s *statements) get(text string, args []any, to ...any) bool {
-	st := s.prepare(text)
-	if s.err == nil {
+	if s.err != nil {
+		return false
+	}
+	if s.made == nil {
+		s.err = s.tx.QueryRowContext(s.ctx, s.bind(text), args...).Scan(to...)
+	} else if st := s.prepare(text); s.err == nil {
 		s.err = st.QueryRowContext(s.ctx, args...).Scan(to...)
 	}
 	return s.err == nil

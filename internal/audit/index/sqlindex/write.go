@@ -30,7 +30,7 @@ func (x *Index) Write(ctx context.Context, b *index.Batch) error {
 			return nil
 		}
 		x.forget() // what it knows may be what was wrong
-		if n == tries || !x.d.conflict(err) {
+		if n == tries || !(errors.Is(err, errRace) || x.d.conflict(err)) {
 			return failed("write", err)
 		}
 	}
@@ -46,7 +46,7 @@ func (x *Index) write(ctx context.Context, b *index.Batch) error {
 		return err
 	}
 	defer tx.Rollback() // after Commit: nothing
-	st := &statements{ctx: ctx, tx: tx, bind: x.d.bind, made: map[string]*sql.Stmt{}}
+	st := x.statements(ctx, tx)
 	w := &writing{x: x, st: st, keys: map[string]int64{}}
 	ids := make([]string, len(b.Sessions))
 	for i := range b.Sessions {
@@ -59,11 +59,13 @@ func (x *Index) write(ctx context.Context, b *index.Batch) error {
 		facts = append(facts, []any{terms[index.Fact{Kind: f.Kind, Value: f.Value}], w.key(f.Session)})
 	}
 	st.rows("INSERT INTO facts (term, n) VALUES ", facts, " ON CONFLICT DO NOTHING")
+	var texts []statement
 	for _, t := range b.Texts {
 		if words := index.Words(t.Text); len(words) > 0 && t.Slot < index.MaxSlots {
-			x.d.addText(st, w.key(t.Session), t.Slot, strings.Join(words, " "))
+			texts = append(texts, statement{w.key(t.Session), t.Slot, words})
 		}
 	}
+	x.d.addTexts(st, texts)
 	if st.err == nil {
 		x.d.wrote(st, ids)
 	}
@@ -197,7 +199,7 @@ func (x *Index) termsOf(ctx context.Context, facts []index.Fact) (map[index.Fact
 		return nil, err
 	}
 	defer tx.Rollback()
-	st := &statements{ctx: ctx, tx: tx, bind: x.d.bind, made: map[string]*sql.Stmt{}}
+	st := x.statements(ctx, tx)
 	for _, f := range fresh {
 		var n int64
 		if !st.get("SELECT id FROM terms WHERE kind = ? AND value = ?", []any{f.Kind, f.Value}, &n) && errors.Is(st.err, sql.ErrNoRows) {

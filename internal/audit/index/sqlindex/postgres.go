@@ -1,0 +1,141 @@
+package sqlindex
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"dragoman.dev/dragoman/internal/audit/index"
+	"dragoman.dev/dragoman/internal/pgdb"
+)
+
+const postgresTables = tables + `;
+CREATE TABLE terms (id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, kind TEXT NOT NULL, value TEXT NOT NULL, UNIQUE (kind, value));
+CREATE TABLE facts (term BIGINT NOT NULL, n BIGINT NOT NULL, PRIMARY KEY (term, n));
+CREATE INDEX facts_n ON facts (n);
+CREATE TABLE texts (n BIGINT NOT NULL, slot INTEGER NOT NULL, words TSVECTOR NOT NULL, PRIMARY KEY (n, slot));
+CREATE INDEX texts_words ON texts USING gin (words);
+ALTER TABLE texts ALTER COLUMN words SET STATISTICS 1000;
+`
+
+// OpenPostgres opens or creates the index in a database, for several processes at once. It closes the database with the index.
+func OpenPostgres(ctx context.Context, url string, log *slog.Logger) (*Index, error) {
+	db, err := pgdb.Open(ctx, url, log)
+	if err != nil {
+		return nil, err
+	}
+	x, err := NewPostgres(ctx, db)
+	if err != nil {
+		db.Close()
+		return nil, err
+	}
+	x.d.(*postgres).owned = true
+	return x, nil
+}
+
+// NewPostgres makes the index in a database that stays the caller's.
+func NewPostgres(ctx context.Context, db *pgdb.DB) (*Index, error) {
+	if err := db.Migrate(ctx, "audit", leavesTable+rebuildTables+postgresTables); err != nil {
+		return nil, err
+	}
+	d := &postgres{db: db}
+	x := newIndex(d, db.SQL, db.SQL)
+	d.cancel = db.Listen(auditChannel, x.watch.tell)
+	return x, nil
+}
+
+const auditChannel = "audit"
+
+type postgres struct {
+	db     *pgdb.DB
+	owned  bool
+	cancel func()
+}
+
+func (*postgres) bind(query string) string { return numbered(query) }
+func (*postgres) create() string           { return postgresTables }
+func (*postgres) drop() string             { return "DROP TABLE sessions, actions, terms, facts, texts;" }
+func (*postgres) direct() bool             { return true }
+func (*postgres) fence() string            { return " OFFSET 0" } // no planner turns that into a join
+func (*postgres) conflict(err error) bool  { return pgdb.IsConflict(err) }
+
+func (d *postgres) close() error {
+	d.cancel()
+	if d.owned {
+		return d.db.Close()
+	}
+	return nil
+}
+
+func (*postgres) wrote(st *statements, sessions []string) {
+	for _, id := range sessions {
+		if st.err == nil {
+			_, st.err = st.tx.ExecContext(st.ctx, pgdb.Notify, auditChannel+":"+id)
+		}
+	}
+}
+
+// addTexts writes word vectors as text: what a word is, is said by index.Words, not by the server's parser.
+func (*postgres) addTexts(st *statements, all []statement) {
+	var rows [][]any
+	for _, s := range all {
+		var b strings.Builder
+		for i, w := range s.words {
+			b.WriteString("'" + w + "':" + strconv.Itoa(min(i+1, maxPosition)) + " ")
+		}
+		rows = append(rows, []any{s.n, s.slot, b.String()})
+	}
+	st.rows("INSERT INTO texts (n, slot, words) VALUES ", rows, " ON CONFLICT (n, slot) DO UPDATE SET words = excluded.words")
+}
+
+// maxPosition is the last place that a tsvector knows.
+const maxPosition = 16383
+
+// rare is how many statements with a word are quicker looked up than walked over.
+const rare = 50_000
+
+func (*postgres) text(ctx context.Context, x *Index, all []index.Phrase, r span) (cond, error) {
+	var parts []string
+	for _, p := range all {
+		part := "'" + strings.Join(p.Words, "' <-> '") + "'"
+		if p.Prefix {
+			part += ":*"
+		}
+		parts = append(parts, "("+part+")")
+	}
+	match := strings.Join(parts, " & ")
+	c := cond{count: math.MaxInt64, probe: "SELECT 1 FROM texts p WHERE p.n = %s AND p.words @@ ?::tsquery", probeArgs: []any{match}}
+	n, err := x.expect(ctx, match, r)
+	if err == nil && n < rare {
+		c.from, c.where, c.args = "(SELECT DISTINCT n FROM texts WHERE words @@ ?::tsquery OFFSET 0) c", "TRUE", []any{match}
+		c.key, c.at, c.count = "c.n", "c.n", n+1
+	}
+	return c, err
+}
+
+// expect asks the planner how many statements match.
+func (x *Index) expect(ctx context.Context, match string, r span) (int64, error) {
+	var out string
+	err := x.rdb.QueryRowContext(ctx, "EXPLAIN (FORMAT JSON) SELECT 1 FROM texts WHERE words @@ $1::tsquery AND n >= $2 AND n < $3",
+		pgx.QueryExecModeSimpleProtocol, match, r.lo, r.hi).Scan(&out)
+	if err != nil {
+		return 0, err
+	}
+	var plan []struct {
+		Plan struct {
+			Rows float64 `json:"Plan Rows"`
+		}
+	}
+	if err := json.Unmarshal([]byte(out), &plan); err != nil || len(plan) != 1 {
+		return 0, fmt.Errorf("the plan of a question: %v", err)
+	}
+	return int64(min(plan[0].Plan.Rows, math.MaxInt32)), nil
+}
+
+func (*postgres) deleteTexts(st *statements, n int64) { st.exec("DELETE FROM texts WHERE n = ?", n) }
