@@ -26,6 +26,29 @@ func (m *Masker) partial(dst, val []byte) []byte {
 
 // shapeOf recognises a text that is one e-mail address, card, IBAN … and nothing else.
 func shapeOf(v []byte) (detector, bool) {
+	if plainEmail(v) {
+		return detEmail, true
+	}
+	return lookForShape(v)
+}
+
+// plainEmail reports whether v is letters, digits, ".", "_", "-" and "+" with one "@" among them. No other shape
+// has an "@" without "=", ":" or a blank, so nothing more needs to be looked at.
+func plainEmail(v []byte) bool {
+	at := -1
+	for i, b := range v {
+		switch {
+		case isAlnum(b), b == '.', b == '_', b == '-', b == '+':
+		case b == '@' && at < 0:
+			at = i
+		default:
+			return false
+		}
+	}
+	return at > 0 && at+1 < len(v)
+}
+
+func lookForShape(v []byte) (detector, bool) {
 	const all = detSet(1<<detCount - 1)
 	if m, ok := all.next(v, 0); ok && m.start == 0 && m.end == len(v) {
 		return m.det, true
