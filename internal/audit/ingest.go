@@ -92,7 +92,7 @@ func (b *batch) data(ctx context.Context, l *session, c ship.Chunk) ship.Ack {
 		return ack
 	case c.Offset+uint64(len(c.Data)) > have:
 		b.touch(l)
-		err := l.write(c.Data[have-c.Offset:], func(f record.Frame) error { return b.ops.frame(l, f) })
+		err := l.write(c.Data[have-c.Offset:], func(f record.Frame) error { return b.frame(l, f) })
 		var corrupt *record.CorruptError
 		switch {
 		case errors.As(err, &corrupt):
@@ -163,7 +163,7 @@ func (b *batch) load(ctx context.Context, id, key, node string) (*session, error
 			l.row.Node = row.Node
 		}
 	}
-	if err := l.read(ctx, b.s.blobs, func(f record.Frame) error { return b.ops.frame(l, f) }); err != nil {
+	if err := l.read(ctx, b.s.blobs, func(f record.Frame) error { return b.frame(l, f) }); err != nil {
 		return nil, errors.Join(err, l.close())
 	}
 	b.adopt(l)
@@ -211,6 +211,9 @@ func (b *batch) commit(ctx context.Context) error {
 			l.refresh()
 			b.ops.batch.Sessions = append(b.ops.batch.Sessions, l.row)
 		}
+	}
+	if err := b.s.feedCommit(ctx); err != nil {
+		return err
 	}
 	if err := b.s.index.Write(context.WithoutCancel(ctx), &b.ops.batch); err != nil {
 		return err

@@ -55,6 +55,7 @@ func (b *batch) lost(ctx context.Context, l *session) {
 // rollback takes back what the batch wrote, down to what was safe before: after a failed fsync
 // nobody knows what the disk has of the rest, so the nodes have to send it again.
 func (b *batch) rollback() {
+	b.s.feedDrop()
 	for _, l := range b.touched {
 		if safe := l.safe.Load(); l.body != nil && (safe > 0 || l.created) {
 			if err := l.takeBack(int64(record.StreamHeaderLen + safe)); err != nil {

@@ -59,6 +59,7 @@ type Options struct {
 	// Index is closed with the Store. nil: SQLite in the folder.
 	Index index.Index
 	Blobs blob.Store       // nil: files in the folder
+	Feed  Feed             // hears of every frame; nil: nobody
 	Log   *slog.Logger     // nil: discard
 	Now   func() time.Time // nil: time.Now
 }
