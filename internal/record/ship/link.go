@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"slices"
 	"time"
 
 	"dragoman.dev/dragoman/internal/record"
@@ -98,7 +99,7 @@ func (l *link) reason() error {
 }
 
 // pass sends what there is to send, as far as the windows allow. Of live sessions it sends what is
-// less than a piece only when that is due: each message costs the control plane
+// less than readSize only when that is due: each message costs the control plane
 // an fsync, and an Ack that had the next few frames sent at once would make one of each.
 func (l *link) pass(due bool) error {
 	l.backlog = l.s.opt.Spool.Backlogs(l.backlog[:0])
@@ -112,7 +113,7 @@ func (l *link) pass(due bool) error {
 			}
 		}
 		st.seen = true
-		if b.Live && !due && st.known && b.End-min(b.End, st.sent) < pieceSize {
+		if b.Live && !due && st.known && b.End-min(b.End, st.sent) < readSize {
 			continue
 		}
 		if err := l.session(b, st); err != nil {
@@ -139,9 +140,9 @@ func (l *link) session(b record.Backlog, st *state) error {
 	l.release(b, st)
 	for st.sent < b.End && st.sent-st.acked < sessionWindow && l.inflight < totalWindow {
 		if l.piece == nil {
-			l.piece = make([]byte, pieceSize)
+			l.piece = make([]byte, readSize)
 		}
-		piece := l.piece[:min(pieceSize, b.End-st.sent)]
+		piece := l.piece[:min(readSize, b.End-st.sent)]
 		n, err := l.s.opt.Spool.ReadAt(b.Session, piece, max(st.sent, b.Start))
 		if err != nil {
 			// This session waits; the others go on.
@@ -152,11 +153,14 @@ func (l *link) session(b record.Backlog, st *state) error {
 		if n == 0 {
 			return nil
 		}
-		if err := l.stream.Send(data(b.Session, max(st.sent, b.Start), piece[:n])); err != nil {
-			return err
+		st.sent = max(st.sent, b.Start)
+		for p := range slices.Chunk(piece[:n], pieceSize) {
+			if err := l.stream.Send(data(b.Session, st.sent, p)); err != nil {
+				return err
+			}
+			st.sent += uint64(len(p))
+			l.inflight += uint64(len(p))
 		}
-		st.sent = max(st.sent, b.Start) + uint64(n)
-		l.inflight += uint64(n)
 	}
 	// With nothing of the session on its way, the next Ack is that of its end: only that
 	// one says that the control plane knows, and that the last segment can go.

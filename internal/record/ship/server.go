@@ -17,10 +17,10 @@ import (
 
 const (
 	// A batch is what has arrived while the batch before was made safe, up to these bounds.
-	batchPieces = 128
+	batchPieces = 512
 	batchBytes  = 8 << 20
 	// queued is how many pieces wait for the next batch at most; more stay in gRPC's flow control.
-	queued = 32
+	queued = 256
 )
 
 // Chunk is a piece of a session's stream of frames.

@@ -14,8 +14,11 @@ const (
 	serviceName   = "dragoman.record.v1.Ship"
 	connectMethod = "/" + serviceName + "/Connect"
 
-	// pieceSize is how much of a stream one message carries. It stays well under gRPC's limit of 4 MiB.
-	pieceSize = 256 << 10
+	// pieceSize is how much of a stream one message carries. With what is around it, it fits gRPC's 32 KiB
+	// buffers; the next larger ones have 1 MiB, all of which is cleared for each message.
+	pieceSize = 32<<10 - 512
+	// readSize is how much is read from the spool at a time.
+	readSize = 8 * pieceSize
 )
 
 // Control asks a node to end sessions: one of Session and Token is set.
