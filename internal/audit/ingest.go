@@ -136,6 +136,11 @@ func (b *batch) session(ctx context.Context, node, id string) (*session, Session
 	case !errors.Is(err, ErrNotFound):
 		return nil, row, err
 	}
+	if _, d, err := b.s.lastEntry(ctx, id); d != nil { // sent again after its record was deleted
+		return nil, Session{ID: id, Node: node, Stream: d.Bytes}, nil
+	} else if err != nil && !errors.Is(err, ErrNotFound) {
+		return nil, row, err
+	}
 	key := sessionsDir + b.s.opt.Now().UTC().Format("2006/01/02") + "/" + id + liveExt
 	l := newSession(id, key)
 	l.row.Node, l.row.Started = node, b.s.opt.Now()

@@ -55,11 +55,11 @@ func (s *Store) catchUp(ctx context.Context) error {
 	}
 	var rows []index.Leaf
 	err = s.log.Entries(next, func(n uint64, entry []byte) error {
-		l, err := ParseLeaf(entry)
-		if err != nil && !translog.IsKeyChange(entry) {
+		row, err := leafRow(n, entry)
+		if err != nil {
 			return fmt.Errorf("log entry %d: %w", n, err)
 		}
-		if rows = append(rows, l.row(n)); len(rows) < leavesAtOnce {
+		if rows = append(rows, row); len(rows) < leavesAtOnce {
 			return nil
 		}
 		err = s.index.AddLeaves(ctx, rows)
@@ -70,6 +70,19 @@ func (s *Store) catchUp(ctx context.Context) error {
 		return err
 	}
 	return s.index.AddLeaves(ctx, rows)
+}
+
+// leafRow is what the index keeps of an entry of any kind.
+func leafRow(n uint64, entry []byte) (index.Leaf, error) {
+	switch {
+	case translog.IsKeyChange(entry):
+		return Leaf{}.row(n), nil
+	case IsDeletion(entry):
+		d, err := ParseDeletion(entry)
+		return d.row(n), err
+	}
+	l, err := ParseLeaf(entry)
+	return l.row(n), err
 }
 
 // logRunning logs how far each running session is, if it is further than the last time.

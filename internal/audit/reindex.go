@@ -56,7 +56,7 @@ func (s *Store) Reindex(ctx context.Context) error {
 const reindexFrames = 2000
 
 func (s *Store) reindexSealed(ctx context.Context, key, id, node string) error {
-	r, err := s.open(ctx, id, key)
+	r, err := s.arch.open(ctx, key)
 	if err != nil {
 		return err
 	}

@@ -140,7 +140,7 @@ func (s *Store) seal(ctx context.Context, id string) (f sealed, ok bool, err err
 
 func (s *Store) putSealed(ctx context.Context, key, id string, frames io.Reader) (foot record.Footer, err error) {
 	err = s.blobs.Put(ctx, key, func(w io.Writer) error {
-		seal, err := record.NewSealer(w, id)
+		seal, err := s.newSealer(ctx, w, key, id)
 		if err != nil {
 			return err
 		}
@@ -151,6 +151,18 @@ func (s *Store) putSealed(ctx context.Context, key, id string, frames io.Reader)
 		return err
 	})
 	return foot, err
+}
+
+// newSealer encrypts when there are keys. A session that began before there were gets one now.
+func (s *Store) newSealer(ctx context.Context, w io.Writer, key, id string) (*record.Sealer, error) {
+	if s.arch.keys == nil {
+		return record.NewSealer(w, id)
+	}
+	data, err := s.arch.keys.of(ctx, key, true)
+	if err != nil {
+		return nil, err
+	}
+	return record.NewEncryptingSealer(w, id, data)
 }
 
 // onlyWriter hides other methods from io.Copy.

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"dragoman.dev/dragoman/internal/audit/blob"
+	"dragoman.dev/dragoman/internal/audit/blob/encrypted"
 	"dragoman.dev/dragoman/internal/record"
 )
 
@@ -76,6 +77,9 @@ func (l *session) read(ctx context.Context, blobs blob.Store, f func(record.Fram
 		return err
 	}
 	if string(head[:n]) != string(record.StreamHeader(l.id)) {
+		if encrypted.Begins(head[:n]) { // and nobody who decrypts it is in between
+			return fmt.Errorf("%s: %w", l.key, record.ErrEncrypted)
+		}
 		if n < len(head) || allZero(head) {
 			return l.restart()
 		}

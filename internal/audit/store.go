@@ -4,6 +4,7 @@
 //
 //	<dir>/sessions/YYYY/MM/DD/<id>.live   a session that has not ended: a segment 0
 //	<dir>/sessions/YYYY/MM/DD/<id>.drs    a sealed one
+//	<dir>/datakeys/YYYY/MM/DD/<id>.key    its data key, wrapped, if bodies are encrypted
 //	<dir>/log/                            the transparency log
 //	<dir>/index.db                        SQLite; can be made again from the files (Reindex)
 //
@@ -58,10 +59,12 @@ type Options struct {
 	Witnesses []translog.Witness
 	// Index is closed with the Store. nil: SQLite in the folder.
 	Index index.Index
-	Blobs blob.Store       // nil: files in the folder
-	Feed  Feed             // hears of every frame; nil: nobody
-	Log   *slog.Logger     // nil: discard
-	Now   func() time.Time // nil: time.Now
+	Blobs blob.Store // nil: files in the folder
+	// Keys encrypt bodies at rest. nil: they are not encrypted.
+	Keys Keyring
+	Feed Feed             // hears of every frame; nil: nobody
+	Log  *slog.Logger     // nil: discard
+	Now  func() time.Time // nil: time.Now
 }
 
 // Store keeps records. It is safe for concurrent use.
@@ -70,6 +73,7 @@ type Store struct {
 	opt   Options
 	index index.Index
 	blobs blob.Store
+	arch  *Archive
 
 	// mu serialises what changes files and index: Append, sealing, Reindex.
 	mu   sync.Mutex
@@ -107,6 +111,8 @@ func Open(dir string, opt Options) (*Store, error) {
 	if s.blobs == nil {
 		s.blobs = blob.NewFiles(dir)
 	}
+	s.arch = NewArchive(s.blobs, opt.Keys)
+	s.blobs = s.arch.blobs
 	if s.index == nil {
 		if s.index, err = sqlindex.OpenSQLite(context.Background(), filepath.Join(dir, indexFile)); err != nil {
 			return nil, fmt.Errorf("audit: index: %w", err)
@@ -235,10 +241,7 @@ func (s *Store) Frames(ctx context.Context, id string) (*record.Reader, error) {
 		}
 		key = l.key // sealed in between
 	}
-	r, err := s.open(ctx, id, key)
-	if errors.Is(err, fs.ErrNotExist) {
-		r, err = s.open(ctx, id, sealedKey(key))
-	}
+	r, err := s.arch.Open(ctx, key)
 	if err != nil {
 		return nil, fmt.Errorf("audit: session %s: %w", id, err)
 	}
@@ -246,20 +249,3 @@ func (s *Store) Frames(ctx context.Context, id string) (*record.Reader, error) {
 }
 
 func sealedKey(key string) string { return strings.TrimSuffix(key, liveExt) + record.SealedExt }
-
-// open reads a body at rest.
-func (s *Store) open(ctx context.Context, id, key string) (*record.Reader, error) {
-	b, err := s.blobs.Open(ctx, key)
-	if err != nil {
-		return nil, err
-	}
-	if filepath.Ext(key) == liveExt {
-		return record.NewFileReader(b, id, max(0, b.Size()-record.StreamHeaderLen)), nil
-	}
-	r, err := record.NewSealedReader(b, b.Size())
-	if err != nil {
-		return nil, errors.Join(err, b.Close())
-	}
-	r.Own(b)
-	return r, nil
-}

@@ -11,6 +11,7 @@ import (
 	"sort"
 	"strings"
 
+	"dragoman.dev/dragoman/internal/audit/blob"
 	"dragoman.dev/dragoman/internal/record"
 	"dragoman.dev/dragoman/internal/translog"
 )
@@ -23,6 +24,9 @@ type VerifyOptions struct {
 	Checkpoint []byte
 	// Witnesses are verifier keys that must have cosigned the checkpoint.
 	Witnesses []string
+	// Keys open encrypted bodies. Without them a sealed file is checked as a whole, by the hash that the log
+	// has, and its frames are not looked at. Optional.
+	Keys Keyring
 }
 
 // Result is what Verify found about one record.
@@ -32,6 +36,8 @@ type Result struct {
 	Live   bool          `json:"live,omitempty"` // not ended, or not in the log yet
 	// Proven is how many frames the log proves.
 	Proven uint64 `json:"proven"`
+	// Deleted: the record is not there any more, and the log says that this is right.
+	Deleted bool `json:"deleted,omitempty"`
 	// Problem is "" or what is wrong beyond the report: it is not what the log says.
 	Problem string `json:"problem,omitempty"`
 }
@@ -44,6 +50,9 @@ type Summary struct {
 	Records int `json:"records"`
 	Live    int `json:"live"`
 	Bad     int `json:"bad"`
+	Deleted int `json:"deleted"` // in order; none of the others
+	// Unread are those whose frames were not looked at, being encrypted.
+	Unread int `json:"unread"`
 	// The log: its name, number of entries and root.
 	Origin string `json:"origin"`
 	Size   uint64 `json:"size"`
@@ -61,10 +70,12 @@ func (s *Summary) OK() bool { return s.Bad == 0 && len(s.Log) == 0 }
 type proven struct {
 	final   *Leaf
 	running []Leaf
+	deleted *Deletion
 }
 
 type verification struct {
 	dir    string
+	arch   *Archive
 	opt    VerifyOptions
 	each   func(Result)
 	sum    Summary
@@ -80,7 +91,7 @@ func Verify(ctx context.Context, dir string, opt VerifyOptions, each func(Result
 	if len(opt.Key) != ed25519.PublicKeySize {
 		return Summary{}, errors.New("audit: not an Ed25519 public key")
 	}
-	v := &verification{dir: dir, opt: opt, each: each, leaves: map[string]*proven{}, seen: map[string]map[string]record.Report{}, dates: map[string]string{}}
+	v := &verification{dir: dir, arch: NewArchive(blob.NewFiles(dir), opt.Keys), opt: opt, each: each, leaves: map[string]*proven{}, seen: map[string]map[string]record.Report{}, dates: map[string]string{}}
 	v.sum.Log = []translog.Problem{}
 	log, err := v.readLog(opt.Checkpoint)
 	if err != nil {
@@ -92,14 +103,14 @@ func Verify(ctx context.Context, dir string, opt VerifyOptions, each func(Result
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		err := v.file(path, id, ext)
+		err := v.file(ctx, path, id, ext)
 		if errors.Is(err, os.ErrNotExist) && ext == liveExt { // sealed meanwhile
-			err = v.file(strings.TrimSuffix(path, ext)+record.SealedExt, id, record.SealedExt)
+			err = v.file(ctx, strings.TrimSuffix(path, ext)+record.SealedExt, id, record.SealedExt)
 		}
 		return err
 	})
 	if err == nil {
-		err = v.finish(log)
+		err = v.finish(ctx, log)
 	}
 	if err != nil {
 		return v.sum, fmt.Errorf("audit: %w", err)
@@ -114,11 +125,7 @@ func (v *verification) readLog(old []byte) (*translog.Content, error) {
 		if translog.IsKeyChange(entry) {
 			return nil // Read looks at it
 		}
-		l, err := ParseLeaf(entry)
-		if err == nil {
-			err = v.leaf(l)
-		}
-		if err != nil {
+		if err := v.entry(entry); err != nil {
 			odd = append(odd, translog.Problem{Kind: "entry", Detail: fmt.Sprintf("entry %d: %v", n, err)})
 		}
 		return nil
@@ -133,11 +140,38 @@ func (v *verification) readLog(old []byte) (*translog.Content, error) {
 	return log, nil
 }
 
-func (v *verification) leaf(l Leaf) error {
-	p := v.leaves[l.Session]
+func (v *verification) entry(entry []byte) error {
+	if IsDeletion(entry) {
+		d, err := ParseDeletion(entry)
+		if err != nil {
+			return err
+		}
+		if p := v.of(d.Session); p.deleted == nil && d.of(p.final) {
+			p.deleted = &d
+			return nil
+		}
+		return fmt.Errorf("session %s: a record was deleted that it did not have", d.Session)
+	}
+	l, err := ParseLeaf(entry)
+	if err != nil {
+		return err
+	}
+	return v.leaf(l)
+}
+
+func (v *verification) of(session string) *proven {
+	p := v.leaves[session]
 	if p == nil {
 		p = &proven{}
-		v.leaves[l.Session] = p
+		v.leaves[session] = p
+	}
+	return p
+}
+
+func (v *verification) leaf(l Leaf) error {
+	p := v.of(l.Session)
+	if p.deleted != nil {
+		return fmt.Errorf("session %s goes on after its record was deleted", l.Session)
 	}
 	if !l.Final() {
 		p.running = append(p.running, l)
@@ -151,7 +185,14 @@ func (v *verification) leaf(l Leaf) error {
 }
 
 func (v *verification) report(r Result) {
+	if r.Deleted {
+		v.sum.Deleted++
+		return
+	}
 	v.sum.Records++
+	if r.Report.Encrypted {
+		v.sum.Unread++
+	}
 	if r.Live {
 		v.sum.Live++
 	}
@@ -161,15 +202,18 @@ func (v *verification) report(r Result) {
 	v.each(r)
 }
 
-func (v *verification) file(path, id, ext string) error {
+func (v *verification) file(ctx context.Context, path, id, ext string) error {
 	if _, ok := v.seen[id][path]; ok {
 		return nil
 	}
-	rep, err := record.Verify(path, nil)
+	rel, err := filepath.Rel(v.dir, path)
 	if err != nil {
 		return err
 	}
-	rel, _ := filepath.Rel(v.dir, path)
+	rep, err := v.verify(ctx, path, filepath.ToSlash(rel), id, ext)
+	if err != nil {
+		return err
+	}
 	r := Result{File: rel, Report: rep, Live: ext == liveExt}
 	if v.seen[id] == nil {
 		v.seen[id] = map[string]record.Report{}
@@ -183,12 +227,12 @@ func (v *verification) file(path, id, ext string) error {
 	case rep.Session != id && rep.Session != "":
 		r.Problem = fmt.Sprintf("wrong session: it has the record of %q", rep.Session)
 	case ext == liveExt:
-		err = v.live(path, &r, p)
+		err = v.live(ctx, &r, p)
 	case p == nil || p.final == nil:
 		v.late = append(v.late, r)
 		return nil
 	default:
-		err = v.sealed(path, &r, p)
+		err = v.sealed(ctx, &r, p)
 	}
 	if err != nil {
 		return err
@@ -201,7 +245,7 @@ func (v *verification) file(path, id, ext string) error {
 }
 
 // finish looks at what the log did not have yet, and at what it has and the files have not.
-func (v *verification) finish(first *translog.Content) error {
+func (v *verification) finish(ctx context.Context, first *translog.Content) error {
 	if len(v.late) > 0 {
 		before := v.leaves
 		v.leaves = map[string]*proven{}
@@ -212,14 +256,18 @@ func (v *verification) finish(first *translog.Content) error {
 		if len(problems) > 0 {
 			v.sum.Log = problems // the same again
 		}
-		if err := v.latecomers(); err != nil {
+		if err := v.latecomers(ctx); err != nil {
 			return err
 		}
 		v.leaves = before
 	}
 	var missing []string
 	for id, p := range v.leaves {
-		if !v.has(id, p) {
+		switch {
+		case v.has(id, p):
+		case p.deleted != nil:
+			v.report(Result{File: id, Report: record.Report{Session: id}, Deleted: true})
+		default:
 			missing = append(missing, id)
 		}
 	}
@@ -230,7 +278,7 @@ func (v *verification) finish(first *translog.Content) error {
 	return nil
 }
 
-func (v *verification) latecomers() error {
+func (v *verification) latecomers(ctx context.Context) error {
 	for _, r := range v.late {
 		path := filepath.Join(v.dir, r.File)
 		id := strings.TrimSuffix(filepath.Base(path), record.SealedExt)
@@ -238,10 +286,10 @@ func (v *verification) latecomers() error {
 		live, both := v.seen[id][strings.TrimSuffix(path, record.SealedExt)+liveExt]
 		switch {
 		case p != nil && p.final != nil:
-			if err := v.sealed(path, &r, p); err != nil {
+			if err := v.sealed(ctx, &r, p); err != nil {
 				return err
 			}
-		case both && live.Hash == r.Report.Hash:
+		case both && (live.Encrypted || live.Hash == r.Report.Hash):
 			r.Live = true // it was being sealed
 		default:
 			r.Problem = "added: the log does not have it"

@@ -8,9 +8,7 @@ package envelope
 
 import (
 	"context"
-	"crypto/hkdf"
 	"crypto/rand"
-	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/json"
 	"errors"
@@ -28,18 +26,6 @@ var (
 	ErrUnknownKEK = errors.New("the data key is wrapped by a key-encryption key that is not configured")
 	ErrWrapped    = errors.New("the wrapped data key is damaged, or another session's")
 )
-
-// Key is the data key of one session.
-type Key [KeyLen]byte
-
-// Derive makes a key for one purpose, such as one file with a random salt, so that
-// no nonce is ever used twice with the same key. info names the purpose.
-func (k Key) Derive(salt []byte, info string) (Key, error) {
-	var out Key
-	b, err := hkdf.Key(sha256.New, k[:], salt, info, KeyLen)
-	copy(out[:], b)
-	return out, err
-}
 
 // Wrapped is a data key as it is stored. Its JSON form is the file's content.
 type Wrapped struct {
@@ -94,17 +80,16 @@ type Keyring struct {
 // Current is the id of the KEK that wraps new keys.
 func (r *Keyring) Current() string { return r.current.id }
 
-// New makes a data key for the session.
-func (r *Keyring) New(ctx context.Context, session string) (Key, Wrapped, error) {
-	var k Key
-	if _, err := rand.Read(k[:]); err != nil {
-		return k, Wrapped{}, err
+// New makes a data key for the session; stored is its Wrapped form, encoded.
+func (r *Keyring) New(ctx context.Context, session string) (key [KeyLen]byte, stored []byte, err error) {
+	if _, err := rand.Read(key[:]); err != nil {
+		return key, nil, err
 	}
-	w, err := r.wrap(ctx, session, k)
-	return k, w, err
+	w, err := r.wrap(ctx, session, key)
+	return key, w.Encode(), err
 }
 
-func (r *Keyring) wrap(ctx context.Context, session string, k Key) (Wrapped, error) {
+func (r *Keyring) wrap(ctx context.Context, session string, k [KeyLen]byte) (Wrapped, error) {
 	sealed, err := r.current.keeper.Encrypt(ctx, append([]byte(session+"\x00"), k[:]...))
 	if err != nil {
 		return Wrapped{}, fmt.Errorf("envelope: key-encryption key %s: %w", r.current.id, err)
@@ -114,8 +99,15 @@ func (r *Keyring) wrap(ctx context.Context, session string, k Key) (Wrapped, err
 
 // Unwrap gives the session's data key. The errors are ErrUnknownKEK, ErrWrapped, and
 // those of a keeper that cannot be reached or refuses.
-func (r *Keyring) Unwrap(ctx context.Context, session string, w Wrapped) (Key, error) {
-	var k Key
+func (r *Keyring) Unwrap(ctx context.Context, session string, stored []byte) (key [KeyLen]byte, err error) {
+	w, err := Parse(stored)
+	if err != nil {
+		return key, fmt.Errorf("envelope: session %s: %w", session, err)
+	}
+	return r.unwrap(ctx, session, w)
+}
+
+func (r *Keyring) unwrap(ctx context.Context, session string, w Wrapped) (k [KeyLen]byte, err error) {
 	by, ok := r.all[w.KEK]
 	if !ok {
 		return k, fmt.Errorf("envelope: %s: %w", w.KEK, ErrUnknownKEK)
@@ -133,16 +125,20 @@ func (r *Keyring) Unwrap(ctx context.Context, session string, w Wrapped) (Key, e
 }
 
 // Rewrap wraps a data key by the current KEK; changed is false when it is already.
-func (r *Keyring) Rewrap(ctx context.Context, w Wrapped) (_ Wrapped, changed bool, err error) {
-	if w.KEK == r.current.id {
-		return w, false, nil
+func (r *Keyring) Rewrap(ctx context.Context, stored []byte) (again []byte, changed bool, err error) {
+	w, err := Parse(stored)
+	if err != nil || w.KEK == r.current.id {
+		return stored, false, err
 	}
-	k, err := r.Unwrap(ctx, w.Session, w)
+	k, err := r.unwrap(ctx, w.Session, w)
 	if err != nil {
-		return w, false, err
+		return stored, false, err
 	}
 	n, err := r.wrap(ctx, w.Session, k)
-	return n, err == nil, err
+	if err != nil {
+		return stored, false, err
+	}
+	return n.Encode(), true, nil
 }
 
 // Close lets go of the keepers.

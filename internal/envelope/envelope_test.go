@@ -32,15 +32,11 @@ func TestFile(t *testing.T) {
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("%v, %v", info.Mode(), err)
 	}
-	if strings.Contains(string(w.Encode()), base64.StdEncoding.EncodeToString(k[:])) {
+	if strings.Contains(string(w), base64.StdEncoding.EncodeToString(k[:])) {
 		t.Error("the data key is stored as it is")
 	}
-	parsed, err := Parse(w.Encode())
-	if err != nil {
-		t.Fatal(err)
-	}
 	again := open(t, "file:"+path)
-	if got, err := again.Unwrap(t.Context(), "ses_1", parsed); err != nil || got != k {
+	if got, err := again.Unwrap(t.Context(), "ses_1", w); err != nil || got != k {
 		t.Errorf("unwrapped: %v, the same: %v", err, got == k)
 	}
 	if again.Current() != r.Current() {
@@ -60,21 +56,25 @@ func TestUnwrapRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	renamed := w
+	parsed, err := Parse(w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	renamed := parsed
 	renamed.Session = "ses_2"
 	for name, c := range map[string]struct {
 		session string
-		w       Wrapped
-	}{"another session's": {"ses_2", w}, "renamed": {"ses_2", renamed}, "a prefix": {"ses_", w}} {
+		w       []byte
+	}{"another session's": {"ses_2", w}, "renamed": {"ses_2", renamed.Encode()}, "a prefix": {"ses_", w}} {
 		if _, err := r.Unwrap(t.Context(), c.session, c.w); !errors.Is(err, ErrWrapped) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	for i := range w.Key {
-		bad := w
-		bad.Key = append([]byte(nil), w.Key...)
+	for i := range parsed.Key {
+		bad := parsed
+		bad.Key = append([]byte(nil), parsed.Key...)
 		bad.Key[i] ^= 1
-		if _, err := r.Unwrap(t.Context(), "ses_1", bad); err == nil {
+		if _, err := r.Unwrap(t.Context(), "ses_1", bad.Encode()); err == nil {
 			t.Fatalf("byte %d changed, and unwrapped", i)
 		}
 	}
@@ -82,8 +82,8 @@ func TestUnwrapRefuses(t *testing.T) {
 	if _, err := stranger.Unwrap(t.Context(), "ses_1", w); !errors.Is(err, ErrUnknownKEK) {
 		t.Errorf("another key-encryption key: %v", err)
 	}
-	for _, bad := range []string{"", "{}", "null", string(w.Encode()) + "x", strings.Repeat(" ", maxWrapped+1),
-		strings.Replace(string(w.Encode()), `"version":1`, `"version":2`, 1), strings.Replace(string(w.Encode()), `"version"`, `"more":1,"version"`, 1)} {
+	for _, bad := range []string{"", "{}", "null", string(w) + "x", strings.Repeat(" ", maxWrapped+1),
+		strings.Replace(string(w), `"version":1`, `"version":2`, 1), strings.Replace(string(w), `"version"`, `"more":1,"version"`, 1)} {
 		if _, err := Parse([]byte(bad)); !errors.Is(err, ErrWrapped) {
 			t.Errorf("%.60q: %v", bad, err)
 		}
@@ -99,8 +99,8 @@ func TestRotation(t *testing.T) {
 	}
 	both := open(t, b, a)
 	n, changed, err := both.Rewrap(t.Context(), w)
-	if err != nil || !changed || n.KEK != both.Current() {
-		t.Fatalf("%v %v %v", n.KEK, changed, err)
+	if err != nil || !changed || !strings.Contains(string(n), both.Current()) {
+		t.Fatalf("%s %v %v", n, changed, err)
 	}
 	if _, changed, err := both.Rewrap(t.Context(), n); err != nil || changed {
 		t.Errorf("wrapped again by the same: %v", err)

@@ -32,7 +32,7 @@ type Report struct {
 
 // Problem is one thing that is wrong with a record.
 type Problem struct {
-	// Kind: "changed", "gap", "truncated", "trailing", "session", "format".
+	// Kind: "changed", "gap", "truncated", "trailing", "session", "format"; "key": a data key that cannot be opened.
 	Kind string `json:"kind"`
 	// Frame is the first frame that is not good; all before it are.
 	Frame  uint64 `json:"frame"`
@@ -89,6 +89,18 @@ func Verify(path string, keys Keys) (Report, error) {
 		return rep, nil
 	}
 	return rep, rep.file(path, info.Size())
+}
+
+// VerifyReader checks all frames that a reader gives, as Verify does those of a file.
+func VerifyReader(r *Reader) (Report, error) {
+	rep := Report{Problems: []Problem{}}
+	err := rep.read(r)
+	var corrupt *CorruptError
+	if errors.As(err, &corrupt) {
+		rep.add(err)
+		err = nil
+	}
+	return rep, err
 }
 
 // read goes over all frames.

@@ -243,3 +243,12 @@ func (c *chunks) text(r io.ReaderAt, k chunk) ([]byte, error) {
 	}
 	return text, nil
 }
+
+// Begins reports whether these are the first bytes of a body that grows and is encrypted.
+func Begins(b []byte) bool { return len(b) >= len(magic) && string(b[:len(magic)]) == magic }
+
+// Is reports whether a body is one that grows and is encrypted.
+func Is(r blob.Reader) bool {
+	ours, err := isOurs(r, r.Size())
+	return err == nil && ours && r.Size() > 0
+}
