@@ -12,6 +12,7 @@ import (
 	"github.com/envoyproxy/envoy/contrib/golang/common/go/api"
 
 	"dragoman.dev/dragoman/filters"
+	"dragoman.dev/dragoman/filters/postgres/login"
 	"dragoman.dev/dragoman/filters/postgres/wire"
 	"dragoman.dev/dragoman/filters/session"
 	"dragoman.dev/dragoman/internal/mask"
@@ -55,6 +56,7 @@ type target struct {
 	analyzer *pgsql.Analyzer
 	// unbound says that channel binding did not work at a login; it is left out since.
 	unbound atomic.Bool
+	keys    login.Keys
 	stops   chan struct{} // one for each request of stopTarget that is under way
 	aside   chan struct{} // shared by all targets
 

@@ -75,7 +75,7 @@ func (c *conn) startLogin() {
 	}
 	c.database = database
 	l := &loginState{options: login.Options{User: o.Credentials.User, Password: o.Credentials.Password, Database: database,
-		TLS: c.cfg.UpstreamTLS}}
+		TLS: c.cfg.UpstreamTLS, Keys: &c.t.keys}}
 	params := []string{"user", o.Credentials.User, "database", database,
 		"application_name", applicationName(o.Identity.Chain(), c.startup.Get("application_name"))}
 	for _, p := range c.startup.Params {

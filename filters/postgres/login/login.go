@@ -75,6 +75,8 @@ type Options struct {
 	MinIterations int
 	// Rand is the source of nonces; nil means crypto/rand.
 	Rand io.Reader
+	// Keys remembers salted passwords between logins; nil means that each login makes its own.
+	Keys *Keys
 }
 
 type state uint8

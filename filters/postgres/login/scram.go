@@ -3,7 +3,6 @@ package login
 import (
 	"bytes"
 	"crypto/hmac"
-	"crypto/pbkdf2"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
@@ -98,7 +97,7 @@ func (c *Client) saslContinue(body []byte) ([]byte, error) {
 		return nil, fmt.Errorf("%w: SCRAM iteration count %d is not within %d to %d",
 			ErrProtocol, count, c.opt.MinIterations, MaxIterations)
 	}
-	salted, err := pbkdf2.Key(sha256.New, prepare(c.opt.Password), salt, count, sha256.Size)
+	salted, err := c.opt.Keys.salted(prepare(c.opt.Password), salt, count)
 	if err != nil {
 		return nil, fmt.Errorf("SCRAM key: %w", err)
 	}

@@ -98,7 +98,7 @@ SELECT pg_catalog.json_build_object('v', 1, 'path', pg_catalog.current_schemas(t
 const NamesQuery = `SELECT pg_catalog.json_build_object(
   'user', current_user, 'session_user', session_user,
   'path', pg_catalog.current_schemas(true),
-  'temp', (SELECT nspname FROM pg_catalog.pg_namespace WHERE oid = pg_catalog.pg_my_temp_schema()),
+  'temp', pg_catalog.pg_my_temp_schema()::pg_catalog.regnamespace,
   'strings', pg_catalog.current_setting('standard_conforming_strings') = 'on',
   'client_encoding', pg_catalog.current_setting('client_encoding'),
   'server_encoding', pg_catalog.current_setting('server_encoding'))::pg_catalog.text`

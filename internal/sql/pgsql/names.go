@@ -24,6 +24,9 @@ func DecodeNames(doc []byte) (Names, error) {
 	if err := json.Unmarshal(doc, &n); err != nil {
 		return Names{}, fmt.Errorf("pgsql: decoding names: %w", err)
 	}
+	if n.Temp == "-" { // regnamespace of no schema; cheaper than to look into pg_namespace, which each new session would pay for
+		n.Temp = ""
+	}
 	return n, nil
 }
 
