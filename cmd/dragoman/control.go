@@ -20,6 +20,7 @@ import (
 	"dragoman.dev/dragoman/internal/config"
 	"dragoman.dev/dragoman/internal/identity"
 	"dragoman.dev/dragoman/internal/identity/token"
+	"dragoman.dev/dragoman/internal/notify"
 	"dragoman.dev/dragoman/internal/policy"
 	"dragoman.dev/dragoman/internal/record/ship"
 	sqlstmt "dragoman.dev/dragoman/internal/sql"
@@ -43,6 +44,7 @@ type control struct {
 	authz     *authz.Service
 	audit     *audit.Store
 	access    *access.Log
+	notify    *notify.Delivery // nil when nobody is told
 	ship      *ship.Server
 	xds       *xds.Server
 	policy    *xds.Policy
@@ -111,13 +113,16 @@ func (c *control) openIdentity(ctx context.Context) (err error) {
 	return err
 }
 
-func (c *control) openRecords(context.Context) error {
+func (c *control) openRecords(ctx context.Context) error {
 	key, err := recordKey(c.cfg)
 	if err != nil {
 		return err
 	}
 	opt := audit.Options{Key: key, Origin: c.cfg.Trail.Log.Origin, Running: c.cfg.Trail.Log.Running.Std(), Log: c.log, Now: time.Now}
 	if opt.Witnesses, err = witnessesOf(c.cfg); err != nil {
+		return err
+	}
+	if opt.Feed, err = c.openNotify(ctx); err != nil {
 		return err
 	}
 	if c.audit, err = audit.Open(c.cfg.AuditDir(), opt); err != nil {

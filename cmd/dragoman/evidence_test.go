@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,6 +12,7 @@ import (
 
 	"dragoman.dev/dragoman/internal/access"
 	"dragoman.dev/dragoman/internal/config"
+	"dragoman.dev/dragoman/internal/notify"
 	"dragoman.dev/dragoman/web/api"
 )
 
@@ -174,4 +176,28 @@ func TestAuditReads(t *testing.T) {
 	if out := r.must("audit", "verify"); !strings.Contains(out, "whole") {
 		t.Error(out)
 	}
+}
+
+// TestWebhook: what happens is told at once, signed; here it is that somebody reads.
+func TestWebhook(t *testing.T) {
+	got := make(chan string, 100)
+	srv := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, req *http.Request) {
+		b, _ := io.ReadAll(req.Body)
+		if req.Header.Get(notify.SignatureHeader) != notify.Sign("a-secret-of-the-tests-1", req.Header.Get(notify.TimestampHeader), b) {
+			t.Error("the signature does not hold")
+		}
+		got <- string(b)
+	}))
+	defer srv.Close()
+	t.Setenv("HOOK", "a-secret-of-the-tests-1")
+	r := newControlRig(t, "audit:\n  webhooks:\n    - {name: siem, url: "+srv.URL+", secret: env:HOOK, format: ocsf}\n").up()
+	r.must("sessions", "show", "ses_a")
+	r.eventually("the read is told", func() bool {
+		select {
+		case b := <-got:
+			return strings.Contains(b, `"class_uid":6003`) && strings.Contains(b, "ses_a")
+		default:
+			return false
+		}
+	})
 }

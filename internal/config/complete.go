@@ -18,6 +18,7 @@ const (
 	DefaultMaxConns   = 10000
 	DefaultDurability = "write"
 	DefaultRunning    = 10 * time.Minute
+	DefaultOutbox     = 256 << 20
 )
 
 // complete fills in defaults and makes paths absolute, relative to dir.

@@ -13,6 +13,9 @@ func (c *Config) ControlSocket() string { return filepath.Join(c.RunDir(), "cont
 // SpoolDir is where the local Envoy's filters spool their records.
 func (c *Config) SpoolDir() string { return filepath.Join(c.Data, "spool") }
 
+// OutboxFile holds events that wait for webhooks and collectors.
+func (c *Config) OutboxFile() string { return filepath.Join(c.Data, "outbox.db") }
+
 // AccessDir is where the access log's records wait for the store.
 func (c *Config) AccessDir() string { return filepath.Join(c.Data, "access") }
 

@@ -9,7 +9,37 @@ import (
 // Trail is the audit trail as a whole; how a target's sessions are recorded is
 // Target.Audit.
 type Trail struct {
-	Log TransparencyLog `yaml:"log"`
+	Log      TransparencyLog `yaml:"log"`
+	Webhooks []Webhook       `yaml:"webhooks"`
+	OTLP     *OTLP           `yaml:"otlp"`
+	// Outbox bounds what waits for webhooks and collectors.
+	Outbox Size `yaml:"outbox"`
+}
+
+// Forms of a webhook's events.
+const (
+	FormatDragoman = "dragoman"
+	FormatOCSF     = "ocsf"
+)
+
+// Webhook is told of each event.
+type Webhook struct {
+	Name   string `yaml:"name"`
+	URL    string `yaml:"url"`
+	Secret Ref    `yaml:"secret"` // of the signature
+	Format string `yaml:"format"`
+	CA     string `yaml:"ca"`
+}
+
+// OTLP is an OpenTelemetry collector, by gRPC.
+type OTLP struct {
+	Endpoint string         `yaml:"endpoint"` // host:port
+	Insecure bool           `yaml:"insecure"` // without TLS
+	CA       string         `yaml:"ca"`
+	Headers  map[string]Ref `yaml:"headers"`
+	Logs     *bool          `yaml:"logs"`   // default true
+	Traces   *bool          `yaml:"traces"` // default true
+	Service  string         `yaml:"service"`
 }
 
 // TransparencyLog is the log in which every record is entered.
@@ -28,11 +58,73 @@ type Witness struct {
 	Key  string `yaml:"key"`  // note verifier key: NAME+ID+BASE64
 }
 
+// minOutbox is room for a few of the largest events.
+const minOutbox = 1 << 20
+
 // minRunning keeps the log from growing for nothing.
 const minRunning = Duration(1e9)
 
-func (t *Trail) complete(string) {
+func (t *Trail) complete(dir string) {
 	setDefault(&t.Log.Running, Duration(DefaultRunning))
+	setDefault(&t.Outbox, Size(DefaultOutbox))
+	for i := range t.Webhooks {
+		w := &t.Webhooks[i]
+		setDefault(&w.Format, FormatDragoman)
+		anchor(dir, &w.CA)
+		anchorRefs(dir, &w.Secret)
+	}
+	if o := t.OTLP; o != nil {
+		anchor(dir, &o.CA)
+		setDefault(&o.Service, "dragoman")
+		for k, v := range o.Headers {
+			anchorRefs(dir, &v)
+			o.Headers[k] = v
+		}
+		for _, b := range []**bool{&o.Logs, &o.Traces} {
+			if *b == nil {
+				*b = new(true)
+			}
+		}
+	}
+}
+
+func (t *Trail) validateSinks(p *problems) {
+	seen := map[string]bool{}
+	for i, w := range t.Webhooks {
+		path := index("audit.webhooks", i)
+		p.name(path+".name", w.Name)
+		if seen[w.Name] {
+			p.addf(path+".name", "%q is the name of another webhook too", w.Name)
+		}
+		seen[w.Name] = true
+		p.safeURL(path+".url", w.URL)
+		if w.Secret == "" {
+			p.addf(path, "secret is missing: without a signature, anybody could tell the receiver anything")
+		}
+		p.secret(path+".secret", w.Secret, true)
+		p.oneOf(path+".format", w.Format, FormatDragoman, FormatOCSF)
+	}
+	if t.Outbox < minOutbox {
+		p.addf("audit.outbox", "must be at least %d bytes", minOutbox)
+	}
+	o := t.OTLP
+	if o == nil {
+		return
+	}
+	p.hostPort("audit.otlp.endpoint", o.Endpoint, false)
+	if o.Insecure && !Loopback(o.Endpoint) {
+		p.addf("audit.otlp.insecure", "only for a collector on loopback: events have statements in them")
+	}
+	for name, ref := range o.Headers {
+		p.secret("audit.otlp.headers."+name, ref, true)
+	}
+}
+
+// safeURL wants https, or http on loopback.
+func (p *problems) safeURL(path, raw string) {
+	if u, err := url.Parse(raw); err != nil || u.Host == "" || (u.Scheme != "https" && (u.Scheme != "http" || !loopbackHost(u.Hostname()))) {
+		p.addf(path, "%q must be an https URL (http only on loopback)", raw)
+	}
 }
 
 func (t *Trail) validate(p *problems) {
@@ -56,8 +148,7 @@ func (t *Trail) validate(p *problems) {
 			p.addf(path, "%q is listed twice", name)
 		}
 		seen[name] = true
-		if u, err := url.Parse(w.URL); err != nil || u.Host == "" || (u.Scheme != "https" && (u.Scheme != "http" || !loopbackHost(u.Hostname()))) {
-			p.addf(path+".url", "%q must be an https URL (http only on loopback)", w.URL)
-		}
+		p.safeURL(path+".url", w.URL)
 	}
+	t.validateSinks(p)
 }

@@ -23,6 +23,27 @@ func witnessKey(t *testing.T) string {
 	return vkey
 }
 
+func TestSinks(t *testing.T) {
+	c, err := Parse([]byte(minimal+"audit:\n  webhooks: [{name: siem, url: https://siem.example.com/x, secret: file:s, format: ocsf}]\n  otlp: {endpoint: otel.example.com:4317, headers: {authorization: file:t}}\n"), "/etc/d/f.yaml")
+	if err != nil || c.Trail.OTLP.Headers["authorization"] != "file:/etc/d/t" || !*c.Trail.OTLP.Traces || c.Trail.Outbox != DefaultOutbox {
+		t.Fatal(err, c)
+	}
+	for audit, want := range map[string]string{
+		"webhooks: [{name: a, url: http://siem.example.com/x, secret: env:S}]":                             "https",
+		"webhooks: [{name: a, url: http://127.0.0.1:1/x, secret: plain}]":                                  "audit.webhooks[0].secret",
+		"webhooks: [{name: a, url: https://x/, secret: env:S, format: xml}]":                               "not one of dragoman, ocsf",
+		"webhooks: [{name: a, url: https://x/, secret: env:S}, {name: a, url: https://x/, secret: env:S}]": "another webhook",
+		"otlp: {endpoint: otel.example.com:4317, insecure: true}":                                          "only for a collector on loopback",
+		"otlp: {endpoint: otel.example.com}":                                                               "audit.otlp.endpoint",
+		"otlp: {endpoint: 127.0.0.1:4317, headers: {authorization: Bearer abc}}":                           "audit.otlp.headers.authorization",
+		"outbox: 1KB": "audit.outbox",
+	} {
+		if _, err := Parse([]byte(minimal+"audit: {"+audit+"}\n"), "f.yaml"); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", audit, err)
+		}
+	}
+}
+
 func TestTrail(t *testing.T) {
 	c, err := Parse([]byte(minimal), "f.yaml")
 	if err != nil || c.Trail.Log.Running.Std() != DefaultRunning {
