@@ -2,18 +2,22 @@
 """Verifies an audit store from docs/audit-format.md and docs/record-format.md
 alone, without Dragoman's code.
 
-    verify.py --key record.pub [--checkpoint KEPT] [--witness VKEY]... FOLDER...
+    verify.py --key record.pub [--checkpoint KEPT] [--witness VKEY]...
+              [--data-keys FILE] FOLDER...
 
 FOLDER is a copy of the audit folder (the one with `sessions` and `log` in it).
 Prints what is wrong, then one line a folder; exits 1 if anything is wrong.
-Needs two packages from PyPI: cryptography (Ed25519) and zstandard (sealed
+Needs two packages from PyPI: cryptography (Ed25519, AES) and zstandard (sealed
 records are compressed). All else is the standard library.
 """
 import argparse, base64, hashlib, json, os, re, struct, sys
 
 import zstandard
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
 MAX_PAYLOAD, MAX_BLOCK = 16777216, 17825856
@@ -132,27 +136,72 @@ def unzstd(b, n):
         raise Bad("block: zstd")
 
 
-def sealed(b):
+class Unread:
+    """What the footer of an encrypted record says, whose frames were not looked at."""
+
+    def __init__(self, session):
+        self.session, self.seq, self.offset, self.prev, self.lost = session, 0, 0, None, False
+
+
+def derive(key, salt, info):
+    return AESGCM(HKDF(SHA256(), 32, salt, info).derive(key))
+
+
+def growing(b, where, key):
+    """The text of an encrypted body that grows."""
+    check(len(b) >= 48 and b[8:16] == b"\0\1" + bytes(6), "body header")
+    aead, at, text = derive(key, b[16:48], b"dragoman growing body v1 " + where), 48, b""
+    while at + 4 <= len(b):
+        n = struct.unpack(">I", b[at:at + 4])[0]
+        check(0 < n <= 1 << 20, "chunk")
+        if at + 32 + n > len(b):
+            break
+        try:
+            text += aead.decrypt(b[at + 4:at + 16], b[at + 16:at + 32 + n], struct.pack(">QI", len(text), n))
+        except InvalidTag:
+            raise Bad("chunk: encryption")
+        at += 32 + n
+    return text
+
+
+def sealed(b, key=None):
     """Returns the chain and the file's own hash."""
-    check(len(b) >= 112 + 8 + 104 and b[:8] == b"DRGSEAL\n" and sha(b[:80]) == b[80:112], "header")
+    check(len(b) >= 16 and b[:8] == b"DRGSEAL\n", "header")
     version, n, zero = struct.unpack(">HHI", b[8:16])
-    check(version == 1 and zero == 0, "version")
-    chain, foot = Chain(padded(b[16:80], n)), b[-104:]
+    check(version in (1, 2) and zero == 0, "version")
+    head = 80 if version == 1 else 112
+    check(len(b) >= head + 32 + 8 + 104 and sha(b[:head]) == b[head:head + 32], "header")
+    session, foot = padded(b[16:80], n), b[-104:]
+    aead = derive(key, b[80:112], b"dragoman sealed record v2 " + session) if version == 2 and key else None
+    chain = Chain(session) if version == 1 or aead else Unread(session)
     check(foot[:8] == b"DRGEND\r\n" and sha(b[:-32]) == foot[72:], "footer, or the file's hash")
     flags, zero, frames, length, index = struct.unpack(">IIQQQ", foot[8:40])
     check(flags & ~3 == 0 and zero == 0 and index <= len(b) - 112, "footer")
-    entries, at = [], 112
+    entries, at = [], head + 32
     while at < index:
         check(b[at:at + 4] == b"BLK1" and at + 40 <= index, "block")
         zlen, n, count, seq, time, offset = struct.unpack(">IIIQqQ", b[at + 4:at + 40])
         check(n <= MAX_BLOCK and seq == chain.seq and offset == chain.offset and at + 40 + zlen <= index, "block header")
-        raw = unzstd(b[at + 40:at + 40 + zlen], n)
+        entries.append(struct.pack(">QQqQ", at, seq, time, offset))
+        at += 40 + zlen
+        if isinstance(chain, Unread):
+            chain.seq, chain.offset = chain.seq + count, chain.offset + n
+            continue
+        raw = b[at - zlen:at]
+        if aead:
+            try:
+                raw = aead.decrypt(struct.pack(">IQ", 0, len(entries) - 1), raw, b[at - zlen - 40:at - zlen])
+            except InvalidTag:
+                raise Bad("block: encryption")
+        raw = unzstd(raw, n)
         check(len(raw) >= 64 and struct.unpack(">q", raw[16:24])[0] == time, "block: time")
         chain.frames(raw)
         check(chain.seq - seq == count, "block: number of frames")
-        entries.append(struct.pack(">QQqQ", at, seq, time, offset))
-        at += 40 + zlen
     check(at == index and b[index:-104] == b"IDX1" + struct.pack(">I", len(entries)) + b"".join(entries), "index")
+    if isinstance(chain, Unread):
+        chain.prev, chain.lost = foot[40:72], flags & 2 == 2
+        check(chain.seq > 0 and (chain.seq, chain.offset) == (frames, length), "footer does not match the blocks")
+        return chain, foot[72:]
     check(chain.seq > 0 and (chain.seq, chain.offset, chain.prev) == (frames, length, foot[40:72]), "footer does not match the frames")
     check(bool(flags & 1) == (chain.kind == 8) and bool(flags & 2) == chain.lost, "footer flags")
     return chain, foot[72:]
@@ -241,11 +290,26 @@ class Leaf:
         self.file = bytes.fromhex(file) if self.final else None
 
 
+class Deletion:
+    def __init__(self, entry):
+        try:
+            lines = entry.decode("ascii").split("\n")
+        except UnicodeDecodeError:
+            raise Bad("malformed deletion")
+        check(len(lines) == 9 and lines[8] == "" and len(entry) <= 1024, "malformed deletion")
+        _, self.session, frames, length, hash, file, reason, time, _ = lines
+        check(SESSION.match(self.session.encode()) and reason in ("retention", "request"), "malformed deletion")
+        check(NUMBER.match(frames) and NUMBER.match(length) and TIME.match(time), "malformed deletion")
+        check(re.match("[0-9a-f]{64}\\Z", hash) and re.match("[0-9a-f]{64}\\Z", file), "malformed deletion")
+        self.what = int(frames), (int(length), bytes.fromhex(hash)), bytes.fromhex(file)
+
+
 class Log:
     """Everything but the records: entries, tiles, root, keys, signatures."""
 
     def __init__(self, folder, bad):
         self.folder, self.bad, self.hashes, self.leaves, self.keys, self.until, self.head = folder, bad, [], {}, [], [], None
+        self.deleted = set()
         raw = read(folder, "checkpoint")
         if raw is None:
             return bad("log: there is no checkpoint")
@@ -293,7 +357,14 @@ class Log:
         try:
             if e.startswith(b"dragoman log key v1\n"):
                 return self.key_change(n, e)
+            if e.startswith(b"dragoman record deletion v1\n"):
+                d = Deletion(e)
+                final, _ = self.leaves.get(d.session, ([], []))
+                check(final and d.what == (final[-1].frames, final[-1].place, final[-1].file) and d.session not in self.deleted,
+                      "session %s: a record was deleted that it did not have" % d.session)
+                return self.deleted.add(d.session)
             leaf = Leaf(e)
+            check(leaf.session not in self.deleted, "session %s goes on after its record was deleted" % leaf.session)
             final, running = self.leaves.setdefault(leaf.session, ([], []))
             (final if leaf.final else running).append(leaf)
             check(all((f.frames, f.place) == (final[0].frames, final[0].place) for f in final), "session %s has two ends" % leaf.session)
@@ -355,8 +426,8 @@ class Log:
 
 
 class Store:
-    def __init__(self, folder):
-        self.folder, self.problems, self.records, self.chains = folder, [], 0, {}
+    def __init__(self, folder, keys):
+        self.folder, self.problems, self.records, self.chains, self.data, self.unread = folder, [], 0, {}, keys, 0
         self.log = Log(os.path.join(folder, "log"), self.problems.append)
 
     def verify(self, key, kept, witnesses):
@@ -372,7 +443,7 @@ class Store:
                     except Bad as e:
                         self.problems.append("%s: %s" % (name, e))
         for session, (final, _) in sorted(self.log.leaves.items()):
-            if not any(ext == ".drs" or not final for _, ext in self.chains.get(session, {})):
+            if session not in self.log.deleted and not any(ext == ".drs" or not final for _, ext in self.chains.get(session, {})):
                 self.problems.append("%s: missing" % session)
 
     def record(self, where, session, ext):
@@ -382,18 +453,26 @@ class Store:
         final, running = self.log.leaves.get(session, ([], []))
         b = read(where, session + ext)
         if ext == ".live":
-            # An empty one is a file that was just made.
-            chain, hash = (live(b) if b else Chain(session.encode())), None
-            self.prefixes(chain, running + final)
+            hash, key = None, self.data.get(session)
+            if b[:8] == b"DRGBODY\n" and key:
+                name = os.path.relpath(os.path.join(where, session + ext), self.folder).replace(os.sep, "/")
+                b = growing(b, name.encode(), key)
+            if b[:8] == b"DRGBODY\n":
+                chain = Unread(session.encode())
+            else:
+                # An empty one is a file that was just made.
+                chain = live(b) if b else Chain(session.encode())
+                self.prefixes(chain, running + final)
         else:
-            chain, hash = sealed(b)
+            chain, hash = sealed(b, self.data.get(session))
+        self.unread += isinstance(chain, Unread)
         check(chain.session == session.encode(), "it is the record of another session")
         seen[where, ext] = chain
         if ext == ".live":
             return
         beside = seen.get((where, ".live"))
         if not final:
-            check(beside is not None and beside.prev == chain.prev, "added: the log does not have it")
+            check(beside is not None and (isinstance(beside, Unread) or beside.prev == chain.prev), "added: the log does not have it")
             return
         last = final[-1]
         check(chain.seq >= last.frames, "truncated: %d frames, the log has %d" % (chain.seq, last.frames))
@@ -406,7 +485,7 @@ class Store:
     def prefixes(chain, leaves):
         for leaf in leaves:
             check(leaf.frames <= chain.seq, "truncated: %d frames, the log has %d" % (chain.seq, leaf.frames))
-            check(chain.at[leaf.frames] == leaf.place, "replaced: its first %d frames are not those of the log" % leaf.frames)
+            check(isinstance(chain, Unread) or chain.at[leaf.frames] == leaf.place, "replaced: its first %d frames are not those of the log" % leaf.frames)
 
 
 def main():
@@ -414,6 +493,7 @@ def main():
     p.add_argument("--key", required=True, help="record.pub")
     p.add_argument("--checkpoint", help="one that was kept elsewhere")
     p.add_argument("--witness", action="append", default=[], help="verifier key of a witness that must have cosigned")
+    p.add_argument("--data-keys", help="JSON: an object of sessions and their data keys in hexadecimal; others' frames are not looked at")
     p.add_argument("folder", nargs="+")
     args = p.parse_args()
     with open(args.key, "rb") as f:
@@ -422,13 +502,17 @@ def main():
     if args.checkpoint:
         with open(args.checkpoint, "rb") as f:
             kept = f.read()
+    keys = {}
+    if args.data_keys:
+        with open(args.data_keys) as f:
+            keys = {session: bytes.fromhex(k) for session, k in json.load(f).items()}
     status = 0
     for folder in args.folder:
-        s = Store(folder)
+        s = Store(folder, keys)
         s.verify(key, kept, args.witness)
         for problem in s.problems:
             print("  " + problem)
-        print("%s: %d records, %d entries: %s" % (folder, s.records, len(s.log.hashes),
+        print("%s: %d records (%d encrypted, not opened; %d deleted), %d entries: %s" % (folder, s.records, s.unread, len(s.log.deleted), len(s.log.hashes),
               "%d problems" % len(s.problems) if s.problems else "whole"))
         status |= bool(s.problems)
     sys.exit(status)

@@ -5,6 +5,8 @@ import (
 	"crypto/ed25519"
 	"crypto/sha256"
 	"crypto/x509"
+	"encoding/hex"
+	"encoding/json"
 	"encoding/pem"
 	"fmt"
 	"math/rand/v2"
@@ -16,6 +18,7 @@ import (
 	"time"
 
 	"dragoman.dev/dragoman/internal/audit"
+	"dragoman.dev/dragoman/internal/envelope"
 	"dragoman.dev/dragoman/internal/identity"
 	"dragoman.dev/dragoman/internal/policy"
 	"dragoman.dev/dragoman/internal/record"
@@ -181,6 +184,85 @@ func TestVerifyPy(t *testing.T) {
 	if out, ok := python(t, home, "--key", writeKey(t, old), "--checkpoint", kept[1], earlier(t, dir, old, kept[0])); ok || !strings.Contains(out, "rolled back") {
 		t.Errorf("rolled back, and not found:\n%s", out)
 	}
+}
+
+// TestEncryptedPy: the same for encrypted bodies, with the data keys and without, after one was deleted in order.
+func TestEncryptedPy(t *testing.T) {
+	home, err := Packages(t.Context(), filepath.Join("..", "..", ".tools"))
+	must(t, err)
+	dir, key := t.TempDir(), seedKey("key")
+	ring, err := envelope.OpenOrCreate(t.Context(), "file:"+filepath.Join(t.TempDir(), "kek"))
+	must(t, err)
+	defer ring.Close()
+	s, err := audit.Open(dir, audit.Options{Key: key, Keys: ring})
+	must(t, err)
+	for _, id := range []string{"ses_a", "ses_b", "ses_c"} {
+		put(t, s, id, 40, true)
+	}
+	put(t, s, "ses_run", 30, false)
+	sealed(t, s, 3)
+	must(t, s.Delete(t.Context(), audit.Retention, "ses_b"))
+	must(t, s.Close())
+	keys := writeDataKeys(t, dir, ring)
+	for args, want := range map[string]string{"": "3 records (3 encrypted, not opened; 1 deleted)", keys: "3 records (0 encrypted, not opened; 1 deleted)"} {
+		all := []string{"--key", writeKey(t, key), dir}
+		if args != "" {
+			all = append([]string{"--data-keys", args}, all...)
+		}
+		if out, ok := python(t, home, all...); !ok || !strings.Contains(out, want) {
+			t.Errorf("false alarm, or not %q:\n%s", want, out)
+		}
+	}
+	root, folders := t.TempDir(), []string{"--key", writeKey(t, key), "--data-keys", keys}
+	seed := rand.Uint64()
+	t.Log("seed", seed)
+	rng := rand.New(rand.NewPCG(seed, 0))
+	for i := range 16 {
+		to := filepath.Join(root, fmt.Sprint(i))
+		must(t, os.CopyFS(to, os.DirFS(dir)))
+		path := filepath.Join(to, body(t, dir, rng.IntN(3)))
+		b, err := os.ReadFile(path)
+		must(t, err)
+		if at := rng.IntN(len(b)); i%2 == 0 {
+			b[at] ^= 1 << rng.IntN(8)
+		} else {
+			b = b[:at]
+		}
+		must(t, os.WriteFile(path, b, 0o600))
+		folders = append(folders, to)
+	}
+	if out, _ := python(t, home, folders...); strings.Count(out, " problems\n") != 16 {
+		t.Errorf("not all found:\n%s", out)
+	}
+}
+
+// body names the nth record's file in a store.
+func body(t testing.TB, dir string, n int) string {
+	all, err := filepath.Glob(filepath.Join(dir, "sessions/*/*/*/*"))
+	must(t, err)
+	rel, err := filepath.Rel(dir, all[n])
+	must(t, err)
+	return rel
+}
+
+// writeDataKeys opens all data keys of a store.
+func writeDataKeys(t testing.TB, dir string, ring *envelope.Keyring) string {
+	paths, err := filepath.Glob(filepath.Join(dir, "datakeys/*/*/*/*.key"))
+	must(t, err)
+	keys := map[string]string{}
+	for _, path := range paths {
+		b, err := os.ReadFile(path)
+		must(t, err)
+		id := strings.TrimSuffix(filepath.Base(path), ".key")
+		k, err := ring.Unwrap(t.Context(), id, b)
+		must(t, err)
+		keys[id] = hex.EncodeToString(k[:])
+	}
+	b, err := json.Marshal(keys)
+	must(t, err)
+	path := filepath.Join(t.TempDir(), "keys.json")
+	must(t, os.WriteFile(path, b, 0o600))
+	return path
 }
 
 // earlier makes a store whose log has an older checkpoint.

@@ -21,7 +21,7 @@ import (
 func newRing(t testing.TB, old ...string) (ring *envelope.Keyring, path string) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "kek")
-	ring, err := envelope.Open(t.Context(), "file:"+path, old...)
+	ring, err := envelope.OpenOrCreate(t.Context(), "file:"+path, old...)
 	must(t, err)
 	t.Cleanup(func() { ring.Close() })
 	return ring, path

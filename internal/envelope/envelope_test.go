@@ -12,9 +12,9 @@ import (
 	"testing"
 )
 
-func open(t *testing.T, current string, old ...string) *Keyring {
+func opened(t *testing.T, current string, old ...string) *Keyring {
 	t.Helper()
-	r, err := Open(t.Context(), current, old...)
+	r, err := OpenOrCreate(t.Context(), current, old...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -24,7 +24,7 @@ func open(t *testing.T, current string, old ...string) *Keyring {
 
 func TestFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "keys", "kek")
-	r := open(t, "file:"+path)
+	r := opened(t, "file:"+path)
 	k, w, err := r.New(t.Context(), "ses_1")
 	if err != nil {
 		t.Fatal(err)
@@ -35,7 +35,7 @@ func TestFile(t *testing.T) {
 	if strings.Contains(string(w), base64.StdEncoding.EncodeToString(k[:])) {
 		t.Error("the data key is stored as it is")
 	}
-	again := open(t, "file:"+path)
+	again := opened(t, "file:"+path)
 	if got, err := again.Unwrap(t.Context(), "ses_1", w); err != nil || got != k {
 		t.Errorf("unwrapped: %v, the same: %v", err, got == k)
 	}
@@ -51,7 +51,7 @@ func TestFile(t *testing.T) {
 // Nothing but the right session's own key, as it was wrapped, gives a data key.
 func TestUnwrapRefuses(t *testing.T) {
 	dir := t.TempDir()
-	r := open(t, "file:"+filepath.Join(dir, "kek"))
+	r := opened(t, "file:"+filepath.Join(dir, "kek"))
 	_, w, err := r.New(t.Context(), "ses_1")
 	if err != nil {
 		t.Fatal(err)
@@ -78,7 +78,7 @@ func TestUnwrapRefuses(t *testing.T) {
 			t.Fatalf("byte %d changed, and unwrapped", i)
 		}
 	}
-	stranger := open(t, "file:"+filepath.Join(dir, "other"))
+	stranger := opened(t, "file:"+filepath.Join(dir, "other"))
 	if _, err := stranger.Unwrap(t.Context(), "ses_1", w); !errors.Is(err, ErrUnknownKEK) {
 		t.Errorf("another key-encryption key: %v", err)
 	}
@@ -93,11 +93,11 @@ func TestUnwrapRefuses(t *testing.T) {
 func TestRotation(t *testing.T) {
 	dir := t.TempDir()
 	a, b := "file:"+filepath.Join(dir, "a"), "file:"+filepath.Join(dir, "b")
-	k, w, err := open(t, a).New(t.Context(), "ses_1")
+	k, w, err := opened(t, a).New(t.Context(), "ses_1")
 	if err != nil {
 		t.Fatal(err)
 	}
-	both := open(t, b, a)
+	both := opened(t, b, a)
 	n, changed, err := both.Rewrap(t.Context(), w)
 	if err != nil || !changed || !strings.Contains(string(n), both.Current()) {
 		t.Fatalf("%s %v %v", n, changed, err)
@@ -105,10 +105,10 @@ func TestRotation(t *testing.T) {
 	if _, changed, err := both.Rewrap(t.Context(), n); err != nil || changed {
 		t.Errorf("wrapped again by the same: %v", err)
 	}
-	if got, err := open(t, b).Unwrap(t.Context(), "ses_1", n); err != nil || got != k {
+	if got, err := opened(t, b).Unwrap(t.Context(), "ses_1", n); err != nil || got != k {
 		t.Errorf("the new key-encryption key alone: %v", err)
 	}
-	if _, _, err := open(t, b).Rewrap(t.Context(), w); !errors.Is(err, ErrUnknownKEK) {
+	if _, _, err := opened(t, b).Rewrap(t.Context(), w); !errors.Is(err, ErrUnknownKEK) {
 		t.Errorf("rewrapped without the old one: %v", err)
 	}
 }
@@ -170,7 +170,7 @@ func TestVault(t *testing.T) {
 	defer srv.Close()
 	t.Setenv("VAULT_SERVER_URL", srv.URL)
 	t.Setenv("VAULT_SERVER_TOKEN", "the-token")
-	r := open(t, "hashivault://records")
+	r := opened(t, "hashivault://records")
 	k, w, err := r.New(t.Context(), "ses_1")
 	if err != nil {
 		t.Fatal(err)

@@ -27,12 +27,21 @@ var Schemes = []string{"awskms", "azurekeyvault", "gcpkms", "hashivault"}
 const fileScheme = "file"
 
 // Open opens the KEKs: current wraps new keys, and old ones still unwrap theirs. Each is a
-// URL: file:PATH, awskms://…, gcpkms://…, azurekeyvault://…, hashivault://…. The
-// file of the current KEK is made, readable by its owner only, when it is not there.
+// URL: file:PATH, awskms://…, gcpkms://…, azurekeyvault://…, hashivault://….
 func Open(ctx context.Context, current string, old ...string) (*Keyring, error) {
+	return open(ctx, false, current, old)
+}
+
+// OpenOrCreate is Open, and makes the file of the current KEK, readable by its owner only, when
+// it is not there.
+func OpenOrCreate(ctx context.Context, current string, old ...string) (*Keyring, error) {
+	return open(ctx, true, current, old)
+}
+
+func open(ctx context.Context, create bool, current string, old []string) (*Keyring, error) {
 	r := &Keyring{all: map[string]kek{}}
 	for i, u := range append([]string{current}, old...) {
-		k, err := openKEK(ctx, u, i == 0)
+		k, err := openKEK(ctx, u, create && i == 0)
 		if err != nil {
 			return nil, errors.Join(err, r.Close())
 		}
