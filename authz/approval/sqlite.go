@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	"dragoman.dev/dragoman/internal/hold"
 	"dragoman.dev/dragoman/internal/sqlitedb"
@@ -112,6 +113,32 @@ func (s *SQLite) Update(ctx context.Context, r Record) (int64, error) {
 
 // List implements Store.
 func (s *SQLite) List(ctx context.Context, f Filter) ([]Record, error) {
+	query, args := f.query()
+	rows, err := s.db.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, fmt.Errorf("approval: listing holds: %w", err)
+	}
+	return scanAll(rows)
+}
+
+func scanAll(rows *sql.Rows) ([]Record, error) {
+	defer rows.Close()
+	list := []Record{}
+	for rows.Next() {
+		r, err := scan(rows)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, r)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("approval: listing holds: %w", err)
+	}
+	return list, nil
+}
+
+// query chooses holds, with ? for values.
+func (f Filter) query() (string, []any) {
 	query, args := `SELECT version, owner, body FROM hold WHERE 1 = 1`, []any{}
 	if len(f.States) > 0 {
 		query += ` AND state IN (?` + strings.Repeat(", ?", len(f.States)-1) + `)`
@@ -129,23 +156,7 @@ func (s *SQLite) List(ctx context.Context, f Filter) ([]Record, error) {
 		query += ` AND created >= ?`
 		args = append(args, f.Since.UnixNano())
 	}
-	rows, err := s.db.QueryContext(ctx, query+` ORDER BY created DESC, id DESC LIMIT ?`, append(args, f.limit())...)
-	if err != nil {
-		return nil, fmt.Errorf("approval: listing holds: %w", err)
-	}
-	defer rows.Close()
-	list := []Record{}
-	for rows.Next() {
-		r, err := scan(rows)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, r)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("approval: listing holds: %w", err)
-	}
-	return list, nil
+	return query + ` ORDER BY created DESC, id DESC LIMIT ?`, append(args, f.limit())
 }
 
 func (f Filter) limit() int {
@@ -153,6 +164,18 @@ func (f Filter) limit() int {
 		return DefaultLimit
 	}
 	return min(f.Limit, MaxLimit)
+}
+
+// Prune implements Store.
+func (s *SQLite) Prune(ctx context.Context, before time.Time) (int64, error) {
+	return pruned(s.db.ExecContext(ctx, `DELETE FROM hold WHERE created < ? AND state NOT IN ('pending', 'approved')`, before.UnixNano()))
+}
+
+func pruned(res sql.Result, err error) (int64, error) {
+	if err != nil {
+		return 0, fmt.Errorf("approval: pruning holds: %w", err)
+	}
+	return res.RowsAffected()
 }
 
 // Watch implements Store.

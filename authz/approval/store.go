@@ -58,6 +58,8 @@ type Store interface {
 	Update(ctx context.Context, r Record) (int64, error)
 	// List gives holds, newest first.
 	List(ctx context.Context, f Filter) ([]Record, error)
+	// Prune forgets holds that have ended and were created before a time, and says how many. Records have them all the same.
+	Prune(ctx context.Context, before time.Time) (int64, error)
 	// Watch calls f after every change by anybody, in no particular order, from
 	// any goroutine, until cancel is called; f must not block. A change that
 	// is committed before Watch returns may be left out.

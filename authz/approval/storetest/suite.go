@@ -29,6 +29,7 @@ func Run(t *testing.T, open func(t *testing.T) approval.Store) {
 		"watch":             watch,
 		"results are owned": owned,
 		"context":           contextEnds,
+		"prune":             prune,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
 	}
@@ -224,5 +225,24 @@ func contextEnds(t *testing.T, s approval.Store) {
 	}
 	if _, err := s.Get(ctx, Sample(1).ID); err == nil || errors.Is(err, approval.ErrNotFound) {
 		t.Errorf("get: %v", err)
+	}
+}
+
+func prune(t *testing.T, s approval.Store) {
+	for n := range 4 {
+		must(t, s.Create(t.Context(), approval.Record{Hold: Sample(n), Owner: "a"}))
+	}
+	for _, n := range []int{0, 2, 3} {
+		r := approval.Record{Hold: Sample(n), Version: 1}
+		r.Hold.State = hold.Expired
+		_, err := s.Update(t.Context(), r)
+		must(t, err)
+	}
+	if n, err := s.Prune(t.Context(), Sample(3).Created); err != nil || n != 2 { // 1 is open, 3 is young
+		t.Fatal(n, err)
+	}
+	left, err := s.List(t.Context(), approval.Filter{})
+	if err != nil || len(left) != 2 || left[0].Hold.ID != Sample(3).ID || left[1].Hold.ID != Sample(1).ID {
+		t.Fatalf("%+v %v", left, err)
 	}
 }
