@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -8,17 +9,18 @@ import (
 	"github.com/spf13/cobra"
 
 	"dragoman.dev/dragoman/internal/audit"
+	"dragoman.dev/dragoman/internal/config"
 )
 
 func newAudit(f *flags) *cobra.Command {
 	return f.stating(group("audit", "Check that the record is whole, prove it, see who read it; the key that signs it",
-		newAuditVerify(f), newAuditCheckpoint(f), newAuditProof(f), newAuditConsistency(f), newAuditVerifyProof(f), newAuditReads(f), newAuditRotateKey(f)))
+		newAuditVerify(f), newAuditCheckpoint(f), newAuditProof(f), newAuditConsistency(f), newAuditVerifyProof(f), newAuditReads(f), newAuditRotateKey(f), newAuditRewrap(f)))
 }
 
 // verifyFlags are what `audit verify` is told.
 type verifyFlags struct {
 	data, key, checkpoint, save string
-	witnesses                   []string
+	witnesses, keks             []string
 }
 
 func newAuditVerify(f *flags) *cobra.Command {
@@ -26,12 +28,13 @@ func newAuditVerify(f *flags) *cobra.Command {
 	c := &cobra.Command{Use: "verify", Short: "Verify all records, offline: needs only the files and the public key",
 		Long: "Verify the log and every record: frames, hash chains, the log's tree and its signature.\n" +
 			"Works offline and on a copy, with --data and --key (keys/record.pub of the data folder).\n" +
+			"Encrypted records are verified as a whole, and frame by frame when their keys are at hand (--kek).\n" +
 			"Keep the checkpoint that it saves (--save) elsewhere, and give it to the next verification\n" +
 			"(--checkpoint): that finds a log that was rolled back or forked.\n" +
 			"Exits with 1 when anything is wrong.",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			dir, opt, err := v.load(f)
+			dir, opt, err := v.load(c.Context(), f)
 			if err != nil {
 				return err
 			}
@@ -41,17 +44,19 @@ func newAuditVerify(f *flags) *cobra.Command {
 	c.Flags().StringVar(&v.key, "key", "", "a public key that signs the log or once did (default: keys/record.pub of the data folder)")
 	c.Flags().StringVar(&v.checkpoint, "checkpoint", "", "a checkpoint that was kept elsewhere: the log must continue it")
 	c.Flags().StringVar(&v.save, "save", "", "write the checkpoint to this file when nothing is wrong")
+	kekFlag(c, &v.keks)
 	c.Flags().StringArrayVar(&v.witnesses, "witness", nil, "verifier key of a witness that must have cosigned (may be given again)")
 	return c
 }
 
 // load finds the audit folder and what it is verified against.
-func (v *verifyFlags) load(f *flags) (string, audit.VerifyOptions, error) {
+func (v *verifyFlags) load(ctx context.Context, f *flags) (string, audit.VerifyOptions, error) {
 	opt := audit.VerifyOptions{Witnesses: v.witnesses}
 	data, dir := v.data, v.data
+	var cfg *config.Config
+	var err error
 	if data == "" {
-		cfg, err := f.load()
-		if err != nil {
+		if cfg, err = f.load(); err != nil {
 			return "", opt, err
 		}
 		data, dir = cfg.Data, cfg.AuditDir()
@@ -62,7 +67,9 @@ func (v *verifyFlags) load(f *flags) (string, audit.VerifyOptions, error) {
 	if key == "" {
 		key = filepath.Join(data, "keys", recordPubFile)
 	}
-	var err error
+	if opt.Keys, err = keyringFor(ctx, cfg, v.keks); err != nil {
+		return "", opt, err
+	}
 	if opt.Key, err = readRecordPub(key); err != nil {
 		return "", opt, err
 	}
@@ -123,6 +130,12 @@ func (out *verified) print(c *cobra.Command) {
 		for _, p := range r.Report.Problems {
 			fmt.Fprintf(w, "  frame %d: %s: %s\n", p.Frame, clean(p.Kind), clean(p.Detail))
 		}
+	}
+	if out.Unread > 0 {
+		fmt.Fprintf(w, "%d encrypted records were verified as a whole only: --kek opens them\n", out.Unread)
+	}
+	if out.Deleted > 0 {
+		fmt.Fprintf(w, "%d records were deleted in order\n", out.Deleted)
 	}
 	fmt.Fprintf(w, "%d records (%d live), log %s with %d entries, root %s: ", out.Records, out.Live, clean(out.Origin), out.Size, out.Root)
 	if out.OK {

@@ -11,7 +11,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"dragoman.dev/dragoman/internal/audit"
+	"dragoman.dev/dragoman/internal/audit/blob"
 	"dragoman.dev/dragoman/internal/backtest"
+	"dragoman.dev/dragoman/internal/config"
 	"dragoman.dev/dragoman/internal/policy"
 )
 
@@ -25,7 +28,7 @@ const backtestBudget = 2 * time.Second
 type backtestFlags struct {
 	dir, policy, since, until, target, identity string
 	limit, examples, workers                    int
-	failOn                                      []string
+	failOn, keks                                []string
 }
 
 func newPolicyBacktest(f *flags) *cobra.Command {
@@ -41,6 +44,7 @@ func newPolicyBacktest(f *flags) *cobra.Command {
 	fl := c.Flags()
 	fl.StringVar(&b.policy, "policy", "", "the folder of the policy to judge with (default: the config's policy)")
 	fl.StringVar(&b.dir, "dir", "", "the audit folder (default: that of the data folder)")
+	kekFlag(c, &b.keks)
 	fl.StringVar(&b.since, "since", "", "actions since: 7d, 12h, 2026-01-31 or RFC 3339 (default: all)")
 	fl.StringVar(&b.until, "until", "", "actions before")
 	fl.StringVar(&b.target, "target", "", "of sessions to this target")
@@ -103,13 +107,19 @@ func (f *flags) backtestOptions(c *cobra.Command, b *backtestFlags) (opt backtes
 			return opt, err
 		}
 	}
+	var cfg *config.Config
 	if opt.Dir == "" {
-		cfg, err := f.load()
-		if err != nil {
+		if cfg, err = f.load(); err != nil {
 			return opt, err
 		}
 		opt.Dir = cfg.AuditDir()
 	}
+	ring, err := keyringFor(c.Context(), cfg, b.keks)
+	if err != nil {
+		return opt, err
+	}
+	archive := audit.NewArchive(blob.NewFiles(opt.Dir), ring)
+	opt.Open = func(name string) (backtest.Record, error) { return archive.Open(c.Context(), name) }
 	opt.Engine, err = compile(c.Context(), src)
 	return opt, err
 }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/url"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
@@ -25,6 +26,7 @@ import (
 	"dragoman.dev/dragoman/internal/record/ship"
 	sqlstmt "dragoman.dev/dragoman/internal/sql"
 	"dragoman.dev/dragoman/internal/sqlitedb"
+	"dragoman.dev/dragoman/internal/telemetry"
 	"dragoman.dev/dragoman/internal/translog"
 	"dragoman.dev/dragoman/xds"
 )
@@ -44,6 +46,8 @@ type control struct {
 	authz     *authz.Service
 	audit     *audit.Store
 	access    *access.Log
+	telemetry *telemetry.Telemetry
+	ready     atomic.Bool      // every listener of the local Envoy serves
 	notify    *notify.Delivery // nil when nobody is told
 	ship      *ship.Server
 	xds       *xds.Server
@@ -58,13 +62,21 @@ type control struct {
 func newControl(ctx context.Context, cfg *config.Config, log *slog.Logger) (*control, error) {
 	c := &control{cfg: cfg, log: log, started: time.Now()}
 	for _, step := range []func(context.Context) error{
-		c.makeFolders, c.openIdentity, c.openRecords, c.openApprovals, c.openSessions, c.openAuthz, c.openXDS,
+		c.makeFolders, c.openIdentity, c.openTelemetry, c.openRecords, c.openApprovals, c.openSessions, c.openAuthz, c.openXDS,
 	} {
 		if err := step(ctx); err != nil {
 			return c, err
 		}
 	}
 	return c, nil
+}
+
+// background runs f until the control plane is closed.
+func (c *control) background(f func(context.Context)) {
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { defer close(done); f(ctx) }()
+	c.onClose(func() error { stop(); <-done; return nil })
 }
 
 func (c *control) onClose(f func() error) { c.closers = append(c.closers, f) }
@@ -122,13 +134,27 @@ func (c *control) openRecords(ctx context.Context) error {
 	if opt.Witnesses, err = witnessesOf(c.cfg); err != nil {
 		return err
 	}
-	if opt.Feed, err = c.openNotify(ctx); err != nil {
+	told, err := c.openNotify(ctx)
+	if err != nil {
 		return err
+	}
+	opt.Feed = feeds{c.telemetry}
+	if told != nil {
+		opt.Feed = feeds{told, c.telemetry}
+	}
+	ring, err := makeKeyring(ctx, c.cfg)
+	if err != nil {
+		return err
+	}
+	if ring != nil {
+		c.onClose(ring.Close)
+		opt.Keys = ring
 	}
 	if c.audit, err = audit.Open(c.cfg.AuditDir(), opt); err != nil {
 		return err
 	}
 	c.onClose(c.audit.Close)
+	c.background(c.retain)
 	if c.access, err = access.Open(access.Options{Dir: c.cfg.AccessDir(), Ingest: c.audit, Node: accessNode, Log: c.log, Now: time.Now}); err != nil {
 		return err
 	}

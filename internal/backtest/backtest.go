@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"dragoman.dev/dragoman/internal/audit"
+	"dragoman.dev/dragoman/internal/audit/blob"
 	"dragoman.dev/dragoman/internal/policy"
 )
 
@@ -27,8 +29,8 @@ type Options struct {
 	Limit        int    // at most so many sessions, newest first
 	Examples     int    // of each kind of change; 0 means 5
 	Workers      int    // 0 means one for each processor
-	// Open opens a record; nil means OpenRecord.
-	Open func(path string) (Record, error)
+	// Open opens a record by its path below Dir, with slashes; nil reads what is not encrypted.
+	Open func(name string) (Record, error)
 	// Progress is called about once a second, from one goroutine.
 	Progress func(Progress)
 }
@@ -71,7 +73,8 @@ func Run(ctx context.Context, opt Options) (*Report, error) {
 		opt.Workers = runtime.GOMAXPROCS(0)
 	}
 	if opt.Open == nil {
-		opt.Open = OpenRecord
+		archive := audit.NewArchive(blob.NewFiles(opt.Dir), nil)
+		opt.Open = func(name string) (Record, error) { return archive.Open(ctx, name) }
 	}
 	files, err := history(ctx, opt.Dir, opt.Since)
 	if err != nil {

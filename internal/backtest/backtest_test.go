@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"dragoman.dev/dragoman/internal/audit"
+	"dragoman.dev/dragoman/internal/audit/blob"
 	"dragoman.dev/dragoman/internal/backtest/backtesttest"
 	"dragoman.dev/dragoman/internal/policy"
 	"dragoman.dev/dragoman/internal/record"
@@ -234,7 +236,9 @@ func TestReadOnlyAndLive(t *testing.T) {
 	must(t, os.Remove(live[0]))
 	other, err := filepath.Glob(filepath.Join(dir, "sessions/*/*/*/*"+record.SealedExt))
 	must(t, err)
-	r, err := OpenRecord(strings.TrimSuffix(other[0], record.SealedExt) + liveExt)
+	name, err := filepath.Rel(dir, strings.TrimSuffix(other[0], record.SealedExt)+liveExt)
+	must(t, err)
+	r, err := audit.NewArchive(blob.NewFiles(dir), nil).Open(t.Context(), name)
 	must(t, err)
 	must(t, r.Close())
 }
@@ -293,8 +297,8 @@ func TestPartial(t *testing.T) {
 	dir, _ := madeStore(t, backtesttest.Made{Seed: 6, Sessions: 20, Actions: 50})
 	for _, limit := range []int{0, 15} {
 		ctx, cancel := context.WithCancel(t.Context())
-		rep, err := Run(ctx, Options{Dir: dir, Engine: folder(t, "new"), Workers: 3, Limit: limit, Open: func(path string) (Record, error) {
-			r, err := OpenRecord(path)
+		rep, err := Run(ctx, Options{Dir: dir, Engine: folder(t, "new"), Workers: 3, Limit: limit, Open: func(name string) (Record, error) {
+			r, err := audit.NewArchive(blob.NewFiles(dir), nil).Open(ctx, name)
 			return &endless{Record: r, end: cancel}, err
 		}})
 		must(t, err)

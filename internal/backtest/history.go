@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -29,8 +27,7 @@ type Record interface {
 
 // file is one session's record.
 type file struct {
-	path string // absolute or as Dir is
-	name string // relative to the store
+	name string // its path below the store's folder
 	id   string
 }
 
@@ -59,7 +56,7 @@ func history(ctx context.Context, dir string, since time.Time) ([]file, error) {
 				return nil
 			}
 		}
-		all = append(all, file{path: path, name: relative(dir, path), id: id})
+		all = append(all, file{name: relative(dir, path), id: id})
 		return nil
 	})
 	if errors.Is(err, fs.ErrNotExist) {
@@ -90,33 +87,3 @@ func newestFirst(all []file) []file {
 	})
 	return slices.CompactFunc(all, func(a, b file) bool { return a.id == b.id })
 }
-
-// OpenRecord opens a sealed record, or a live one as far as it is now. One that
-// was sealed since it was listed is found under its new name.
-func OpenRecord(path string) (Record, error) {
-	live, ok := strings.CutSuffix(path, liveExt)
-	if !ok {
-		return record.OpenPath(path)
-	}
-	f, err := os.Open(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return record.OpenPath(live + record.SealedExt)
-	}
-	if err != nil {
-		return nil, err
-	}
-	info, err := f.Stat()
-	if err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	n := info.Size() - record.StreamHeaderLen
-	if n <= 0 {
-		return empty{}, f.Close() // nothing but its name so far
-	}
-	return record.NewFileReader(f, filepath.Base(live), n), nil
-}
-
-type empty struct{}
-
-func (empty) Next() (record.Frame, error) { return record.Frame{}, io.EOF }
-func (empty) Close() error                { return nil }

@@ -63,7 +63,7 @@ func (w *worker) file(ctx context.Context, i int) error {
 			settle(false)
 		}
 	}()
-	rec, err := w.r.opt.Open(w.r.files[i].path)
+	rec, err := w.r.opt.Open(w.r.files[i].name)
 	if err != nil {
 		return err
 	}

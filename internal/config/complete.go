@@ -32,7 +32,7 @@ func (c *Config) complete(dir string) {
 	}
 	c.Envoy.complete(dir)
 	c.Identity.complete(dir, c.Data)
-	c.Trail.complete(dir)
+	c.Trail.complete(dir, c.KeysDir())
 	anchor(dir, &c.Vault.CA, &c.Policy.Dir)
 	anchorRefs(dir, &c.Vault.Token)
 	for i := range c.Targets {

@@ -19,8 +19,13 @@ func (d Duration) Std() time.Duration { return time.Duration(d) }
 // UnmarshalYAML refuses bare numbers: their unit would be a guess.
 func (d *Duration) UnmarshalYAML(n *yaml.Node) error {
 	v, err := time.ParseDuration(n.Value)
+	if days, ok := strings.CutSuffix(n.Value, "d"); ok {
+		var d uint64
+		d, err = strconv.ParseUint(days, 10, 16) // 65,535 days are less than the longest duration
+		v = time.Duration(d) * 24 * time.Hour
+	}
 	if err != nil || v < 0 {
-		return scalarError(n, "a duration like 30s, 5m or 1h30m")
+		return scalarError(n, "a duration like 30s, 5m, 1h30m or 90d")
 	}
 	*d = Duration(v)
 	return nil

@@ -23,9 +23,10 @@ type Target struct {
 	Limits      Limits      `yaml:"limits"`
 	// AllowCleartext lets clients log in without TLS. Default: true on a
 	// loopback listener that has no certificate, false otherwise.
-	AllowCleartext    *bool `yaml:"allow_cleartext"`
-	AllowReplication  bool  `yaml:"allow_replication"`
-	AllowFunctionCall bool  `yaml:"allow_function_call"`
+	AllowCleartext *bool `yaml:"allow_cleartext"`
+	// AllowReplication may not be true: it is here to say why.
+	AllowReplication  bool `yaml:"allow_replication"`
+	AllowFunctionCall bool `yaml:"allow_function_call"`
 }
 
 // HealthCheck is a TCP connect check of each endpoint.
@@ -65,6 +66,8 @@ type UpstreamTLS struct {
 	Cert       string `yaml:"cert"`
 	Key        string `yaml:"key"`
 	ServerName string `yaml:"server_name"`
+	// ChannelBinding is "prefer" (also for ""), "require" or "disable": whether SCRAM is bound to this TLS connection.
+	ChannelBinding string `yaml:"channel_binding"`
 }
 
 // Credentials log in to the target. User and Database may be written plainly.
@@ -78,6 +81,10 @@ type Credentials struct {
 type Audit struct {
 	Durability string `yaml:"durability"` // "write" or "fsync"
 	Comment    *bool  `yaml:"comment"`    // identity as an SQL comment; default true
+	// Retention is how long a record is kept after its session's end; default that of Trail. LegalHold
+	// keeps all, whatever it is.
+	Retention *Duration `yaml:"retention"`
+	LegalHold bool      `yaml:"legal_hold"`
 }
 
 // Limits bound sessions of a target. Zero means the default.

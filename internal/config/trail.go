@@ -9,9 +9,12 @@ import (
 // Trail is the audit trail as a whole; how a target's sessions are recorded is
 // Target.Audit.
 type Trail struct {
-	Log      TransparencyLog `yaml:"log"`
-	Webhooks []Webhook       `yaml:"webhooks"`
-	OTLP     *OTLP           `yaml:"otlp"`
+	Log        TransparencyLog `yaml:"log"`
+	Encryption Encryption      `yaml:"encryption"`
+	// Retention is how long records are kept after their sessions' end, where the target does not say; 0: for ever.
+	Retention Duration  `yaml:"retention"`
+	Webhooks  []Webhook `yaml:"webhooks"`
+	OTLP      *OTLP     `yaml:"otlp"`
 	// Outbox bounds what waits for webhooks and collectors.
 	Outbox Size `yaml:"outbox"`
 }
@@ -64,7 +67,8 @@ const minOutbox = 1 << 20
 // minRunning keeps the log from growing for nothing.
 const minRunning = Duration(1e9)
 
-func (t *Trail) complete(dir string) {
+func (t *Trail) complete(dir, keys string) {
+	t.Encryption.complete(dir, keys)
 	setDefault(&t.Log.Running, Duration(DefaultRunning))
 	setDefault(&t.Outbox, Size(DefaultOutbox))
 	for i := range t.Webhooks {
@@ -150,5 +154,6 @@ func (t *Trail) validate(p *problems) {
 		seen[name] = true
 		p.safeURL(path+".url", w.URL)
 	}
+	t.Encryption.validate(p)
 	t.validateSinks(p)
 }

@@ -44,6 +44,36 @@ func TestSinks(t *testing.T) {
 	}
 }
 
+func TestEncryption(t *testing.T) {
+	c, err := Parse([]byte(minimal), "f.yaml")
+	if err != nil || c.Trail.Encryption.Off || !strings.HasSuffix(c.Trail.Encryption.Key, "/keys/bodies.kek") || c.Trail.Retention != 0 {
+		t.Fatalf("%+v %v", c.Trail, err)
+	}
+	for text, want := range map[string]string{
+		"encryption: {off: true}": "",
+		"encryption: {key: \"file:k\", old: [\"file:/o\", \"awskms://alias/x?region=eu-west-1\"]}": "",
+		"encryption: {key: \"hashivault://records\"}":                                              "",
+		"encryption: {key: nonsense}":                                                              "audit.encryption.key",
+		"encryption: {key: \"file:\"}":                                                             "audit.encryption.key",
+		"encryption: {key: \"base64key://AAAA\"}":                                                  "audit.encryption.key",
+		"encryption: {old: [\"file:keys/x\", \"file:keys/x\"]}":                                    "listed twice",
+		"retention: 90d":    "",
+		"retention: -1d":    "duration",
+		"retention: 1.5d":   "duration",
+		"retention: 99999d": "duration",
+	} {
+		_, err := Parse([]byte(minimal+"audit: {"+text+"}\n"), "f.yaml")
+		if got := ""; err != nil {
+			got = err.Error()
+			if want == "" || !strings.Contains(got, want) {
+				t.Errorf("%s: %s", text, got)
+			}
+		} else if want != "" {
+			t.Errorf("%s: accepted", text)
+		}
+	}
+}
+
 func TestTrail(t *testing.T) {
 	c, err := Parse([]byte(minimal), "f.yaml")
 	if err != nil || c.Trail.Log.Running.Std() != DefaultRunning {

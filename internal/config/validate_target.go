@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"dragoman.dev/dragoman/internal/nodeconfig"
 )
 
 func index(path string, i int) string { return fmt.Sprintf("%s[%d]", path, i) }
@@ -41,6 +43,9 @@ func (c *Config) validateTarget(p *problems, path string, t *Target) {
 	}
 	if n := t.Limits.MaxConnections; n < 0 {
 		p.addf(path+".limits.max_connections", "must not be negative")
+	}
+	if t.AllowReplication {
+		p.addf(path+".allow_replication", "replication is always refused: its stream carries whole rows of every table, which can be neither judged nor masked")
 	}
 	const maxMessage = 1 << 30
 	if t.Limits.MaxMessage > maxMessage {
@@ -90,7 +95,12 @@ func (t *TargetTLS) validate(p *problems, path string, addresses []string) {
 	}
 	p.pair(path+".upstream", "cert", u.Cert, "key", u.Key)
 	p.oneOf(path+".upstream.mode", u.Mode, TLSDisable, TLSRequire, TLSVerifyFull)
+	if u.ChannelBinding != "" {
+		p.oneOf(path+".upstream.channel_binding", u.ChannelBinding, nodeconfig.BindingPrefer, nodeconfig.BindingRequire, nodeconfig.BindingDisable)
+	}
 	switch {
+	case u.Mode == TLSDisable && u.ChannelBinding == nodeconfig.BindingRequire:
+		p.addf(path+".upstream.channel_binding", "require needs TLS; say mode: verify-full")
 	case u.Mode == TLSDisable && (u.CA != "" || u.Cert != "" || u.ServerName != ""):
 		p.addf(path+".upstream", "mode is disable, so ca, cert, key and server_name would do nothing; say mode: verify-full")
 	case u.Mode == TLSRequire && u.CA != "":

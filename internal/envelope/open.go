@@ -20,14 +20,11 @@ import (
 	"gocloud.dev/secrets/localsecrets"
 )
 
-// Schemes of the KEKs that are not files, as gocloud.dev/secrets documents their URLs.
-var Schemes = []string{"awskms", "azurekeyvault", "gcpkms", "hashivault"}
-
 // fileScheme is a KEK in a file: 32 random bytes in base64.
 const fileScheme = "file"
 
 // Open opens the KEKs: current wraps new keys, and old ones still unwrap theirs. Each is a
-// URL: file:PATH, awskms://…, gcpkms://…, azurekeyvault://…, hashivault://….
+// URL: file:PATH, or one of awskms, gcpkms, azurekeyvault and hashivault, as gocloud.dev/secrets documents them.
 func Open(ctx context.Context, current string, old ...string) (*Keyring, error) {
 	return open(ctx, false, current, old)
 }
@@ -83,12 +80,10 @@ func Check(raw string) error {
 		}
 		return nil
 	}
-	for _, s := range Schemes {
-		if u.Scheme == s && u.Host+u.Path != "" {
-			return nil
-		}
+	if u.Scheme != localsecrets.Scheme && secrets.DefaultURLMux().ValidKeeperScheme(u.Scheme) && u.Host+u.Path != "" {
+		return nil
 	}
-	return fmt.Errorf("envelope: %q is no key-encryption key: it is file:PATH or one of %s://NAME", public(raw), strings.Join(Schemes, "://NAME, "))
+	return fmt.Errorf("envelope: %q is no key-encryption key", public(raw))
 }
 
 // public is the URL without its query, which has settings, not the key's name.
