@@ -119,7 +119,7 @@ func (u *up) serve(stopped, serving context.Context) error {
 		}
 	})
 	bg.Go(func() { u.refresh(running) })
-	bg.Go(func() { u.await(running, sys) })
+	bg.Go(func() { u.await(running) })
 	done := make(chan error, 1)
 	go func() { done <- u.runEnvoy(running) }()
 	select {
@@ -142,7 +142,7 @@ func (u *up) runEnvoy(ctx context.Context) error {
 }
 
 // await says "ready" when every listener serves.
-func (u *up) await(ctx context.Context, sys *system) {
+func (u *up) await(ctx context.Context) {
 	if u.envoy != nil {
 		names := u.control.xds.Listeners(u.cfg.Envoy.Node)
 		for {
@@ -158,7 +158,7 @@ func (u *up) await(ctx context.Context, sys *system) {
 			u.log.Warn("not ready yet", "err", err)
 		}
 	}
-	sys.ready.Store(true)
+	u.control.ready.Store(true)
 	u.log.Info("ready", "targets", len(u.cfg.Targets), "policy", u.control.policy.Status().Revision)
 	u.ready()
 }

@@ -109,18 +109,11 @@ type Status struct {
 	Nodes   any       `json:"nodes"`
 }
 
-// Metric is one sample.
-type Metric struct {
-	Name, Help string
-	Kind       string            // "gauge" or "counter"
-	Labels     map[string]string // may be nil
-	Value      float64
-}
-
 // System is the control plane itself.
 type System interface {
 	Status() Status
-	Metrics(ctx context.Context) ([]Metric, error)
+	// Metrics are the control plane's, in Prometheus' text form.
+	Metrics(ctx context.Context) ([]byte, error)
 	// EnvoyMetrics is the local Envoy's own, in Prometheus' text form.
 	EnvoyMetrics(ctx context.Context) ([]byte, error)
 }

@@ -144,9 +144,7 @@ func (fakeSystem) Status() Status {
 	return Status{Version: "test", Ready: true, Policy: map[string]string{"revision": "r1"}, Nodes: []string{}}
 }
 
-func (fakeSystem) Metrics(context.Context) ([]Metric, error) {
-	return []Metric{{Name: "a", Help: "A.", Kind: "gauge", Labels: map[string]string{"x": "q\"\n"}, Value: 1}, {Name: "a", Help: "A.", Kind: "gauge", Value: 2.5}}, nil
-}
+func (fakeSystem) Metrics(context.Context) ([]byte, error) { return []byte("a 2.5\n"), nil }
 
 func (fakeSystem) EnvoyMetrics(context.Context) ([]byte, error) { return nil, errors.New("no Envoy") }
 

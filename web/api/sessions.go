@@ -17,13 +17,14 @@ import (
 	"dragoman.dev/dragoman/internal/record"
 )
 
-// cursorOK is the form of audit's cursors: a time and a session.
+// cursorOK is the form of audit's cursors.
 var cursorOK = regexp.MustCompile(`^[0-9]{1,19}:[A-Za-z0-9_]{1,64}$`)
 
 func (h *handler) listSessions(w http.ResponseWriter, r *http.Request, c Caller) error {
 	q := query{r: r}
 	f := audit.Filter{Identity: q.text("identity"), Target: q.text("target"), Since: q.moment("since"), Until: q.moment("until"),
-		Verdict: q.text("verdict"), Table: q.text("table"), Verb: q.text("verb"), Live: q.flag("live"),
+		Verdict: q.text("verdict"), Table: q.text("table"), Column: q.text("column"), Verb: q.text("verb"), Live: q.flag("live"),
+		Approver: q.text("approver"), Session: q.text("session"), Text: q.text("text"),
 		Limit: int(q.number("limit")), Cursor: q.text("cursor")}
 	if q.err != nil {
 		return q.err

@@ -3,9 +3,6 @@ package api
 import (
 	"fmt"
 	"net/http"
-	"slices"
-	"strconv"
-	"strings"
 )
 
 func (h *handler) health(w http.ResponseWriter, _ *http.Request, _ Caller) error {
@@ -40,12 +37,12 @@ func (h *handler) nodes(w http.ResponseWriter, _ *http.Request, _ Caller) error 
 }
 
 func (h *handler) metrics(w http.ResponseWriter, r *http.Request, _ Caller) error {
-	list, err := h.System.Metrics(r.Context())
+	b, err := h.System.Metrics(r.Context())
 	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-	_, err = w.Write([]byte(prometheus(list)))
+	_, err = w.Write(b)
 	return err
 }
 
@@ -57,30 +54,4 @@ func (h *handler) envoyMetrics(w http.ResponseWriter, r *http.Request, _ Caller)
 	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
 	_, err = w.Write(b)
 	return err
-}
-
-var escapeLabel = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
-
-// prometheus writes samples in the text exposition format; those of one name
-// must follow each other.
-func prometheus(list []Metric) string {
-	var b strings.Builder
-	last := ""
-	for _, m := range list {
-		if m.Name != last {
-			fmt.Fprintf(&b, "# HELP %s %s\n# TYPE %s %s\n", m.Name, m.Help, m.Name, m.Kind)
-			last = m.Name
-		}
-		b.WriteString(m.Name)
-		if len(m.Labels) > 0 {
-			var pairs []string
-			for k, v := range m.Labels {
-				pairs = append(pairs, k+`="`+escapeLabel.Replace(v)+`"`)
-			}
-			slices.Sort(pairs)
-			b.WriteString("{" + strings.Join(pairs, ",") + "}")
-		}
-		b.WriteString(" " + strconv.FormatFloat(m.Value, 'g', -1, 64) + "\n")
-	}
-	return b.String()
 }
