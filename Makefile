@@ -76,6 +76,10 @@ bench: build tools ## compare direct, plain Envoy, pgbouncer and ours; writes do
 bench-quick: build tools ## the same in short rounds, printed only (3 min)
 	$(GO) run ./internal/bench -tools $(TOOLS) -bin bin -rounds 2 -time 2s -fresh-rounds 1 -opens 30 $(BENCHFLAGS)
 
+.PHONY: bench-audit
+bench-audit: tools ## find sessions among 1,000,000, in SQLite and PostgreSQL; writes docs/performance.md (40 min)
+	$(GO) run ./internal/audit/bench -tools $(TOOLS) -doc docs/performance.md $(BENCHFLAGS)
+
 .PHONY: lint
 lint: ## formatting, vet, staticcheck
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "not gofmt'ed:"; gofmt -l $$(git ls-files '*.go'); exit 1; }

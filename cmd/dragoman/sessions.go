@@ -35,12 +35,13 @@ func interruptible(ctx context.Context) (context.Context, context.CancelFunc) {
 }
 
 func newSessionsList(f *flags) *cobra.Command {
-	var identity, target, since, until, verdict, tbl, verb, cursor string
+	var identity, target, since, until, verdict, tbl, column, verb, approver, session, text, cursor string
 	var live bool
 	var limit int
 	c := &cobra.Command{Use: "list", Short: "List sessions, newest first", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			q := url.Values{"identity": {identity}, "target": {target}, "verdict": {verdict}, "table": {tbl}, "verb": {verb},
+			q := url.Values{"identity": {identity}, "target": {target}, "verdict": {verdict}, "table": {tbl}, "column": {column}, "verb": {verb},
+				"approver": {approver}, "session": {session}, "text": {text},
 				"cursor": {cursor}, "limit": {strconv.Itoa(limit)}}
 			if live {
 				q.Set("live", "true")
@@ -75,6 +76,10 @@ func newSessionsList(f *flags) *cobra.Command {
 	fl.StringVar(&verdict, "verdict", "", "with an action that was allowed, blocked or held: allow, block, hold")
 	fl.StringVar(&tbl, "table", "", "that reads or writes this table")
 	fl.StringVar(&verb, "verb", "", "with this verb: select, update …")
+	fl.StringVar(&column, "column", "", "that reads or writes this column: ssn, customers.ssn or public.customers.ssn")
+	fl.StringVar(&approver, "approver", "", "with a hold that they decided on")
+	fl.StringVar(&session, "session", "", "with this id")
+	fl.StringVar(&text, "text", "", "with a statement that has these words; \"words beside each other\", begin*")
 	fl.BoolVar(&live, "live", false, "open ones only")
 	fl.IntVar(&limit, "limit", 50, "at most so many")
 	fl.StringVar(&cursor, "cursor", "", "go on where the page before ended")

@@ -83,6 +83,8 @@ func TestUp(t *testing.T) {
 	r.want(exitUsage, "sessions", "list", "--no-such-flag")
 	r.want(exitUsage, "sessions", "show")
 	r.want(exitUsage, "sessions", "list", "--verdict", "maybe")
+	r.want(exitUsage, "sessions", "list", "--text", "()")
+	r.checkSearch(id)
 	r.want(exitUsage, "token", "create", "--subject", "agent:x", "--ttl", "9999h")
 	r.want(exitUsage, "token", "create", "--subject", "agent:x", "--target", "none")
 	if out := r.must("policy", "status"); !strings.Contains(out, "in force") {
@@ -95,6 +97,27 @@ func TestUp(t *testing.T) {
 	r.want(exitUnreachable, "sessions", "list")
 	if info, err := os.Stat(r.dir + "/data"); err != nil || info.Mode().Perm() != 0o700 {
 		t.Error("the data folder", info.Mode(), err)
+	}
+}
+
+// checkSearch: each flag finds the session, or does not.
+func (r *rig) checkSearch(id string) {
+	r.t.Helper()
+	for _, c := range []struct {
+		found bool
+		flags []string
+	}{
+		{true, []string{"--session", id}}, {false, []string{"--session", id + "x"}}, {true, []string{"--text", "sel* 42"}}, {false, []string{"--text", "nowhere"}},
+		{true, []string{"--identity", "agent:bot", "--verb", "select", "--verdict", "block"}}, {false, []string{"--approver", "user:dana@example.com"}},
+		{false, []string{"--column", "public.customers.ssn"}},
+	} {
+		var page audit.Page
+		if err := json.Unmarshal([]byte(r.must(append([]string{"sessions", "list", "--json"}, c.flags...)...)), &page); err != nil {
+			r.t.Fatal(err)
+		}
+		if got := len(page.Sessions) == 1 && page.Sessions[0].ID == id; got != c.found {
+			r.t.Errorf("%v: %+v", c.flags, page.Sessions)
+		}
 	}
 }
 

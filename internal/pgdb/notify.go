@@ -7,12 +7,12 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// channel is the one that all use; a payload is "name:payload".
-const channel = "dragoman"
+// Channel is the one of PostgreSQL that all use; its payloads are "name:payload".
+const Channel = "dragoman"
 
 // Notify, run in a transaction, tells listeners of a channel when it is committed.
 // The arguments are the channel's name, ":" and a payload, at most 7,900 bytes together.
-const Notify = `SELECT pg_notify('` + channel + `', $1)`
+const Notify = `SELECT pg_notify('` + Channel + `', $1)`
 
 // Listen calls f with what is notified on a channel by anybody, in any process, until cancel is called. f must not
 // block. A payload of "" says that some may have been missed.
@@ -49,7 +49,7 @@ func (d *DB) listen(ctx context.Context) (*pgx.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := conn.Exec(ctx, "LISTEN "+channel); err != nil {
+	if _, err := conn.Exec(ctx, "LISTEN "+Channel); err != nil {
 		conn.Close(ctx)
 		return nil, err
 	}

@@ -375,7 +375,7 @@ func oddText(t *testing.T, x index.Index, _ func() index.Index) {
 	write(t, x, index.Batch{Sessions: []index.Session{s}, Actions: []index.Change{{Session: s.ID, Ordinal: 1, Base: action(1, odd)}},
 		Facts: []index.Fact{{Session: s.ID, Kind: index.Actor, Value: value}}, Texts: []index.Text{
 			{Session: s.ID, Slot: index.MaxSlots - 1, Text: strings.Repeat("word", 100_000)}, {Session: s.ID, Slot: 1, Text: "\x00\xff'\\:*&|!<>()"},
-			{Session: s.ID, Slot: 2, Text: "1e5 0x10 a.b/c?d=e&f http://x.y/z -5 'q'\\' <b>bold</b> foo@bar.com 00123"}}})
+			{Session: s.ID, Slot: 1, Text: "said twice"}, {Session: s.ID, Slot: 2, Text: "1e5 0x10 a.b/c?d=e&f http://x.y/z -5 'q'\\' <b>bold</b> foo@bar.com 00123"}}})
 	if got, err := x.Get(t.Context(), s.ID); err != nil || got.Application != odd {
 		t.Error(err)
 	}

@@ -29,6 +29,8 @@ type dialect interface {
 	create() string
 	// direct: the driver keeps prepared statements itself.
 	direct() bool
+	// addFacts puts terms[i] with keys[i].
+	addFacts(st *statements, terms, keys []int64)
 	// addTexts puts statements into the words' index.
 	addTexts(st *statements, all []statement)
 	// deleteTexts takes all of a session's statements out of it.
@@ -41,6 +43,9 @@ type dialect interface {
 	wrote(st *statements, sessions []string)
 	// conflict: somebody else won a race, and the transaction may be tried again.
 	conflict(err error) bool
+	// tidy is what Tidy does; size the query of Size.
+	tidy() []string
+	size() string
 	close() error
 }
 

@@ -61,9 +61,13 @@ type postgres struct {
 func (*postgres) bind(query string) string { return numbered(query) }
 func (*postgres) create() string           { return postgresTables }
 func (*postgres) drop() string             { return "DROP TABLE sessions, actions, terms, facts, texts;" }
-func (*postgres) direct() bool             { return true }
-func (*postgres) fence() string            { return " OFFSET 0" } // no planner turns that into a join
-func (*postgres) conflict(err error) bool  { return pgdb.IsConflict(err) }
+func (*postgres) tidy() []string {
+	return []string{"VACUUM ANALYZE sessions, facts, texts, actions, terms"}
+}
+func (*postgres) size() string            { return "SELECT pg_database_size(current_database())" }
+func (*postgres) direct() bool            { return true }
+func (*postgres) fence() string           { return " OFFSET 0" } // no planner turns that into a join
+func (*postgres) conflict(err error) bool { return pgdb.IsConflict(err) }
 
 func (d *postgres) close() error {
 	d.cancel()
@@ -74,24 +78,32 @@ func (d *postgres) close() error {
 }
 
 func (*postgres) wrote(st *statements, sessions []string) {
-	for _, id := range sessions {
-		if st.err == nil {
-			_, st.err = st.tx.ExecContext(st.ctx, pgdb.Notify, auditChannel+":"+id)
-		}
+	if st.err == nil && len(sessions) > 0 {
+		st.exec("SELECT pg_notify(?, ? || ':' || id) FROM unnest(?::text[]) id", pgdb.Channel, auditChannel, sessions)
+	}
+}
+
+func (*postgres) addFacts(st *statements, terms, keys []int64) {
+	if len(terms) > 0 {
+		st.exec("INSERT INTO facts (term, n) SELECT * FROM unnest(?::bigint[], ?::bigint[]) ON CONFLICT DO NOTHING", terms, keys)
 	}
 }
 
 // addTexts writes word vectors as text: what a word is, is said by index.Words, not by the server's parser.
 func (*postgres) addTexts(st *statements, all []statement) {
-	var rows [][]any
-	for _, s := range all {
-		var b strings.Builder
-		for i, w := range s.words {
-			b.WriteString("'" + w + "':" + strconv.Itoa(min(i+1, maxPosition)) + " ")
-		}
-		rows = append(rows, []any{s.n, s.slot, b.String()})
+	if len(all) == 0 {
+		return
 	}
-	st.rows("INSERT INTO texts (n, slot, words) VALUES ", rows, " ON CONFLICT (n, slot) DO UPDATE SET words = excluded.words")
+	keys, slots, vectors := make([]int64, len(all)), make([]int64, len(all)), make([]string, len(all))
+	for i, s := range all {
+		var b strings.Builder
+		for at, w := range s.words {
+			b.WriteString("'" + w + "':" + strconv.Itoa(min(at+1, maxPosition)) + " ")
+		}
+		keys[i], slots[i], vectors[i] = s.n, int64(s.slot), b.String()
+	}
+	st.exec(`INSERT INTO texts (n, slot, words) SELECT n, slot, words::tsvector FROM unnest(?::bigint[], ?::bigint[], ?::text[]) t (n, slot, words)
+ ON CONFLICT (n, slot) DO UPDATE SET words = excluded.words`, keys, slots, vectors)
 }
 
 // maxPosition is the last place that a tsvector knows.

@@ -8,8 +8,8 @@ import (
 	"dragoman.dev/dragoman/internal/sqlitedb"
 )
 
-// sqliteTables: texts is an index of words without the text, which actions has.
-const sqliteTables = tables + ` WITHOUT ROWID;
+// sqliteTables: a session's key is its row's number, and texts is an index of words without the text, which actions has.
+var sqliteTables = strings.Replace(tables, "n BIGINT PRIMARY KEY", "n INTEGER PRIMARY KEY", 1) + ` WITHOUT ROWID;
 CREATE TABLE terms (id INTEGER PRIMARY KEY, kind TEXT NOT NULL, value TEXT NOT NULL, UNIQUE (kind, value));
 CREATE TABLE facts (term BIGINT NOT NULL, n BIGINT NOT NULL, PRIMARY KEY (term, n)) WITHOUT ROWID;
 CREATE INDEX facts_n ON facts (n);
@@ -55,10 +55,22 @@ func (sqlite) create() string              { return sqliteTables }
 func (sqlite) wrote(*statements, []string) {}
 func (sqlite) conflict(error) bool         { return false }
 func (sqlite) close() error                { return nil }
-func (sqlite) direct() bool                { return false }
-func (sqlite) fence() string               { return "" }
+func (sqlite) tidy() []string              { return []string{"PRAGMA wal_checkpoint(TRUNCATE)", "PRAGMA optimize"} }
+func (sqlite) size() string {
+	return "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()"
+}
+func (sqlite) direct() bool  { return false }
+func (sqlite) fence() string { return "" }
 func (sqlite) drop() string {
 	return "DROP TABLE sessions; DROP TABLE actions; DROP TABLE terms; DROP TABLE facts; DROP TABLE texts;"
+}
+
+func (sqlite) addFacts(st *statements, terms, keys []int64) {
+	rows := make([][]any, len(terms))
+	for i := range terms {
+		rows[i] = []any{terms[i], keys[i]}
+	}
+	st.rows("INSERT INTO facts (term, n) VALUES ", rows, " ON CONFLICT DO NOTHING")
 }
 
 func (sqlite) addTexts(st *statements, all []statement) {
@@ -82,6 +94,6 @@ func (sqlite) text(_ context.Context, _ *Index, all []index.Phrase, _ span) (con
 		parts = append(parts, part)
 	}
 	match := strings.Join(parts, " AND ")
-	return cond{from: "texts", where: "texts MATCH ?", args: []any{match}, key: "(texts.rowid >> 16)", at: "texts.rowid", shift: slotBits, repeats: true,
+	return cond{from: "texts", where: "texts MATCH ?", args: []any{match}, key: "(texts.rowid >> 16)", at: "texts.rowid", shift: slotBits, repeats: true, eager: true,
 		probe: "SELECT 1 FROM texts p WHERE p.texts MATCH ? AND p.rowid BETWEEN (%[1]s << 16) AND (%[1]s << 16 | 65535)", probeArgs: []any{match}}, nil
 }

@@ -30,7 +30,7 @@ func (x *Index) Write(ctx context.Context, b *index.Batch) error {
 			return nil
 		}
 		x.forget() // what it knows may be what was wrong
-		if n == tries || !(errors.Is(err, errRace) || x.d.conflict(err)) {
+		if n == tries || !x.d.conflict(err) {
 			return failed("write", err)
 		}
 	}
@@ -54,18 +54,18 @@ func (x *Index) write(ctx context.Context, b *index.Batch) error {
 		w.session(&b.Sessions[i])
 	}
 	w.actions(b.Actions)
-	var facts [][]any
-	for _, f := range b.Facts {
-		facts = append(facts, []any{terms[index.Fact{Kind: f.Kind, Value: f.Value}], w.key(f.Session)})
+	factTerms, factKeys := make([]int64, len(b.Facts)), make([]int64, len(b.Facts))
+	for i, f := range b.Facts {
+		factTerms[i], factKeys[i] = terms[index.Fact{Kind: f.Kind, Value: f.Value}], w.key(f.Session)
 	}
-	st.rows("INSERT INTO facts (term, n) VALUES ", facts, " ON CONFLICT DO NOTHING")
+	x.d.addFacts(st, factTerms, factKeys)
 	var texts []statement
 	for _, t := range b.Texts {
 		if words := index.Words(t.Text); len(words) > 0 && t.Slot < index.MaxSlots {
 			texts = append(texts, statement{w.key(t.Session), t.Slot, words})
 		}
 	}
-	x.d.addTexts(st, texts)
+	x.d.addTexts(st, lastOfEach(texts))
 	if st.err == nil {
 		x.d.wrote(st, ids)
 	}
@@ -77,6 +77,26 @@ func (x *Index) write(ctx context.Context, b *index.Batch) error {
 	}
 	x.learn(w.keys)
 	return nil
+}
+
+// lastOfEach leaves one statement for each place: a session that was read anew may be twice in a batch.
+func lastOfEach(all []statement) []statement {
+	type place struct {
+		n    int64
+		slot int
+	}
+	at := make(map[place]int, len(all))
+	out := all[:0]
+	for _, s := range all {
+		p := place{s.n, s.slot}
+		if i, ok := at[p]; ok {
+			out[i] = s
+			continue
+		}
+		at[p] = len(out)
+		out = append(out, s)
+	}
+	return out
 }
 
 func (x *Index) forget() {
@@ -134,39 +154,36 @@ func (w *writing) session(s *index.Session) {
 		w.keys[s.ID] = n
 		return
 	}
-	var frames int64
-	found := w.st.get("SELECT n, frames FROM sessions WHERE id = ?", []any{s.ID}, &n, &frames)
-	if found && frames == 0 { // so far nothing said when it began: nothing else has its key
-		w.st.exec("DELETE FROM sessions WHERE n = ?", n)
-		found = false
-	}
-	if errors.Is(w.st.err, sql.ErrNoRows) {
-		w.st.err = nil
-	}
-	if found {
-		w.st.exec(sqlUpdate, append(values(s), n, s.ID)...)
-	} else {
-		n = w.insert(s)
+	// The first free key, or the row's.
+	for n = keyOf(s.Started); w.st.err == nil && w.st.exec(sqlInsert, append(values(s), n)...) == 0; n++ {
+		if w.again(s, &n) {
+			break
+		}
 	}
 	if s.Frames > 0 {
 		w.keys[s.ID] = n
 	}
 }
 
-// insert takes the first free key.
-func (w *writing) insert(s *index.Session) int64 {
-	n := keyOf(s.Started)
-	for ; w.st.err == nil && w.st.exec(sqlInsert, append(values(s), n)...) == 0; n++ {
-		if w.st.err == nil && w.st.get("SELECT n FROM sessions WHERE id = ?", []any{s.ID}, new(int64)) {
-			w.st.err = errRace
-		} else if errors.Is(w.st.err, sql.ErrNoRows) {
+// again writes a session that may have a row already, and gives its key.
+func (w *writing) again(s *index.Session, n *int64) bool {
+	var key, frames int64
+	if !w.st.get("SELECT n, frames FROM sessions WHERE id = ?", []any{s.ID}, &key, &frames) {
+		if errors.Is(w.st.err, sql.ErrNoRows) { // it is the key that is taken
 			w.st.err = nil
 		}
+		return false
 	}
-	return n
+	if frames > 0 {
+		*n = key
+		w.st.exec(sqlUpdate, append(values(s), key, s.ID)...)
+		return true
+	}
+	// So far nothing said when it began, and nothing else has its key.
+	w.st.exec("DELETE FROM sessions WHERE n = ?", key)
+	*n = keyOf(s.Started) - 1
+	return false
 }
-
-var errRace = errors.New("another process wrote this session")
 
 func values(r *index.Session) []any {
 	return []any{r.ID, r.File, r.Node, r.Target, r.Protocol, r.Subject, r.OnBehalfOf, jsonOf(r.Actors), jsonOf(r.Groups),
