@@ -26,6 +26,7 @@ type actionKey struct {
 type ops struct {
 	batch   index.Batch
 	actions map[actionKey]int // places in the batch
+	decoder record.ActionDecoder
 }
 
 func (o *ops) action(session string, ordinal uint64) *index.Change {
@@ -58,7 +59,7 @@ func (o *ops) frame(l *session, f record.Frame) error {
 		}
 	case record.KindResult:
 		var r record.Result
-		if err = json.Unmarshal(f.Payload, &r); err == nil {
+		if err = record.DecodeResult(f.Payload, &r); err == nil {
 			l.row.Rows += r.Rows
 			l.row.Bytes += r.Bytes
 			l.row.Masked += r.Masked
@@ -106,7 +107,7 @@ func identities(who identity.Identity) []string { return append(slices.Clone(who
 
 func (o *ops) decision(l *session, f record.Frame) error {
 	var p record.ActionPayload
-	err := json.Unmarshal(f.Payload, &p)
+	err := o.decoder.Decode(f.Payload, &p)
 	l.row.Actions++
 	switch p.Decision.Verdict {
 	case policy.Allow:
