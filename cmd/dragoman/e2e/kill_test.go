@@ -21,6 +21,9 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"dragoman.dev/dragoman/internal/audit"
+	"dragoman.dev/dragoman/internal/audit/blob"
+	"dragoman.dev/dragoman/internal/envelope"
 	"dragoman.dev/dragoman/internal/pgserver"
 	"dragoman.dev/dragoman/internal/record"
 )
@@ -74,7 +77,7 @@ func kill(t *testing.T, durability string, rounds int) {
 	// What was left in the spool by the dead is recovered and shipped by the living.
 	waitFor(20*time.Second, func() bool {
 		missing = missing[:0]
-		kept := recorded(g.dir)
+		kept := recorded(t, filepath.Join(g.dir, "data"))
 		for m := range seen {
 			if !kept[m] {
 				missing = append(missing, m)
@@ -189,14 +192,26 @@ func logged(t *testing.T, db *pgserver.Server) map[string]bool {
 	return seen
 }
 
-// recorded is the set of markers in request frames, in whatever file below dir.
-func recorded(dir string) map[string]bool {
+// recorded is the set of markers in request frames, in whatever file below the data folder.
+func recorded(t *testing.T, data string) map[string]bool {
+	t.Helper()
+	ring, err := envelope.Open(context.Background(), "file:"+filepath.Join(data, "keys", "bodies.kek"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ring.Close()
+	archive := audit.NewArchive(blob.NewFiles(filepath.Join(data, "audit")), ring)
 	kept := map[string]bool{}
-	filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+	filepath.WalkDir(data, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return nil
 		}
-		r, err := record.OpenPath(path)
+		var r *record.Reader
+		if key, ok := strings.CutPrefix(path, filepath.Join(data, "audit")+"/"); ok {
+			r, err = archive.Open(context.Background(), key)
+		} else {
+			r, err = record.OpenPath(path)
+		}
 		if err != nil {
 			return nil
 		}
