@@ -2,13 +2,14 @@ package postgres
 
 import (
 	"dragoman.dev/dragoman/filters/postgres/rows"
+	"dragoman.dev/dragoman/filters/postgres/wire"
 	"dragoman.dev/dragoman/internal/action"
 	"dragoman.dev/dragoman/internal/sql"
 	"dragoman.dev/dragoman/internal/sql/pgsql"
 )
 
-func newEnv(cat *pgsql.Catalog, names *pgsql.Names, gen uint64, private bool) *env {
-	return &env{catalog: cat, names: names, gen: gen, private: private}
+func newEnv(s snapshot, names *pgsql.Names, private bool) *env {
+	return &env{catalog: s.catalog, names: names, gen: s.gen, version: s.version, private: private}
 }
 
 // analyze takes a text apart. A text that cannot be parsed is one statement of which nothing is
@@ -19,15 +20,23 @@ func (c *conn) analyze(text string) (list []*sql.Statement, wait bool) {
 		return nil, true
 	}
 	r := &c.relay
-	if text == c.unresolved || r.open || r.tx == 'E' {
+	if text == c.unresolved || r.open || r.tx == 'E' || c.nameless {
 		return list, false
 	}
 	for _, st := range list {
-		if st.Action.Has(action.FeatureUnresolved) {
-			c.unresolved = text
-			c.stale = true
-			return list, c.settle()
+		if !st.Action.Has(action.FeatureUnresolved) {
+			continue
 		}
+		if c.db == nil || !c.db.look(c.now()) {
+			return list, false
+		}
+		c.unresolved = text
+		if c.env != nil && !c.env.private && r.tx == wire.TxIdle {
+			c.db.giveBack()
+		} else {
+			c.stale = true
+		}
+		return list, c.settle(text)
 	}
 	return list, false
 }

@@ -38,7 +38,7 @@ func (c *conn) analyzeAside(text string) (list []*sql.Statement, wait bool) {
 			}
 			if c.state == stReady && c.wait == waitAnalysis {
 				c.aside, c.wait = a, waitNone
-				c.work()
+				c.goOn()
 			}
 		})
 	}()

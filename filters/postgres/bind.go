@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"dragoman.dev/dragoman/filters/postgres/wire"
+	"dragoman.dev/dragoman/internal/action"
 	"dragoman.dev/dragoman/internal/policy"
 )
 
@@ -25,11 +26,15 @@ func (c *conn) onBind(m *wire.Piece) bool {
 		c.refuseMessage(0, refusal(codeTooMany, "too many portals and cursors in this session", "rule: max_portals.", "End the transaction, or connect again."))
 		return false
 	}
-	if c.settle() {
-		return true
-	}
 	r := &c.relay
 	s, wait := r.statements.lookup(string(b.Statement), r.pipeline)
+	text := ""
+	if s.prepared != nil {
+		text = s.prepared.text
+	}
+	if c.settle(text) {
+		return true
+	}
 	if wait && r.queue.len() > 0 {
 		return c.waitFor(waitIdle)
 	}
@@ -86,7 +91,7 @@ func (c *conn) bind(m *wire.Piece, b *wire.BindBody, pr *prepared, j *judged) bo
 		}
 		names, act := inner(j), j.action
 		act.Text += names
-		c.holdAction(j, act, digest([]byte("bind"), []byte(text), oidBytes(pr), b.Formats, b.Values, []byte(names)), []*judged{j}, holdDone{
+		c.holdAction(j, act, digest([]byte("bind"), []byte(text), oidBytes(pr), b.Formats, b.Values, []byte(names)), []*judged{j}, c.rejudgeBind(pr, j.action.Params), holdDone{
 			allowed: func() {
 				p := wire.Piece{Type: wire.Bind, Raw: raw, Body: raw[5:], Len: int64(len(raw) - 5), First: true, Last: true}
 				body, err := wire.DecodeBind(p.Body)
@@ -111,6 +116,23 @@ func (c *conn) bind(m *wire.Piece, b *wire.BindBody, pr *prepared, j *judged) bo
 	return false
 }
 
+func (c *conn) rejudgeBind(pr *prepared, params []action.Param) rejudge {
+	if pr == nil {
+		return nil
+	}
+	return func() ([]*judged, bool) {
+		st, wait := pr.current(c)
+		if wait {
+			return nil, true
+		}
+		names := overlay{conn: c, pipeline: c.relay.pipeline}
+		if st, wait = names.withInner(st); wait {
+			return nil, c.waitFor(waitIdle)
+		}
+		return []*judged{c.decide(st, moment{params: params, unresolved: c.uncertain()})}, false
+	}
+}
+
 // forwardBind sends a Bind that may run.
 func (c *conn) forwardBind(m *wire.Piece, b *wire.BindBody, pr *prepared, j *judged) {
 	r := &c.relay
@@ -123,7 +145,7 @@ func (c *conn) forwardBind(m *wire.Piece, b *wire.BindBody, pr *prepared, j *jud
 	}
 	name := string(b.Portal)
 	r.change(e, spacePortal, name, slot{portal: po}, 0)
-	r.open, r.pass, r.drop = true, j.ordinal, false
+	r.open, r.bound, r.pass, r.drop = true, true, j.ordinal, false
 	c.s.Request(j.ordinal, m.Raw)
 	if m.Last {
 		c.describeOwn(po, name)

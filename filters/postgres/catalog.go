@@ -36,6 +36,40 @@ type database struct {
 	checked time.Time
 	loading bool
 	waiters []func()
+	looks   looks
+}
+
+// looks bounds how often statements with names that nobody knows make the gateway look into the target's catalog:
+// maxLooks at once, and one more each lookEvery. Until then such a statement is judged as what it
+// is, one with unresolved names.
+type looks struct {
+	used int
+	last time.Time
+}
+
+const (
+	maxLooks  = 8
+	lookEvery = time.Second
+)
+
+// take reports whether the catalog may be looked into now.
+func (l *looks) take(now time.Time) bool {
+	if n := int(now.Sub(l.last) / lookEvery); n > 0 {
+		l.used, l.last = max(0, l.used-n), now
+	}
+	if l.used >= maxLooks {
+		return false
+	}
+	l.used++
+	return true
+}
+
+// look reports whether the catalog may be looked into for the sake of an unknown name. It is compared then,
+// and read again only if it has changed.
+func (d *database) look(now time.Time) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.looks.take(now)
 }
 
 // env is what names mean to a session: it changes when either part does.
@@ -43,7 +77,8 @@ type env struct {
 	catalog *pgsql.Catalog
 	names   *pgsql.Names
 	gen     uint64
-	private bool // read by the session itself, with its temporary objects or its transaction's changes
+	version string // versionQuery's answer for the catalog
+	private bool   // read by the session itself, with its temporary objects or its transaction's changes
 }
 
 func (e *env) column(table uint32, attr int16) ([]sql.Column, bool) {
@@ -116,11 +151,18 @@ func (e *env) columnType(cols []sql.Column) (mask.Type, bool) {
 	return mask.Type{}, false
 }
 
-// shared gives the catalog when it is the newest that is known, and its generation.
-func (d *database) shared() (cat *pgsql.Catalog, gen uint64, fresh bool) {
+// snapshot is a catalog as it was read.
+type snapshot struct {
+	catalog *pgsql.Catalog
+	gen     uint64
+	version string
+}
+
+// shared gives the catalog, and whether it is the newest that is known.
+func (d *database) shared() (s snapshot, fresh bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.catalog, d.gen, d.catalog != nil && d.gen == d.current
+	return snapshot{d.catalog, d.gen, d.version}, d.catalog != nil && d.gen == d.current
 }
 
 // generation grows with every change of the schema that is known.

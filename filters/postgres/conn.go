@@ -73,10 +73,13 @@ type conn struct {
 	db         *database
 	env        *env
 	aside      *aside
+	then       func() // what goes on when the wait is over, before any message of the client
 	names      *pgsql.Names
 	namesText  string
 	unresolved string    // the last text for whose sake the catalog was read again
 	stale      bool      // something was met that the catalog does not have
+	locked     string    // a LOCK for whose sake names were not read
+	nameless   bool      // the message at hand is judged without reading names
 	retry      time.Time // when names or catalog may be read again after a failure; zero: no failure
 }
 
@@ -223,7 +226,7 @@ func (c *conn) close() {
 		c.left = false
 		c.stopTarget()
 	}
-	c.in, c.hello, c.stalled = nil, nil, nil
+	c.in, c.hello, c.stalled, c.then = nil, nil, nil, nil
 }
 
 // gone is the end of the client's connection.

@@ -11,8 +11,8 @@ import (
 // copyBegins is the target's readiness for a COPY.
 func (c *conn) copyBegins(e *entry, run *run, m *wire.Piece) bool {
 	isBinary, n, err := wire.CopyFormat(m.Body)
-	if err != nil || m.Type == wire.CopyBothResponse && !c.cfg.AllowReplication {
-		return false
+	if err != nil || m.Type == wire.CopyBothResponse {
+		return false // replication, which is refused at login
 	}
 	if m.Type != wire.CopyOutResponse {
 		if !c.relay.copyWait {
@@ -25,10 +25,8 @@ func (c *conn) copyBegins(e *entry, run *run, m *wire.Piece) bool {
 		c.relay.answer.copyAction = run.ordinal
 		c.relay.copyIn, c.relay.copyWait, c.relay.copySync = true, false, false
 	}
-	if m.Type != wire.CopyInResponse && run.plan != nil {
-		if m.Type == wire.CopyBothResponse || !c.maskCopy(run, isBinary, n) {
-			return false
-		}
+	if m.Type != wire.CopyInResponse && run.plan != nil && !c.maskCopy(run, isBinary, n) {
+		return false
 	}
 	c.s.Respond(e.action, m.Raw)
 	return true

@@ -16,8 +16,8 @@ type prepared struct {
 	oids   []uint32 // types of its parameters, as far as they are known
 	st     *sql.Statement
 	env    *env // that st was analysed against
-	// fixed says that there is no text to analyse again (SQL-level PREPARE).
-	fixed bool
+	// bySQL says that the text is a PREPARE, and st what it prepares.
+	bySQL bool
 	sheet *sheet
 	// shape is what the target last said of its result, for the plan and env then in force.
 	shape *shape
@@ -41,15 +41,21 @@ var unknownStatement = &sql.Statement{Returns: true, Action: action.Action{Kind:
 
 // current is the statement's analysis for the names of now; wait says that it is being made.
 func (p *prepared) current(c *conn) (st *sql.Statement, wait bool) {
-	if !p.fixed && p.env != c.env {
-		list, wait := c.analyzeHere(p.text)
-		if wait {
-			return nil, true
-		}
-		if len(list) == 1 {
-			p.st, p.env, p.shape = list[0], c.env, nil
-		}
-		c.aside = nil
+	if p.env == c.env {
+		return p.st, false
+	}
+	list, wait := c.analyzeHere(p.text)
+	if wait {
+		return nil, true
+	}
+	c.aside = nil
+	switch {
+	case p.bySQL && (len(list) != 1 || list[0].Inner == nil || list[0].Effects&sql.EffectPrepare == 0):
+		return unknownStatement, false
+	case p.bySQL:
+		p.st, p.env = list[0].Inner, c.env
+	case len(list) == 1:
+		p.st, p.env, p.shape = list[0], c.env, nil
 	}
 	return p.st, false
 }
@@ -73,7 +79,7 @@ func (c *conn) onParse(m *wire.Piece) bool {
 	if c.badName(p.Name) {
 		return false
 	}
-	if c.settle() {
+	if c.settle(string(p.Text)) {
 		return true
 	}
 	list, wait := c.analyze(string(p.Text))
@@ -243,7 +249,7 @@ func (c *conn) executeAgain(m *wire.Piece, name string, po *portal) bool {
 		raw := slices.Clone(m.Raw)
 		names, act := inner(j), j.action
 		act.Text += names
-		c.holdAction(j, act, digest([]byte("execute"), []byte(st.Action.Text), raw, appendParams(nil, act.Params), []byte(names)), []*judged{j}, holdDone{
+		c.holdAction(j, act, digest([]byte("execute"), []byte(st.Action.Text), raw, appendParams(nil, act.Params), []byte(names)), []*judged{j}, nil, holdDone{
 			allowed: func() { forward(&wire.Piece{Type: wire.Execute, Raw: raw, Body: raw[5:], First: true, Last: true}) },
 			refused: func(status string, rep wire.Report) {
 				c.refused(j, status, rep)

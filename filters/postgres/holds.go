@@ -9,6 +9,7 @@ import (
 	"dragoman.dev/dragoman/internal/action"
 	"dragoman.dev/dragoman/internal/check"
 	"dragoman.dev/dragoman/internal/hold"
+	"dragoman.dev/dragoman/internal/record"
 )
 
 // holdDone is how a held message goes on.
@@ -18,27 +19,36 @@ type holdDone struct {
 }
 
 // holdAction keeps a message until people decide about j; other client messages wait. The client is told.
-// with are all actions of the message.
-func (c *conn) holdAction(j *judged, act action.Action, digest string, with []*judged, done holdDone) {
+// with are all actions of the message, and again judges it anew.
+func (c *conn) holdAction(j *judged, act action.Action, digest string, with []*judged, again rejudge, done holdDone) {
 	c.wait = waitHold
 	h := c.s.Hold(j.ordinal, act, digest, j.d, c.cfg.Limits.HoldTimeout, func(res check.HoldResponse, err error) {
 		if c.state != stReady || c.wait != waitHold {
 			return
 		}
 		c.wait = waitNone
-		no, ok := c.stands(with...)
-		switch {
-		case err != nil || res.State != hold.Used:
-			done.refused(held(res, err, j))
-		case !ok:
-			done.refused("blocked", blocked(what(no), &no.d))
-		default:
-			done.allowed()
+		goOn := func(status string, rep wire.Report) {
+			switch {
+			case c.relay.discard: // an earlier message of the pipeline failed meanwhile, so the target skips this one
+				for _, j := range with {
+					c.s.Result(j.ordinal, record.Result{Status: "error", Message: "not run: an earlier message of the pipeline failed"})
+				}
+			case status != "":
+				done.refused(status, rep)
+			default:
+				done.allowed()
+			}
+			c.commit()
+			if c.wait == waitNone {
+				c.work()
+			}
 		}
+		if err != nil || res.State != hold.Used {
+			goOn(held(res, err, j))
+			return
+		}
+		c.lookAgain(with, again, goOn)
 		c.commit()
-		if c.wait == waitNone {
-			c.work()
-		}
 	})
 	detail := because(&j.d)
 	if len(j.d.Approvers) > 0 {

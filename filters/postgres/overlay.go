@@ -100,7 +100,7 @@ func (o *overlay) set(sp space, name string, inner *sql.Statement) {
 	}
 	var s slot
 	if inner != nil && sp == spaceStatement {
-		s.prepared = &prepared{st: inner, fixed: true}
+		s.prepared = &prepared{st: inner, text: inner.Action.Text, env: o.conn.env, bySQL: true}
 	} else if inner != nil {
 		s.portal = &portal{st: inner, withHold: true}
 	}

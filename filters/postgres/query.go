@@ -23,7 +23,7 @@ func (c *conn) onQuery(m *wire.Piece) bool {
 		c.endSession("protocol", fatal(codeProtocol, "invalid Query message", "", ""))
 		return false
 	}
-	if c.settle() {
+	if c.settle(string(text)) {
 		return true
 	}
 	statements, wait := c.analyze(string(text))
@@ -136,7 +136,7 @@ func (c *conn) holdQuery(list, held []*judged, text string) {
 		act := held[i].action
 		names := inner(list...)
 		act.Text = text + names
-		c.holdAction(held[i], act, digest([]byte("query"), []byte(text), []byte(names)), list, holdDone{
+		c.holdAction(held[i], act, digest([]byte("query"), []byte(text), []byte(names)), list, c.rejudgeQuery(text), holdDone{
 			allowed: func() { next(i + 1) },
 			refused: func(status string, rep wire.Report) {
 				for _, j := range list {
@@ -149,6 +149,16 @@ func (c *conn) holdQuery(list, held []*judged, text string) {
 	next(0)
 }
 
+func (c *conn) rejudgeQuery(text string) rejudge {
+	return func() ([]*judged, bool) {
+		statements, wait := c.analyzeHere(text)
+		if wait {
+			return nil, true
+		}
+		return c.judgeAll(statements)
+	}
+}
+
 // sameHold reports whether the same people were asked already.
 func sameHold(d *policy.Decision, asked []*judged) bool {
 	return slices.ContainsFunc(asked, func(j *judged) bool {
@@ -158,7 +168,7 @@ func sameHold(d *policy.Decision, asked []*judged) bool {
 
 // onFunctionCall takes the fast-path call, which names a function by OID only.
 func (c *conn) onFunctionCall(m *wire.Piece) bool {
-	if c.settle() {
+	if c.settle("") {
 		return true
 	}
 	st := &sql.Statement{Returns: true, Effects: sql.EffectOpaque, Action: action.Action{Kind: action.KindFunction, Verbs: []string{"call"},

@@ -31,6 +31,7 @@ type relay struct {
 	// the client's side
 	pipeline uint64 // number of the pipeline that the client is in
 	open     bool   // messages of it were sent, and no Sync yet
+	bound    bool   // one of them was a Bind
 	executed bool   // one of them was an Execute: an implicit transaction may have work
 	ended    bool   // one of them ended a transaction block
 	discard  bool   // a message of it was refused: the rest is skipped up to the Sync
@@ -161,9 +162,20 @@ func (c *conn) settled() {
 	if c.wait == waitCopy && !c.relay.copyWait {
 		c.wait = waitNone
 	}
-	if c.wait == waitNone && (c.stalled != nil || len(c.in) > 0) {
-		c.work()
+	if c.wait == waitNone && (c.then != nil || c.stalled != nil || len(c.in) > 0) {
+		c.goOn()
 	}
+}
+
+// goOn does what waited, once the wait is over.
+func (c *conn) goOn() {
+	if f := c.then; f != nil {
+		c.then = nil
+		f()
+		c.commit()
+		return // it says when the client's messages go on
+	}
+	c.work()
 }
 
 // handle takes one client message, or a piece of one; true means that it has to
@@ -285,5 +297,5 @@ func (c *conn) onSync(m *wire.Piece) {
 func (c *conn) endPipeline() {
 	r := &c.relay
 	r.pipeline++
-	r.open, r.executed, r.ended, r.discard = false, false, false, false
+	r.open, r.bound, r.executed, r.ended, r.discard = false, false, false, false, false
 }

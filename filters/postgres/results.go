@@ -79,7 +79,7 @@ func (c *conn) masker(plan *mask.Plan, o sql.Output, d *wire.Column) *mask.Maske
 		from, ok := c.env.column(d.Table, d.Attr)
 		if !ok {
 			unknown = true
-			c.stale = true
+			c.stale = c.stale || c.db.look(c.now())
 		}
 		if len(from) > 0 {
 			cols = append(append([]sql.Column(nil), cols...), from...)
@@ -147,7 +147,7 @@ func (c *conn) keepShape(e *entry, m *wire.Piece) bool {
 			po.run.columns = cols
 		}
 	}
-	if pr == nil || pr.fixed {
+	if pr == nil || pr.bySQL {
 		return true
 	}
 	if sh := pr.shape; sh == nil || sh.none != none || !bytes.Equal(sh.body, m.Body) {

@@ -2,18 +2,22 @@ package postgres
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
 	"dragoman.dev/dragoman/filters/postgres/wire"
+	"dragoman.dev/dragoman/internal/action"
+	"dragoman.dev/dragoman/internal/sql"
 	"dragoman.dev/dragoman/internal/sql/pgsql"
 )
 
 // settle makes sure that names mean what we think before a message is judged; true
 // means that the message has to wait for that. Within a pipeline (before its
-// Sync) nothing can be asked: statements are then judged as uncertain.
-func (c *conn) settle() bool {
+// Sync) nothing can be asked: statements are then judged as uncertain. text is the message's.
+func (c *conn) settle(text string) bool {
 	r := &c.relay
+	c.nameless = false
 	if r.open {
 		return false
 	}
@@ -32,12 +36,54 @@ func (c *conn) settle() bool {
 	if r.tx == wire.TxBlock && !r.namesDirty && !c.stale {
 		return false // reading now could fix the snapshot of the client's transaction
 	}
+	if r.tx == wire.TxBlock {
+		if skip, wait := c.mustNotRead(text); skip || wait {
+			return wait
+		}
+	}
 	asked := false
 	c.prepareNames(func() {
 		asked = true
 		c.work()
 	})
 	return !asked || c.wait != waitNone
+}
+
+// mustNotRead reports whether a query of our own between the transaction's statements would change what they do.
+// SET TRANSACTION must come before any query; such a statement needs no names. And a LOCK is
+// often there to come before the snapshot, which from REPEATABLE READ on the first query fixes for the whole
+// transaction: it is then judged as one whose names are not certain.
+func (c *conn) mustNotRead(text string) (skip, wait bool) {
+	if c.locked != "" && c.locked == text {
+		c.nameless = true
+		return true, false
+	}
+	list, wait := c.analyzeHere(text)
+	if wait {
+		return false, true
+	}
+	needs, locks := false, false
+	for _, st := range list {
+		needs = needs || needsNames(st) || st.Action.Has(action.FeatureUnparsed) || st.Effects&sql.EffectOpaque != 0
+		locks = locks || slices.Contains(st.Action.Verbs, "lock")
+	}
+	if !needs {
+		return true, false
+	}
+	if !locks {
+		return false, false
+	}
+	// SHOW takes no snapshot.
+	c.runJob("SHOW transaction_isolation", func(value string, err error) {
+		switch {
+		case err != nil || value != "read committed" && value != "read uncommitted":
+			c.locked = text
+			c.work()
+		default:
+			c.prepareNames(c.work)
+		}
+	})
+	return false, true
 }
 
 // outdated reports whether names or catalog have to be read.
@@ -54,8 +100,8 @@ func (c *conn) outdated() bool {
 	if c.env.private {
 		return c.db.generation() != c.env.gen || c.db.old(c.now())
 	}
-	_, gen, fresh := c.db.shared()
-	return !fresh || gen != c.env.gen || c.db.old(c.now())
+	known, fresh := c.db.shared()
+	return !fresh || known.gen != c.env.gen || c.db.old(c.now())
 }
 
 // dirty reports whether statements that are in flight change what names mean.
@@ -69,7 +115,7 @@ func (c *conn) uncertain() bool {
 // transactionEnded is called when the target is outside a transaction.
 func (c *conn) transactionEnded() {
 	r := &c.relay
-	r.txNames = false
+	r.txNames, c.locked = false, ""
 	if r.ddl {
 		r.ddl = false
 		c.db.changed()
@@ -110,18 +156,18 @@ func (c *conn) prepareCatalog(done func()) {
 		return
 	}
 	private := r.ddl && r.tx == wire.TxBlock || c.names != nil && c.names.Temp != ""
-	switch cat, gen, fresh := c.db.shared(); {
+	switch known, fresh := c.db.shared(); {
 	case private:
 		if c.stale || c.env == nil || !c.env.private || c.db.generation() != c.env.gen {
 			c.readPrivate(done)
 			return
 		}
-		c.use(c.env.catalog, c.env.gen, true)
+		c.use(snapshot{c.env.catalog, c.env.gen, c.env.version}, true)
 	case c.stale || !fresh:
 		c.readShared(done)
 		return
 	default:
-		c.use(cat, gen, false)
+		c.use(known, false)
 	}
 	done()
 }
@@ -141,25 +187,26 @@ func (c *conn) compareCatalog(done func()) {
 }
 
 // use puts names and catalog in force.
-func (c *conn) use(cat *pgsql.Catalog, gen uint64, private bool) {
+func (c *conn) use(s snapshot, private bool) {
 	c.stale = false
-	if e := c.env; e != nil && cat != nil && e.catalog.Version() == cat.Version() {
-		cat = e.catalog
+	e := c.env
+	if e != nil && s.catalog != nil && e.catalog.Version() == s.catalog.Version() {
+		s.catalog = e.catalog
 	}
-	if e := c.env; e == nil || e.catalog != cat || e.names != c.names || e.private != private || e.gen != gen {
-		c.env = newEnv(cat, c.names, gen, private)
+	if e == nil || e.catalog != s.catalog || e.names != c.names || e.private != private || e.gen != s.gen || e.version != s.version {
+		c.env = newEnv(s, c.names, private)
 	}
 }
 
 // readPrivate reads the catalog as this session alone sees it.
 func (c *conn) readPrivate(done func()) {
 	gen := c.db.generation()
-	c.readCatalog(catalogTries, nil, func(cat *pgsql.Catalog, _ string, err error) {
+	c.readCatalog(catalogTries, nil, func(cat *pgsql.Catalog, version string, err error) {
 		if err != nil {
 			c.notPrepared("catalog", err, done)
 			return
 		}
-		c.use(cat, gen, true)
+		c.use(snapshot{cat, gen, version}, true)
 		done()
 	})
 }
@@ -200,7 +247,7 @@ func (c *conn) readShared(done func()) {
 			c.notPrepared("catalog", err, done)
 			return
 		}
-		c.use(cat, gen, false)
+		c.use(snapshot{cat, gen, version}, false)
 		done()
 	})
 }

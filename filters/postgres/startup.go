@@ -55,9 +55,9 @@ func (c *conn) onStartup(rest []byte) {
 		c.refuse(fatal(codeRejected, "no PostgreSQL user name specified in startup packet", "", ""))
 		return
 	}
-	if r := c.startup.Get("replication"); r != "" && !isFalse(r) && !c.cfg.AllowReplication {
-		c.refuse(fatal(codeRejected, "replication connections are refused", "rule: replication. This target does not allow them.",
-			"Whoever runs the gateway can allow them for this target."))
+	if r := c.startup.Get("replication"); r != "" && !isFalse(r) {
+		c.refuse(fatal(codeRejected, "replication connections are refused", "rule: replication. A replication stream carries whole rows of every table, which can be neither judged nor masked.",
+			"Read with SELECT or COPY, or replicate from the target itself."))
 		return
 	}
 	tls := c.host.TLS()

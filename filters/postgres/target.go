@@ -54,11 +54,10 @@ type target struct {
 	policy   policy.Handle
 	cfg      atomic.Pointer[config]
 	analyzer *pgsql.Analyzer
-	// unbound says that channel binding did not work at a login; it is left out since.
-	unbound atomic.Bool
-	keys    login.Keys
-	stops   chan struct{} // one for each request of stopTarget that is under way
-	aside   chan struct{} // shared by all targets
+	certs    endPoints
+	keys     login.Keys
+	stops    chan struct{} // one for each request of stopTarget that is under way
+	aside    chan struct{} // shared by all targets
 
 	mu        sync.Mutex
 	databases map[string]*database
@@ -92,6 +91,9 @@ func (c *config) maxPrepared() int {
 	}
 	return defaultMaxPrepared
 }
+
+// binds reports whether a login over TLS is bound to it where that can be.
+func (c *config) binds() bool { return c.UpstreamTLS && c.ChannelBinding != nodeconfig.BindingDisable }
 
 func (c *config) loginTimeout() time.Duration {
 	if d := c.Limits.LoginTimeout; d > 0 {
@@ -135,6 +137,11 @@ func parseConfig(b []byte) (*config, error) {
 	}
 	if cfg.Target.Name == "" {
 		return nil, fmt.Errorf("postgres filter config: the target has no name")
+	}
+	switch cfg.ChannelBinding {
+	case "", nodeconfig.BindingPrefer, nodeconfig.BindingRequire, nodeconfig.BindingDisable:
+	default:
+		return nil, fmt.Errorf("target %s: channel_binding %q is unknown", cfg.Target.Name, cfg.ChannelBinding)
 	}
 	mode, err := record.ParseMode(cfg.Durability)
 	if err != nil {

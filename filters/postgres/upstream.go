@@ -2,19 +2,23 @@ package postgres
 
 import (
 	"encoding/binary"
+	"errors"
 	"net"
 	"strings"
 
 	"dragoman.dev/dragoman/filters/postgres/login"
 	"dragoman.dev/dragoman/filters/postgres/wire"
 	"dragoman.dev/dragoman/filters/session"
+	"dragoman.dev/dragoman/internal/nodeconfig"
 )
 
 // loginState is the login to the target.
 type loginState struct {
 	options login.Options
 	client  *login.Client // made at the target's first answer
-	bound   bool          // SCRAM is bound to the TLS connection if the target offers it
+	asking  bool          // the target's certificate is asked for, and held the message that waits for it
+	held    *wire.Piece
+	later   []byte // what the target sends meanwhile, which is at most why it gives up
 	// authenticated says that AuthenticationOk came.
 	authenticated bool
 	// greeting is what the target said of itself, for the client.
@@ -75,7 +79,7 @@ func (c *conn) startLogin() {
 	}
 	c.database = database
 	l := &loginState{options: login.Options{User: o.Credentials.User, Password: o.Credentials.Password, Database: database,
-		TLS: c.cfg.UpstreamTLS, Keys: &c.t.keys}}
+		TLS: c.cfg.UpstreamTLS, RequireBinding: c.cfg.ChannelBinding == nodeconfig.BindingRequire, Keys: &c.t.keys}}
 	params := []string{"user", o.Credentials.User, "database", database,
 		"application_name", applicationName(o.Identity.Chain(), c.startup.Get("application_name"))}
 	for _, p := range c.startup.Params {
@@ -94,15 +98,10 @@ func (c *conn) startLogin() {
 }
 
 // answer gives a message of the target to the login. Whether it may send a
-// password without TLS depends on where the target is, and channel binding on its certificate;
-// both are known once it has answered.
+// password without TLS depends on where the target is, which is known once it has answered.
 func (l *loginState) answer(c *conn, m *wire.Piece) ([]byte, bool, error) {
 	if l.client == nil {
 		l.options.AllowWeak = isLocal(c.host.UpstreamAddr())
-		if !c.t.unbound.Load() {
-			l.options.CertSHA256 = c.host.UpstreamCertSHA256()
-			l.bound = l.options.CertSHA256 != nil
-		}
 		client, err := login.New(l.options)
 		if err != nil {
 			return nil, false, err
@@ -124,8 +123,14 @@ func isLocal(addr string) bool {
 
 // onLogin handles the target's messages up to its first ReadyForQuery.
 func (c *conn) onLogin(b []byte) {
+	if l := c.login; l.asking {
+		if l.later = append(l.later, b...); len(l.later) > login.MaxMessage {
+			c.endSession("protocol", fatal(codeConnectionFailure, "the target says too much at login", "", ""))
+		}
+		return
+	}
 	c.server.Feed(b)
-	for c.state == stLogin {
+	for c.state == stLogin && !c.login.asking {
 		m, ok, err := c.server.Next()
 		if err != nil {
 			c.endSession("protocol", fatal(codeConnectionFailure, "the target does not speak the PostgreSQL protocol", "", ""))
@@ -152,11 +157,19 @@ func (c *conn) onLoginMessage(m *wire.Piece) {
 		c.endSession("protocol", fatal(codeConnectionFailure, "the target says too much at login", "", ""))
 	case m.Type == wire.NoticeResponse:
 		l.greeting = append(l.greeting, m.Raw...)
+	case !l.authenticated && l.held == nil && c.askCertificate(m, c.certificateCame):
+		l.asking, l.held = true, kept(*m)
+		l.later = append(l.later, c.server.Rest()...)
+		c.server.Feed(nil)
 	case !l.authenticated:
 		reply, done, err := l.answer(c, m)
 		if err != nil {
 			c.t.rt.Log().Error("login to the target", "target", c.cfg.Target.Name, "error", err)
-			c.endSession("target", fatal(codeConnectionFailure, "the gateway could not log in to the target", "", "Ask whoever runs this gateway."))
+			detail := ""
+			if errors.Is(err, login.ErrMethod) && c.cfg.ChannelBinding == nodeconfig.BindingRequire {
+				detail = "Channel binding is required, and the target, its certificate or the gateway's Envoy cannot do it."
+			}
+			c.endSession("target", fatal(codeConnectionFailure, "the gateway could not log in to the target", detail, "Ask whoever runs this gateway."))
 			return
 		}
 		if len(reply) > 0 {
@@ -175,19 +188,25 @@ func (c *conn) onLoginMessage(m *wire.Piece) {
 	}
 }
 
+// certificateCame goes on with the login.
+func (c *conn) certificateCame() {
+	l := c.login
+	later := l.later
+	l.asking, l.later = false, nil
+	c.onLoginMessage(l.held)
+	if len(later) > 0 && c.state == stLogin {
+		c.onLogin(later)
+		return
+	}
+	c.commit()
+}
+
 // loginFailed passes on why the target does not let us in, without what would
 // help to guess credentials.
 func (c *conn) loginFailed(body []byte) {
 	code := string(wire.Field(body, wire.FieldCode))
 	message := string(wire.Field(body, wire.FieldMessage))
 	c.t.rt.Log().Error("login to the target", "target", c.cfg.Target.Name, "code", code, "message", message)
-	if l := c.login; l.bound && l.client != nil && !l.authenticated && code == codeRejected {
-		// Its certificate is signed with a hash other than SHA-256, whose digest Envoy does not tell.
-		c.t.unbound.Store(true)
-		c.endSession("target", fatal(codeConnectionFailure, "channel binding does not work with the target's certificate", "",
-			"Connect again: the gateway will log in without it."))
-		return
-	}
 	switch code {
 	case codePassword, codeRejected:
 		c.endSession("target", fatal(codeConnectionFailure, "the target refused the gateway's credentials", "", "Ask whoever runs this gateway."))

@@ -44,6 +44,13 @@ const (
 	DurabilityFsync = "fsync"
 )
 
+// Whether the login to the target is bound to its TLS connection.
+const (
+	BindingPrefer  = "prefer"
+	BindingRequire = "require"
+	BindingDisable = "disable"
+)
+
 // Network is the filter_config of a network filter (JSON). One per target.
 type Network struct {
 	Target policy.Target `json:"target"`
@@ -52,11 +59,13 @@ type Network struct {
 	Durability string `json:"durability"`
 	// UpstreamTLS says that the filter must start TLS towards the target.
 	UpstreamTLS bool `json:"upstream_tls,omitempty"`
+	// ChannelBinding is one of BindingPrefer (also for ""), BindingRequire and BindingDisable: whether SCRAM is bound to
+	// the TLS connection to the target.
+	ChannelBinding string `json:"channel_binding,omitempty"`
 	// CancelCluster is the ORIGINAL_DST cluster for cancel requests.
 	CancelCluster string `json:"cancel_cluster,omitempty"`
 	Limits        Limits `json:"limits"`
-	// AllowReplication, AllowFunctionCall let policy judge what is otherwise refused.
-	AllowReplication  bool `json:"allow_replication,omitempty"`
+	// AllowFunctionCall lets policy judge what is otherwise refused.
 	AllowFunctionCall bool `json:"allow_function_call,omitempty"`
 	// Comment puts the session's id and identity chain before each statement as
 	// a SQL comment, so that the target's own log shows it.

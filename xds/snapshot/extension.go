@@ -42,11 +42,12 @@ func extensionOf(t *config.Target, bundle policy.Bundle) (*core.TypedExtensionCo
 func Network(t *config.Target, bundle policy.Bundle) nodeconfig.Network {
 	l := t.Limits
 	return nodeconfig.Network{
-		Target:        t.Policy(),
-		Policy:        bundle,
-		Durability:    t.Audit.Durability,
-		UpstreamTLS:   t.TLS.Upstream.Mode != config.TLSDisable,
-		CancelCluster: CancelClusterName(t.Name),
+		Target:         t.Policy(),
+		Policy:         bundle,
+		Durability:     t.Audit.Durability,
+		UpstreamTLS:    t.TLS.Upstream.Mode != config.TLSDisable,
+		ChannelBinding: t.TLS.Upstream.ChannelBinding,
+		CancelCluster:  CancelClusterName(t.Name),
 		Limits: nodeconfig.Limits{
 			MaxStatement: int(l.MaxStatement),
 			MaxMessage:   int64(l.MaxMessage),
@@ -55,7 +56,6 @@ func Network(t *config.Target, bundle policy.Bundle) nodeconfig.Network {
 			HoldTimeout:  l.HoldTimeout.Std(),
 			IdleTimeout:  l.IdleTimeout.Std(),
 		},
-		AllowReplication:  t.AllowReplication,
 		AllowFunctionCall: t.AllowFunctionCall,
 		Comment:           *t.Audit.Comment,
 		AllowCleartext:    *t.AllowCleartext,

@@ -112,7 +112,7 @@ const bypassRules = `rules:
       tables: ["*.*"]
 masks:
   - name: ssn
-    columns: ["public.customers.ssn", "public.customers.card"]
+    columns: ["public.customers.ssn", "public.customers.card", "public.keyed.code"]
     way: redact
   - name: email
     columns: ["public.customers.email"]

@@ -111,13 +111,14 @@ func TestChannelBinding(t *testing.T) {
 	}
 	defer l.Close()
 	chosen := make(chan string, 4)
+	pair := ca.issue("db", "db.test").pair(t)
 	go func() {
 		for {
 			c, err := l.Accept()
 			if err != nil {
 				return
 			}
-			go offerSCRAM(c, ca.issue("db", "db.test").pair(t), chosen)
+			go offerSCRAM(c, pair, chosen)
 		}
 	}()
 	port := freePort(t)
@@ -140,23 +141,36 @@ func TestChannelBinding(t *testing.T) {
 	}
 }
 
-// TestChannelBindingOfOtherHash: where the binding's hash is not the one that Envoy tells, the
-// gateway finds out at the first login and does without.
-func TestChannelBindingOfOtherHash(t *testing.T) {
+// TestChannelBindingSetting: with a certificate that is signed with another hash than the one that Envoy tells, each login
+// does the same: prefer and require bind, disable does not, and require refuses what is not bound.
+func TestChannelBindingSetting(t *testing.T) {
 	ca := newAuthority(t, "targets")
 	ca.Signature = x509.ECDSAWithSHA384
 	server := ca.issue("db", "db.test")
-	db := postgres(t, pgserver.Newest, pgserver.Options{TLSCert: server.Cert, TLSKey: server.Key})
-	port := freePort(t)
-	g := newGateway(t, setup{Config: "targets:\n" + target("db", port, db, "postgres", "tls: {upstream: {mode: verify-full, ca: ca.crt, server_name: db.test}}") + "policy:\n  dir: policy\n",
-		Files: map[string]string{"db-password": db.Password, "ca.crt": ca.PEM, "policy/rules.yaml": "- {name: people, verdict: allow, when: {groups: [analysts]}}\n"}}).start()
-	p := place{Port: port, User: "agent", Password: g.token("analysts"), Database: "postgres"}
-	out := p.psql(t, "SELECT 'in';\n")
-	if !digestless() && !strings.Contains(out, "channel binding") {
-		t.Errorf("the first login:\n%s", out)
+	db := postgres(t, pgserver.Newest, pgserver.Options{TLSCert: server.Cert, TLSKey: server.Key, HBA: hba})
+	execSQL(t, db, "postgres", hbaUsers)
+	config, ports := "targets:\n", map[string]int{}
+	for name, user := range map[string]string{"default": "u_scram_tls", "prefer": "u_scram_tls", "require": "u_scram_tls", "disable": "u_scram_tls", "require-trust": "u_trust"} {
+		mode, _, _ := strings.Cut(name, "-")
+		binding := ""
+		if mode != "default" {
+			binding = ", channel_binding: " + mode
+		}
+		ports[name] = freePort(t)
+		text := target(name, ports[name], db, "postgres", "tls: {upstream: {mode: verify-full, ca: ca.crt, server_name: db.test"+binding+"}}")
+		config += strings.Replace(strings.Replace(text, "user: postgres", "user: "+user, 1), "file:"+name+"-password", "file:db-password", 1)
 	}
-	if out = p.psql(t, "SELECT 'in';\n"); !strings.Contains(out, "in\n") {
-		t.Errorf("the second login:\n%s", out)
+	g := newGateway(t, setup{Config: config + "policy:\n  dir: policy\n",
+		Files: map[string]string{"db-password": "secret", "ca.crt": ca.PEM, "policy/rules.yaml": "- {name: people, verdict: allow, when: {groups: [analysts]}}\n"}}).start()
+	token := g.token("analysts")
+	for name, port := range ports {
+		refused := name == "require-trust" || name == "require" && digestless()
+		for i := range 2 {
+			out := place{Port: port, User: "agent", Password: token, Database: "postgres"}.psql(t, "SELECT 'in';\n")
+			if refused != strings.Contains(out, "Channel binding is required") || refused == strings.Contains(out, "in\n") {
+				t.Errorf("%s, login %d:\n%s", name, i+1, out)
+			}
+		}
 	}
 }
 

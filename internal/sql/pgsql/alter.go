@@ -51,6 +51,7 @@ func (a *analysis) alterTable(s *pg.AlterTableStmt) {
 			a.probe(a.ownRow(s.Relation))
 		case pg.AlterTableType_AT_AttachPartition:
 			a.probe(a.ownRow(c.GetDef().GetPartitionCmd().GetName()))
+			a.probe(a.ownRow(s.Relation)) // of which the default partition must hold no row that belongs in it
 		case pg.AlterTableType_AT_GenericOptions, pg.AlterTableType_AT_AlterColumnGenericOptions:
 			a.feature(action.FeatureOpaque) // of a foreign table: it may be another one from now on
 			a.feature(action.FeatureDynamic)

@@ -70,6 +70,12 @@ func (b *batch) rolledBack() {
 
 // createTable notes the columns of a plain CREATE TABLE.
 func (a *analysis) createTable(c *pg.CreateStmt) {
+	if c.Partbound != nil {
+		// It can only be made when no row of the default partition belongs in it: that says what keys there are.
+		for _, n := range c.InhRelations {
+			a.probe(a.ownRow(n.GetRangeVar()))
+		}
+	}
 	schema := a.creationSchema(c.Relation)
 	if isTempSchema(schema) {
 		a.effect(sql.EffectNames)

@@ -122,3 +122,12 @@ ALTER TABLE customers INHERIT customers_eu;
 
 -- no-inherit block
 ALTER TABLE customers NO INHERIT customers_eu;
+
+-- partition-of-probes-key block
+CREATE TABLE keyed_probe PARTITION OF keyed FOR VALUES IN ('219-09-8731');
+
+-- attach-partition-probes-key block
+ALTER TABLE keyed ATTACH PARTITION keyed_more FOR VALUES IN ('219-09-8731');
+
+-- default-partition-of-masked-key mask
+SELECT * FROM keyed_rest;

@@ -24,11 +24,18 @@ CREATE FUNCTION peek(text) RETURNS text LANGUAGE plpgsql AS 'DECLARE r text; BEG
 CREATE SCHEMA other;
 CREATE TABLE other.customers (id int, ssn text);
 INSERT INTO other.customers VALUES (1, 'not a secret');
+CREATE TABLE keyed (code text, n int) PARTITION BY LIST (code);
+CREATE TABLE keyed_rest PARTITION OF keyed DEFAULT;
+CREATE TABLE keyed_more (code text, n int);
+INSERT INTO keyed VALUES ('219-09-8731', 1), ('other', 2);
 ANALYZE;
 GRANT ALL ON ALL TABLES IN SCHEMA public, other TO corpus;
 GRANT ALL ON SCHEMA public, other TO corpus;
 ALTER TABLE customers OWNER TO corpus;
 ALTER TABLE customers_eu OWNER TO corpus;
 ALTER TABLE archive OWNER TO corpus;
+ALTER TABLE keyed OWNER TO corpus;
+ALTER TABLE keyed_rest OWNER TO corpus;
+ALTER TABLE keyed_more OWNER TO corpus;
 ALTER VIEW customer_codes OWNER TO corpus;
 GRANT pg_read_all_data, pg_read_server_files, pg_write_server_files, pg_execute_server_program, pg_read_all_settings, pg_read_all_stats TO corpus;
