@@ -51,6 +51,11 @@ test-envoy-matrix: build ## the tests that run Envoy, on every supported version
 test-kill: build tools ## kill -9 of Envoy, dragoman and both under load, 200 rounds
 	DRAGOMAN_KILL_ROUNDS=200 DRAGOMAN_BIN=$(CURDIR)/bin $(GO) test -count=1 -timeout 90m -run 'TestKill$$' -v ./cmd/dragoman/e2e
 
+.PHONY: test-faults
+test-faults: ## full and read-only disks, I/O errors, a full file table, clocks that jump: spool, store, log; as root, 5 times (3 min)
+	$(GO) test -race -count=5 -timeout 30m ./internal/faults
+	$(GO) test -race -count=5 -timeout 30m -run 'Disk|FileTable|Unrecordable|RefusedBatch' ./internal/record ./internal/audit ./internal/translog ./internal/access ./internal/notify ./web/api
+
 .PHONY: test-mutations
 test-mutations: ## 10,000 random changes of an audit store, all found (3 min)
 	AUDIT_MUTATIONS=10000 $(GO) test -count=1 -timeout 60m -run 'TestRandomMutations$$' -v ./internal/audit
