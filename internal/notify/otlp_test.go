@@ -6,6 +6,9 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"os"
+	"os/exec"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -191,10 +194,31 @@ func TestCollectorDelivers(t *testing.T) {
 	r.end()
 }
 
-// TestSignature: a fixed vector, as docs/telemetry.md has it.
+// TestSignature: a fixed vector, and the receiver's code of docs/telemetry.md.
 func TestSignature(t *testing.T) {
+	const secret, at, body = "a-secret-of-20-chars", "1790000000", `{"events":[]}`
 	const want = "v1=d56f23f100384742a363f6660c1c17a4aabf890f0da957cdb52a9d2358fb2ad2"
-	if got := Sign("a-secret-of-20-chars", "1790000000", []byte(`{"events":[]}`)); got != want {
+	got := Sign(secret, at, []byte(body))
+	if got != want {
 		t.Error(got)
+	}
+	docs, err := os.ReadFile("../../docs/telemetry.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(docs), "```python\n")
+	code, _, ok := strings.Cut(rest, "```")
+	if !ok {
+		t.Fatal("no code")
+	}
+	code += `
+import sys
+secret, at, signature, body = [a.encode() for a in sys.argv[1:5]]
+at, signature = at.decode(), signature.decode()
+print(verified(secret, at, signature, body, now=1790000100), verified(secret, at, signature, body + b" ", now=1790000100),
+      verified(b"another secret ......", at, signature, body, now=1790000100), verified(secret, at, signature, body, now=1790001000))`
+	out, err := exec.CommandContext(t.Context(), "python3", "-c", code, secret, at, got, body).CombinedOutput()
+	if err != nil || strings.TrimSpace(string(out)) != "True False False False" {
+		t.Error(err, string(out))
 	}
 }
