@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"path/filepath"
+	"reflect"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -113,5 +115,36 @@ func TestTwoReplicas(t *testing.T) {
 	}
 	if got := <-two; got.err != nil || got.State != hold.Denied {
 		t.Fatalf("%+v", got)
+	}
+}
+
+func TestCopy(t *testing.T) {
+	from, _ := openSQLite(t, filepath.Join(t.TempDir(), "authz.db"))
+	to := openPostgres(t, startPostgres(t).URL("postgres"))
+	for n := range 5 {
+		h := storetest.Sample(n)
+		h.Action.Text = "zero \x00 in it"
+		if err := from.Create(t.Context(), approval.Record{Hold: h, Owner: "local"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	done := approval.Record{Hold: storetest.Sample(3), Version: 1}
+	done.Hold.State = hold.Denied
+	if _, err := from.Update(t.Context(), done); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []int64{5, 0} {
+		if n, err := approval.Copy(t.Context(), from, to); n != want || err != nil {
+			t.Fatal(n, err)
+		}
+	}
+	for n := range 5 {
+		a, err := from.Get(t.Context(), storetest.Sample(n).ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b, err := to.Get(t.Context(), storetest.Sample(n).ID); err != nil || !reflect.DeepEqual(a, b) {
+			t.Fatalf("%+v\n%+v %v", a, b, err)
+		}
 	}
 }

@@ -214,6 +214,11 @@ func (s *Service) List(ctx context.Context, f Filter) ([]hold.Hold, error) {
 	return holds, nil
 }
 
+// Prune forgets holds that have ended and were created before a time.
+func (s *Service) Prune(ctx context.Context, before time.Time) (int64, error) {
+	return s.store.Prune(ctx, before)
+}
+
 // Show gives one hold, or ErrNotFound.
 func (s *Service) Show(ctx context.Context, id string) (hold.Hold, error) {
 	r, err := s.store.Get(ctx, id)

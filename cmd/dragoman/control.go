@@ -22,6 +22,7 @@ import (
 	"dragoman.dev/dragoman/internal/identity"
 	"dragoman.dev/dragoman/internal/identity/token"
 	"dragoman.dev/dragoman/internal/notify"
+	"dragoman.dev/dragoman/internal/pgdb"
 	"dragoman.dev/dragoman/internal/policy"
 	"dragoman.dev/dragoman/internal/record/ship"
 	sqlstmt "dragoman.dev/dragoman/internal/sql"
@@ -38,6 +39,7 @@ type control struct {
 	started time.Time
 
 	db        *sql.DB
+	shared    *pgdb.DB // nil: everything is in the data folder
 	tokens    *token.Store
 	issuer    *token.Issuer
 	auth      *identity.Authenticator
@@ -62,7 +64,7 @@ type control struct {
 func newControl(ctx context.Context, cfg *config.Config, log *slog.Logger) (*control, error) {
 	c := &control{cfg: cfg, log: log, started: time.Now()}
 	for _, step := range []func(context.Context) error{
-		c.makeFolders, c.openIdentity, c.openTelemetry, c.openRecords, c.openApprovals, c.openSessions, c.openAuthz, c.openXDS,
+		c.makeFolders, c.openDatabase, c.openIdentity, c.openTelemetry, c.openRecords, c.openApprovals, c.openSessions, c.openAuthz, c.openXDS,
 	} {
 		if err := step(ctx); err != nil {
 			return c, err
@@ -150,6 +152,9 @@ func (c *control) openRecords(ctx context.Context) error {
 		c.onClose(ring.Close)
 		opt.Keys = ring
 	}
+	if opt.Index, err = c.sharedIndex(ctx); err != nil {
+		return err
+	}
 	if c.audit, err = audit.Open(c.cfg.AuditDir(), opt); err != nil {
 		return err
 	}
@@ -165,7 +170,7 @@ func (c *control) openRecords(ctx context.Context) error {
 }
 
 func (c *control) openApprovals(ctx context.Context) error {
-	store, err := approval.NewSQLite(ctx, c.db)
+	store, err := c.holdStore(ctx)
 	if err != nil {
 		return err
 	}
@@ -177,6 +182,7 @@ func (c *control) openApprovals(ctx context.Context) error {
 	})
 	if err == nil {
 		c.onClose(func() error { c.approvals.Close(); return nil })
+		c.background(c.prune)
 	}
 	return err
 }

@@ -34,7 +34,7 @@ func (c *Config) complete(dir string) {
 	c.Identity.complete(dir, c.Data)
 	c.Trail.complete(dir, c.KeysDir())
 	anchor(dir, &c.Vault.CA, &c.Policy.Dir)
-	anchorRefs(dir, &c.Vault.Token)
+	anchorRefs(dir, &c.Vault.Token, &c.Database)
 	for i := range c.Targets {
 		c.Targets[i].complete(dir, c.Envoy.Node)
 	}

@@ -16,7 +16,9 @@ import (
 type Config struct {
 	// Data is the folder for keys, sockets, records and the index. Made with
 	// mode 0700 when it is missing.
-	Data      string    `yaml:"data"`
+	Data string `yaml:"data"`
+	// Database is the URL of a PostgreSQL database for the index of sessions and for holds; empty: SQLite in Data.
+	Database  Ref       `yaml:"database"`
 	Admin     Admin     `yaml:"admin"`
 	Envoy     Envoy     `yaml:"envoy"`
 	Identity  Identity  `yaml:"identity"`

@@ -22,6 +22,7 @@ func (c *Config) validate(p *problems) {
 	if s := c.ControlSocket(); len(s) > maxSocketPath {
 		p.addf("data", "%s: longer than the %d bytes that a unix socket's path may have; choose a shorter data folder", s, maxSocketPath)
 	}
+	p.secret("database", c.Database, true)
 	c.Admin.validate(p)
 	c.Envoy.validate(p)
 	c.Identity.validate(p)

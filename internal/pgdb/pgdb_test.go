@@ -2,6 +2,7 @@ package pgdb_test
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"strings"
 	"testing"
@@ -122,6 +123,34 @@ func TestOpenFails(t *testing.T) {
 		cancel()
 		if err == nil || strings.Contains(err.Error(), "secretpw") {
 			t.Errorf("%v", err)
+		}
+	}
+}
+
+func TestLock(t *testing.T) {
+	s := start(t)
+	a, err := pgdb.Open(t.Context(), s.URL("postgres"), quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := open(t, s.URL("postgres"))
+	if err := a.Lock(t.Context(), "x"); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Lock(t.Context(), "y"); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Lock(t.Context(), "x"); !errors.Is(err, pgdb.ErrTaken) {
+		t.Fatal(err)
+	}
+	if err := a.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		if err := b.Lock(t.Context(), "x"); err == nil {
+			return
+		} else if time.Now().After(end) {
+			t.Fatal(err)
 		}
 	}
 }

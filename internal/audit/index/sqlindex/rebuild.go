@@ -66,3 +66,37 @@ func (x *Index) Rebuilt(ctx context.Context) error {
 	}
 	return nil
 }
+
+// Nodes says which node each session is of.
+func (x *Index) Nodes(ctx context.Context) (map[string]string, error) {
+	rows, err := x.rdb.QueryContext(ctx, "SELECT id, node FROM nodes UNION SELECT id, node FROM sessions")
+	if err != nil {
+		return nil, failed("nodes", err)
+	}
+	defer rows.Close()
+	nodes := map[string]string{}
+	for rows.Next() {
+		var id, node string
+		if err := rows.Scan(&id, &node); err != nil {
+			return nil, failed("nodes", err)
+		}
+		nodes[id] = node
+	}
+	return nodes, rows.Err()
+}
+
+// Adopt prepares x to be made anew from records whose nodes another index has: x is stale then. It may be done again.
+func (x *Index) Adopt(ctx context.Context, nodes map[string]string) error {
+	var rows [][]any
+	for id, node := range nodes {
+		rows = append(rows, []any{id, node})
+	}
+	err := x.change(ctx, func(st *statements) {
+		st.rows("INSERT INTO nodes (id, node) VALUES ", rows, " ON CONFLICT (id) DO UPDATE SET node = excluded.node")
+		st.exec("INSERT INTO stale (since) VALUES (?) ON CONFLICT DO NOTHING", int64(1))
+	})
+	if err != nil {
+		return failed("adopt", err)
+	}
+	return nil
+}

@@ -1,0 +1,177 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"dragoman.dev/dragoman/authz/approval"
+	"dragoman.dev/dragoman/internal/audit"
+	"dragoman.dev/dragoman/internal/audit/index/sqlindex"
+	"dragoman.dev/dragoman/internal/config"
+	"dragoman.dev/dragoman/internal/pgdb"
+	"dragoman.dev/dragoman/internal/sqlitedb"
+)
+
+// migrated is what `migrate` did.
+type migrated struct {
+	Sessions int   `json:"sessions"` // in the index
+	Holds    int64 `json:"holds"`    // that were not there yet
+}
+
+func newMigrate(f *flags) *cobra.Command {
+	return &cobra.Command{Use: "migrate", Short: "Move the index and the holds from the data folder into the configured database",
+		Long: "Move the index of sessions and the holds from SQLite in the data folder into the PostgreSQL database that the configuration names.\n" +
+			"The control plane must not run. The index is made again from the records, which stay where they are.\n" +
+			"May be stopped and begun again; the old index stays as audit/index.db.migrated.",
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			cfg, err := f.load()
+			if err != nil {
+				return err
+			}
+			if cfg.Database == "" {
+				return fail(exitUsage, "the configuration names no database")
+			}
+			log := slog.New(slog.NewTextHandler(c.ErrOrStderr(), nil))
+			done, err := migrate(c.Context(), cfg, log)
+			if err != nil {
+				return err
+			}
+			if f.json {
+				return printJSON(c.OutOrStdout(), done)
+			}
+			_, err = fmt.Fprintf(c.OutOrStdout(), "%d sessions are in the database's index; %d holds were moved\n", done.Sessions, done.Holds)
+			return err
+		}}
+}
+
+func migrate(ctx context.Context, cfg *config.Config, log *slog.Logger) (done migrated, err error) {
+	if err := os.MkdirAll(cfg.RunDir(), 0o700); err != nil {
+		return done, err
+	}
+	unlock, err := lockData(cfg)
+	if err != nil {
+		return done, err
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
+	db, err := openShared(ctx, cfg, log)
+	if err != nil {
+		return done, err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	if done.Holds, err = migrateHolds(ctx, cfg, db); err != nil {
+		return done, err
+	}
+	path, there, err := embeddedIndex(cfg)
+	if err != nil {
+		return done, err
+	}
+	x, err := sqlindex.NewPostgres(ctx, db)
+	if err != nil {
+		return done, err
+	}
+	if there {
+		if err := adoptNodes(ctx, path, x); err != nil {
+			return done, errors.Join(err, x.Close())
+		}
+	}
+	if done.Sessions, err = remake(ctx, cfg, x, log); err != nil {
+		return done, err
+	}
+	if there {
+		return done, os.Rename(path, path+".migrated")
+	}
+	return done, nil
+}
+
+func adoptNodes(ctx context.Context, path string, x *sqlindex.Index) error {
+	old, err := sqlindex.OpenSQLite(ctx, path)
+	if err != nil {
+		return err
+	}
+	nodes, err := old.Nodes(ctx)
+	if err = errors.Join(err, old.Close()); err != nil { // Close leaves nothing beside the file
+		return err
+	}
+	return x.Adopt(ctx, nodes)
+}
+
+// remake opens the store, which makes a stale index again from the records, and closes it and the index.
+func remake(ctx context.Context, cfg *config.Config, x *sqlindex.Index, log *slog.Logger) (int, error) {
+	key, err := recordKey(cfg)
+	if err != nil {
+		return 0, errors.Join(err, x.Close())
+	}
+	opt := audit.Options{Key: key, Origin: cfg.Trail.Log.Origin, Index: x, Log: log, Now: time.Now}
+	ring, err := makeKeyring(ctx, cfg)
+	if err != nil {
+		return 0, errors.Join(err, x.Close())
+	}
+	if ring != nil {
+		defer ring.Close()
+		opt.Keys = ring
+	}
+	stop := progress(x, log)
+	s, err := audit.Open(cfg.AuditDir(), opt)
+	stop()
+	if err != nil {
+		return 0, err
+	}
+	stale, err := x.Stale(ctx)
+	if err == nil && stale {
+		err = errors.New("the index could not be made completely; see the log, and run it again")
+	}
+	nodes, nerr := x.Nodes(ctx)
+	return len(nodes), errors.Join(err, nerr, s.Close())
+}
+
+// progress tells how many writes the index had, every few seconds.
+func progress(x *sqlindex.Index, log *slog.Logger) (stop func()) {
+	seen := make(chan struct{}, 1024)
+	cancel := x.Watch(func(string) {
+		select {
+		case seen <- struct{}{}:
+		default:
+		}
+	})
+	end, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		n, told := 0, time.Now()
+		for {
+			select {
+			case <-seen:
+				if n++; time.Since(told) > 5*time.Second {
+					told = time.Now()
+					log.Info("the index is being made", "writes", n)
+				}
+			case <-end:
+				return
+			}
+		}
+	}()
+	return func() { cancel(); close(end); <-done }
+}
+
+func migrateHolds(ctx context.Context, cfg *config.Config, db *pgdb.DB) (n int64, err error) {
+	state, err := sqlitedb.Open(cfg.StateFile())
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, state.Close()) }()
+	from, err := approval.NewSQLite(ctx, state)
+	if err != nil {
+		return 0, err
+	}
+	to, err := approval.NewPostgres(ctx, db)
+	if err != nil {
+		return 0, err
+	}
+	return approval.Copy(ctx, from, to)
+}
