@@ -6,7 +6,6 @@ package telemetry
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -16,9 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/common/expfmt"
 
-	"dragoman.dev/dragoman/internal/export"
 	"dragoman.dev/dragoman/internal/hold"
-	"dragoman.dev/dragoman/internal/record"
 )
 
 // Sample is one value of the control plane's state.
@@ -52,18 +49,10 @@ type Telemetry struct {
 	stateErrors                            prometheus.Counter
 }
 
-// counted is how far a session is counted.
-type counted struct {
-	events *export.Assembler
-	next   uint64
-	target string
-}
-
 var (
-	verdicts = []string{"allow", "block", "hold"}
-	ends     = []string{string(hold.Used), string(hold.Denied), string(hold.Expired), string(hold.Withdrawn)}
-	reasons  = []string{"client", "target", "policy", "revoked", "expired", "admin", "protocol", "shutdown", "fault", "lost"}
-	results  = []string{"ok", "error", "blocked", "denied", "withdrawn", "expired", "lost"}
+	ends    = []string{string(hold.Used), string(hold.Denied), string(hold.Expired), string(hold.Withdrawn)}
+	reasons = []string{"client", "target", "policy", "revoked", "expired", "admin", "protocol", "shutdown", "fault", "lost"}
+	results = []string{"ok", "error", "blocked", "denied", "withdrawn", "expired", "lost"}
 )
 
 const other = "other"
@@ -116,81 +105,6 @@ func (t *Telemetry) prepare() {
 		}
 		for _, vr := range [][2]string{{"allow", "ok"}, {"allow", "error"}, {"block", "blocked"}, {"hold", "ok"}, {"hold", "denied"}, {"hold", "expired"}, {"hold", "withdrawn"}} {
 			t.actions.WithLabelValues(target, vr[0], vr[1])
-		}
-	}
-}
-
-// Frame implements audit.Feed. Frames from before this process are not counted, nor those that come again.
-func (t *Telemetry) Frame(session string, f record.Frame) {
-	s := t.sessions[session]
-	if s == nil {
-		s = &counted{events: export.NewAssembler(session), target: other}
-		t.sessions[session] = s
-	}
-	if f.Seq != s.next {
-		return
-	}
-	s.next++
-	events := s.events.Add(f)
-	if f.Kind == record.KindOpen {
-		var open record.Open
-		if json.Unmarshal(f.Payload, &open) == nil && slices.Contains(t.opt.Targets, open.Target.Name) {
-			s.target = open.Target.Name
-		}
-	}
-	if !f.Time.Before(t.started) {
-		t.lag.Observe(max(0, t.opt.Now().Sub(f.Time).Seconds()))
-		t.frames.WithLabelValues(s.target).Inc()
-		t.wire.WithLabelValues(s.target).Add(float64(len(f.Payload)))
-		for i := range events {
-			t.count(s.target, &events[i])
-		}
-	}
-	if f.Kind == record.KindClose {
-		delete(t.sessions, session)
-	}
-}
-
-// Commit and Drop implement audit.Feed: what comes again is not counted again.
-func (*Telemetry) Commit(context.Context) error { return nil }
-func (*Telemetry) Drop()                        {}
-
-func (t *Telemetry) count(target string, e *export.Event) {
-	switch e.Kind {
-	case export.SessionOpened:
-		t.opened.WithLabelValues(target).Inc()
-	case export.SessionClosed:
-		reason := ""
-		if e.Close != nil {
-			reason, _, _ = strings.Cut(e.Close.Reason, ":")
-		}
-		t.closed.WithLabelValues(target, known(reason, reasons)).Inc()
-	case export.ActionEnded:
-		t.action(target, e)
-	}
-}
-
-func (t *Telemetry) action(target string, e *export.Event) {
-	result := "lost"
-	if r := e.Result; r != nil {
-		result = known(r.Status, results)
-		t.rows.WithLabelValues(target).Add(float64(max(0, r.Rows)))
-		t.bytes.WithLabelValues(target).Add(float64(max(0, r.Bytes)))
-		t.masked.WithLabelValues(target).Add(float64(max(0, r.Masked)))
-		if e.Allowed() {
-			t.duration.WithLabelValues(target).Observe(max(0, r.Duration.Seconds()))
-		}
-	}
-	t.actions.WithLabelValues(target, known(e.Verdict(), verdicts), result).Inc()
-	if h := e.Hold; h != nil && !h.Open() {
-		state := known(string(h.State), ends)
-		t.holds.WithLabelValues(target, state).Inc()
-		end := h.Ended
-		if n := len(h.Decisions); end.IsZero() && n > 0 {
-			end = h.Decisions[n-1].At
-		}
-		if !end.IsZero() {
-			t.wait.WithLabelValues(target, state).Observe(max(0, end.Sub(h.Created).Seconds()))
 		}
 	}
 }
