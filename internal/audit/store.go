@@ -184,7 +184,7 @@ func recordName(name string) (id, ext string, ok bool) {
 
 // start brings the index up to what is there, making it anew if it must be.
 func (s *Store) start(ctx context.Context) (ended []string, err error) {
-	stale, err := s.index.Stale(ctx)
+	stale, err := s.behind(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -198,6 +198,20 @@ func (s *Store) start(ctx context.Context) (ended []string, err error) {
 		return nil, err
 	}
 	return s.loadLive(ctx)
+}
+
+// behind: the index must be made anew, or it is a new one where the log is not.
+func (s *Store) behind(ctx context.Context) (bool, error) {
+	stale, err := s.index.Stale(ctx)
+	if err != nil || stale {
+		return stale, err
+	}
+	next, err := s.index.NextLeaf(ctx)
+	if err != nil || next > 0 {
+		return false, err
+	}
+	_, head, err := s.log.Checkpoint()
+	return head.Size > 0, err
 }
 
 // loadLive takes up what the last process left. It returns the sessions that have ended.

@@ -520,6 +520,27 @@ func TestLost(t *testing.T) {
 	}
 }
 
+// TestIndexGone: it is made again from the records.
+func TestIndexGone(t *testing.T) {
+	dir := t.TempDir()
+	s := openStore(t, dir)
+	for _, id := range []string{"ses_a", "ses_b"} {
+		_, err := s.Append(t.Context(), "n1", []ship.Chunk{{Session: id, Data: stream(t, id, 3, id == "ses_a")}})
+		must(t, err)
+	}
+	eventually(t, "sealed", func() bool { return sealedCount(t, s) == 1 })
+	must(t, s.Close())
+	must(t, os.Remove(filepath.Join(dir, indexFile)))
+	s = openStore(t, dir)
+	defer s.Close()
+	if p, err := s.List(t.Context(), Filter{Table: "customers", Text: "sel*"}); err != nil || len(p.Sessions) != 2 || p.Sessions[0].Node != "n1" {
+		t.Fatalf("%+v %v", p, err)
+	}
+	if _, err := s.Proof(t.Context(), "ses_a"); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestDiskFull: what does not fit is not acknowledged, and comes again when there is room.
 func TestDiskFull(t *testing.T) {
 	dir := t.TempDir()

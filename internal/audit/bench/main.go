@@ -25,7 +25,7 @@ import (
 type options struct {
 	sessions, batch, runs int
 	stores, tools, doc    string
-	keep                  string
+	keep, url             string
 }
 
 func main() {
@@ -37,6 +37,7 @@ func main() {
 	flag.StringVar(&o.tools, "tools", ".tools", "folder that has PostgreSQL")
 	flag.StringVar(&o.doc, "doc", "", "file to write the table into, between its markers")
 	flag.StringVar(&o.keep, "keep", "", "folder to keep the SQLite index in, and to take it from")
+	flag.StringVar(&o.url, "url", "", "a PostgreSQL database that is there, instead of one of our own")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -96,6 +97,14 @@ func sqlite(ctx context.Context, o options, f func(*sqlindex.Index) error) error
 }
 
 func postgres(ctx context.Context, o options, f func(*sqlindex.Index) error) error {
+	if o.url != "" {
+		x, err := sqlindex.OpenPostgres(ctx, o.url, slog.New(slog.DiscardHandler))
+		if err != nil {
+			return err
+		}
+		defer x.Close()
+		return f(x)
+	}
 	home, err := pgserver.Ensure(ctx, o.tools, pgserver.Newest)
 	if err != nil {
 		return err

@@ -30,7 +30,8 @@ type cond struct {
 	// probe asks for the key %s, with probeArgs.
 	probe     string
 	probeArgs []any
-	// count is how many entries there are in the span, as far as that matters.
+	// count is how many entries there are in the span; from enough on, it is less for a list whose newest entries
+	// reach further back, which is the shorter one.
 	count int64
 	// eager: asking for one key takes several times as long as it does elsewhere, so rather walk.
 	eager bool
@@ -39,7 +40,7 @@ type cond struct {
 // weight is what it costs to walk c.
 func (c *cond) weight() int64 {
 	if c.eager {
-		return c.count / 5
+		return min(c.count, enough) / 10
 	}
 	return c.count
 }
@@ -157,7 +158,12 @@ func (c *cond) entries(r span) (string, []any) {
 
 func (x *Index) count(ctx context.Context, c *cond, r span) (n int64, err error) {
 	part, args := c.entries(r)
-	err = x.rdb.QueryRowContext(ctx, x.d.bind("SELECT count(*) FROM (SELECT 1"+part+" LIMIT ?) counted"), append(args, enough)...).Scan(&n)
+	var oldest int64
+	err = x.rdb.QueryRowContext(ctx, x.d.bind("SELECT count(*), coalesce(min(place), 0) FROM (SELECT "+c.at+" AS place"+part+" ORDER BY "+c.at+" DESC LIMIT ?) counted"),
+		append(args, enough)...).Scan(&n, &oldest)
+	if n == enough {
+		n += oldest >> c.shift
+	}
 	return n, err
 }
 
