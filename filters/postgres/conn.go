@@ -123,8 +123,9 @@ func (u upstream) OnData(b []byte, end bool) {
 	}
 }
 
+// OnEvent: with LocalClose the client's side is closed as well, and is told next; it knows who began.
 func (u upstream) OnEvent(e api.ConnectionEvent) {
-	if e == api.RemoteClose || e == api.LocalClose {
+	if e == api.RemoteClose {
 		u.c.upstreamGone("the target closed the connection", "")
 	}
 }

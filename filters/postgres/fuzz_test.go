@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -203,10 +204,19 @@ func ready(t testing.TB, n filters.Network) (*fuzzHost, api.DownstreamFilter, ap
 	h.drain(true)
 	up.OnData(loginAnswers(t), false)
 	c := down.(downstream).c
-	for _, v := range []string{someNames, someCatalog} {
-		if c.relay.job != nil {
-			up.OnData(jobAnswers(t, v), false)
+	for range 3 { // names, perhaps whether the catalog has changed, the catalog
+		if c.relay.job == nil {
+			break
 		}
+		value, query := "7", string(h.toTarget)
+		switch {
+		case strings.Contains(query, "pg_get_viewdef"):
+			value = someCatalog
+		case strings.Contains(query, "session_user"):
+			value = someNames
+		}
+		h.toTarget = nil
+		up.OnData(jobAnswers(t, value), false)
 	}
 	if c.state != stReady {
 		t.Fatalf("state %d", c.state)

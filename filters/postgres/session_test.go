@@ -144,7 +144,7 @@ func (g *gateway) closedFor(t *testing.T, reason string) {
 }
 
 func TestTimeLimits(t *testing.T) {
-	g := start(t, bundle(t, guarded, ""), func(g *gateway) { g.authz.ends = 300 * time.Millisecond })
+	g := start(t, bundle(t, guarded, ""), func(g *gateway) { g.authz.ends = 2 * time.Second })
 	c := g.connect(t, "&default_query_exec_mode=simple_protocol")
 	_, err := c.Exec(ctxT(t), "select pg_sleep(5)")
 	wantErr(t, err, "57P01")

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"net"
 	"testing"
 	"time"
 
@@ -30,6 +31,11 @@ func stops(t *testing.T, r *rig) {
 	ends := map[string]func(c *pgx.Conn, token string){
 		"revoked":      func(_ *pgx.Conn, token string) { r.must("token", "revoke", tokenID(t, token)) },
 		"disconnected": func(c *pgx.Conn, _ string) { c.PgConn().Conn().Close() },
+		"reset": func(c *pgx.Conn, _ string) {
+			if tcp, ok := c.PgConn().Conn().(*net.TCPConn); !ok || tcp.SetLinger(0) != nil || tcp.Close() != nil {
+				t.Error("not reset")
+			}
+		},
 	}
 	for name, end := range ends {
 		for what, statements := range map[string][]string{
