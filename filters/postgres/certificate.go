@@ -107,6 +107,22 @@ func endPoint(addr string, digest []byte) (data []byte, err error) {
 			return nil, err
 		}
 	}
+	leaf, err := leafOf(ctx, conn)
+	if err != nil {
+		return nil, err
+	}
+	if sum := sha256.Sum256(leaf); !bytes.Equal(sum[:], digest) {
+		return nil, errors.New("it is not the one of the session's connection")
+	}
+	cert, err := x509.ParseCertificate(leaf)
+	if err != nil {
+		return nil, err
+	}
+	return login.EndPoint(cert), nil
+}
+
+// leafOf begins TLS with a PostgreSQL server and gives its certificate (DER).
+func leafOf(ctx context.Context, conn net.Conn) (leaf []byte, err error) {
 	var answer [1]byte
 	if _, err := conn.Write(wire.SSLRequest()); err != nil {
 		return nil, err
@@ -117,7 +133,6 @@ func endPoint(addr string, digest []byte) (data []byte, err error) {
 	if answer[0] != 'S' {
 		return nil, errors.New("it does not offer TLS")
 	}
-	var leaf []byte
 	// Nothing is trusted here: the digest says whether it is the certificate that Envoy verified.
 	config := &tls.Config{InsecureSkipVerify: true, VerifyPeerCertificate: func(raw [][]byte, _ [][]*x509.Certificate) error {
 		if len(raw) > 0 {
@@ -129,12 +144,5 @@ func endPoint(addr string, digest []byte) (data []byte, err error) {
 	if leaf == nil {
 		return nil, errors.Join(errors.New("no certificate came"), err)
 	}
-	if sum := sha256.Sum256(leaf); !bytes.Equal(sum[:], digest) {
-		return nil, errors.New("it is not the one of the session's connection")
-	}
-	cert, err := x509.ParseCertificate(leaf)
-	if err != nil {
-		return nil, err
-	}
-	return login.EndPoint(cert), nil
+	return leaf, nil
 }

@@ -289,16 +289,3 @@ func (c *conn) endQuietly(reason, message string) {
 	}
 	c.host.Close(api.FlushWrite)
 }
-
-// Expired implements session.Protocol.
-func (c *conn) Expired(_, message string) []byte {
-	c.lose("lost", message)
-	c.close()
-	return wire.AppendError(nil, fatal(codeAdminShutdown, "the session was ended: "+message, "", ""))
-}
-
-// Lost implements session.Protocol.
-func (c *conn) Lost(error) []byte {
-	c.close()
-	return wire.AppendError(nil, fatal(codeIOError, "the session cannot be recorded any longer", "", ""))
-}

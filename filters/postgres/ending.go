@@ -1,5 +1,7 @@
 package postgres
 
+import "dragoman.dev/dragoman/filters/postgres/wire"
+
 // clientEnded is the end of what the client sends: its process is gone, or it has
 // closed its half of the connection. Envoy keeps the other half open until we
 // close it. A client that has said goodbye has what it sent before carried out, as a server does.
@@ -37,4 +39,42 @@ func (c *conn) endWhenDone() {
 		return
 	}
 	c.terminate()
+}
+
+// seeTerminate looks whether the client says goodbye while it waits for people.
+func (c *conn) seeTerminate() {
+	if c.saidGoodbye() {
+		c.terminate()
+	}
+}
+
+// saidGoodbye looks for a goodbye among what waits.
+func (c *conn) saidGoodbye() bool {
+	if c.stalled != nil && c.stalled.Type == wire.Terminate {
+		return true
+	}
+	look := wire.Reader{Table: c.cfg.frontend}
+	look.Feed(c.in)
+	for {
+		m, ok, err := look.Next()
+		if err != nil || !ok {
+			return false
+		}
+		if m.First && m.Type == wire.Terminate {
+			return true
+		}
+	}
+}
+
+// Expired implements session.Protocol.
+func (c *conn) Expired(_, message string) []byte {
+	c.lose("lost", message)
+	c.close()
+	return wire.AppendError(nil, fatal(codeAdminShutdown, "the session was ended: "+message, "", ""))
+}
+
+// Lost implements session.Protocol.
+func (c *conn) Lost(error) []byte {
+	c.close()
+	return wire.AppendError(nil, fatal(codeIOError, "the session cannot be recorded any longer", "", ""))
 }

@@ -249,31 +249,6 @@ func (c *conn) continueMessage(m *wire.Piece) {
 	}
 }
 
-// seeTerminate looks whether the client says goodbye while it waits for people.
-func (c *conn) seeTerminate() {
-	if c.saidGoodbye() {
-		c.terminate()
-	}
-}
-
-// saidGoodbye looks for a goodbye among what waits.
-func (c *conn) saidGoodbye() bool {
-	if c.stalled != nil && c.stalled.Type == wire.Terminate {
-		return true
-	}
-	look := wire.Reader{Table: c.cfg.frontend}
-	look.Feed(c.in)
-	for {
-		m, ok, err := look.Next()
-		if err != nil || !ok {
-			return false
-		}
-		if m.First && m.Type == wire.Terminate {
-			return true
-		}
-	}
-}
-
 // terminate is the client's goodbye.
 func (c *conn) terminate() {
 	c.s.Request(0, wire.AppendEmpty(nil, wire.Terminate))
