@@ -39,7 +39,8 @@ type control struct {
 	started time.Time
 
 	db        *sql.DB
-	shared    *pgdb.DB // nil: everything is in the data folder
+	shared    *pgdb.DB   // nil: everything is in the data folder
+	lost      chan error // another process has taken the database over: this one must end
 	tokens    *token.Store
 	issuer    *token.Issuer
 	auth      *identity.Authenticator
@@ -62,7 +63,7 @@ type control struct {
 // newControl opens everything under the data folder and puts the policy in
 // force. ctx ends the xDS streams. The caller closes it, also after an error.
 func newControl(ctx context.Context, cfg *config.Config, log *slog.Logger) (*control, error) {
-	c := &control{cfg: cfg, log: log, started: time.Now()}
+	c := &control{cfg: cfg, log: log, started: time.Now(), lost: make(chan error, 1)}
 	for _, step := range []func(context.Context) error{
 		c.makeFolders, c.openDatabase, c.openIdentity, c.openTelemetry, c.openRecords, c.openApprovals, c.openSessions, c.openAuthz, c.openXDS,
 	} {

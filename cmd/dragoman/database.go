@@ -20,8 +20,9 @@ import (
 // databaseLock is held by the one process that uses a database.
 const databaseLock = "control plane"
 
-// openShared opens the configured PostgreSQL for this process alone; nil when there is none.
-func openShared(ctx context.Context, cfg *config.Config, log *slog.Logger) (*pgdb.DB, error) {
+// openShared opens the configured PostgreSQL for this process alone; nil when there is none. lost is called when
+// another process has taken it over.
+func openShared(ctx context.Context, cfg *config.Config, log *slog.Logger, lost func(error)) (*pgdb.DB, error) {
 	if cfg.Database == "" {
 		return nil, nil
 	}
@@ -33,7 +34,7 @@ func openShared(ctx context.Context, cfg *config.Config, log *slog.Logger) (*pgd
 	if err != nil {
 		return nil, fmt.Errorf("database: %w", err)
 	}
-	if err := db.Lock(ctx, databaseLock); err != nil {
+	if err := db.Lock(ctx, databaseLock, lost); err != nil {
 		return nil, errors.Join(fmt.Errorf("database: %w", err), db.Close())
 	}
 	return db, nil
@@ -50,7 +51,7 @@ func embeddedIndex(cfg *config.Config) (path string, there bool, err error) {
 }
 
 func (c *control) openDatabase(ctx context.Context) (err error) {
-	if c.shared, err = openShared(ctx, c.cfg, c.log); err != nil || c.shared == nil {
+	if c.shared, err = openShared(ctx, c.cfg, c.log, func(err error) { c.lost <- err }); err != nil || c.shared == nil {
 		return err
 	}
 	c.onClose(c.shared.Close)

@@ -60,7 +60,9 @@ func migrate(ctx context.Context, cfg *config.Config, log *slog.Logger) (done mi
 		return done, err
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
-	db, err := openShared(ctx, cfg, log)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	db, err := openShared(ctx, cfg, log, cancel)
 	if err != nil {
 		return done, err
 	}

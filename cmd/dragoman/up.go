@@ -118,6 +118,13 @@ func (u *up) serve(stopped, serving context.Context) error {
 			report(fatal, err)
 		}
 	})
+	bg.Go(func() {
+		select {
+		case err := <-u.control.lost:
+			report(fatal, err)
+		case <-running.Done():
+		}
+	})
 	bg.Go(func() { u.refresh(running) })
 	bg.Go(func() { u.await(running) })
 	done := make(chan error, 1)

@@ -29,9 +29,9 @@ type DB struct {
 	pool *pgxpool.Pool
 	log  *slog.Logger
 
-	stop  context.CancelFunc
-	done  sync.WaitGroup
-	locks []*pgx.Conn
+	run  context.Context // ends with Close
+	stop context.CancelFunc
+	done sync.WaitGroup
 
 	mu   sync.Mutex
 	subs map[int]sub
@@ -74,9 +74,8 @@ func Open(ctx context.Context, url string, log *slog.Logger) (*DB, error) {
 		}
 		return nil, errors.Join(fmt.Errorf("pgdb: %w", err), d.SQL.Close(), closePool(pool))
 	}
-	run, stop := context.WithCancel(context.WithoutCancel(ctx))
-	d.stop = stop
-	d.done.Go(func() { d.listening(run, first) })
+	d.run, d.stop = context.WithCancel(context.WithoutCancel(ctx))
+	d.done.Go(func() { d.listening(d.run, first) })
 	return d, nil
 }
 
@@ -86,13 +85,7 @@ func closePool(p *pgxpool.Pool) error { p.Close(); return nil }
 func (d *DB) Close() error {
 	d.stop()
 	d.done.Wait()
-	errs := []error{d.SQL.Close(), closePool(d.pool)}
-	for _, c := range d.locks {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-		errs = append(errs, c.Close(ctx))
-		cancel()
-	}
-	return errors.Join(errs...)
+	return errors.Join(d.SQL.Close(), closePool(d.pool))
 }
 
 // schemaLock is the advisory lock under which schemas change.
@@ -112,25 +105,6 @@ func inLock(ctx context.Context, db *sql.DB, f func(*sql.Tx) error) error {
 		return err
 	}
 	return tx.Commit()
-}
-
-// ErrTaken says that another process has the lock.
-var ErrTaken = errors.New("another process uses the database")
-
-// Lock takes the lock of this name for as long as d is open, or fails with ErrTaken.
-func (d *DB) Lock(ctx context.Context, name string) error {
-	conn, err := d.pool.Acquire(ctx)
-	if err != nil {
-		return fmt.Errorf("pgdb: %w", err)
-	}
-	var got bool
-	if err := conn.QueryRow(ctx, "SELECT pg_try_advisory_lock($1, hashtext($2))", int32(schemaLock), name).Scan(&got); err != nil || !got {
-		conn.Release()
-		return errors.Join(err, fmt.Errorf("pgdb: %s: %w", name, ErrTaken))
-	}
-	own := conn.Hijack() // not the pool's any more, which would close it some day
-	d.locks = append(d.locks, own)
-	return nil
 }
 
 // Migrate brings an owner's tables up to date: steps[i] leads from version i to i+1. Steps are never edited

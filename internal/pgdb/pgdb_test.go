@@ -134,23 +134,44 @@ func TestLock(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := open(t, s.URL("postgres"))
-	if err := a.Lock(t.Context(), "x"); err != nil {
+	never := func(err error) { t.Error(err) }
+	lost := make(chan error, 1)
+	if err := errors.Join(a.Lock(t.Context(), "x", never), a.Lock(t.Context(), "z", func(err error) { lost <- err }), b.Lock(t.Context(), "y", never)); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.Lock(t.Context(), "y"); err != nil {
+	if err := b.Lock(t.Context(), "x", never); !errors.Is(err, pgdb.ErrTaken) {
 		t.Fatal(err)
 	}
-	if err := b.Lock(t.Context(), "x"); !errors.Is(err, pgdb.ErrTaken) {
+	// The connections of the locks are gone: one is taken again, the other one somebody else takes first.
+	if _, err := b.SQL.ExecContext(t.Context(), "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid <> hashtext('y')::oid"); err != nil {
 		t.Fatal(err)
+	}
+	for b.Lock(t.Context(), "z", never) != nil {
+		time.Sleep(time.Millisecond)
+	}
+	select {
+	case err := <-lost:
+		if !errors.Is(err, pgdb.ErrTaken) {
+			t.Error(err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("the loss is not noticed")
+	}
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		var n int
+		if err := b.SQL.QueryRowContext(t.Context(), "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = hashtext('x')::oid").Scan(&n); err != nil || time.Now().After(end) {
+			t.Fatal("not taken again", err)
+		}
+		if n == 1 {
+			break
+		}
 	}
 	if err := a.Close(); err != nil {
 		t.Fatal(err)
 	}
-	for end := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		if err := b.Lock(t.Context(), "x"); err == nil {
-			return
-		} else if time.Now().After(end) {
-			t.Fatal(err)
+	for end := time.Now().Add(10 * time.Second); b.Lock(t.Context(), "x", never) != nil; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("a closed database keeps its lock")
 		}
 	}
 }

@@ -1,0 +1,85 @@
+package pgdb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// ErrTaken says that another process has the lock.
+var ErrTaken = errors.New("another process uses the database")
+
+// lockPing is how often the connection that holds a lock is looked at.
+const lockPing = 2 * time.Second
+
+// Lock takes the lock of this name for as long as d is open, or fails with ErrTaken. The server gives it up when the
+// connection is lost; then it is taken again, and lost is called, once, if another process was quicker.
+func (d *DB) Lock(ctx context.Context, name string, lost func(error)) error {
+	conn, err := d.lock(ctx, name)
+	if err != nil {
+		return fmt.Errorf("pgdb: %s: %w", name, err)
+	}
+	d.done.Go(func() {
+		if err := d.guard(conn, name); err != nil {
+			lost(fmt.Errorf("pgdb: %s: %w", name, err))
+		}
+	})
+	return nil
+}
+
+// lock takes it on a connection of its own.
+func (d *DB) lock(ctx context.Context, name string) (*pgx.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	conn, err := pgx.ConnectConfig(ctx, d.pool.Config().ConnConfig)
+	if err != nil {
+		return nil, err
+	}
+	var got bool
+	err = conn.QueryRow(ctx, "SELECT pg_try_advisory_lock($1, hashtext($2))", int32(schemaLock), name).Scan(&got)
+	if err == nil && !got {
+		err = ErrTaken
+	}
+	if err != nil {
+		conn.Close(ctx)
+		return nil, err
+	}
+	return conn, nil
+}
+
+// guard keeps the lock until Close. It returns ErrTaken when it cannot.
+func (d *DB) guard(conn *pgx.Conn, name string) error {
+	defer func() {
+		if conn != nil {
+			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+			defer cancel()
+			conn.Close(ctx)
+		}
+	}()
+	tick := time.NewTicker(lockPing)
+	defer tick.Stop()
+	for {
+		select {
+		case <-d.run.Done():
+			return nil
+		case <-tick.C:
+		}
+		if conn != nil {
+			ctx, cancel := context.WithTimeout(d.run, 5*time.Second)
+			err := conn.Ping(ctx)
+			cancel()
+			if err == nil || d.run.Err() != nil {
+				continue
+			}
+			d.log.Warn("the database's lock is lost; it is taken again", "lock", name, "err", err)
+			conn.Close(d.run)
+		}
+		var err error
+		if conn, err = d.lock(d.run, name); errors.Is(err, ErrTaken) {
+			return err
+		}
+	}
+}
