@@ -15,10 +15,16 @@ var ErrTaken = errors.New("another process uses the database")
 // lockPing is how often the connection that holds a lock is looked at.
 const lockPing = 2 * time.Second
 
+// lockWait is how long a process that has just ended may take to be noticed.
+const lockWait = time.Second
+
 // Lock takes the lock of this name for as long as d is open, or fails with ErrTaken. The server gives it up when the
 // connection is lost; then it is taken again, and lost is called, once, if another process was quicker.
 func (d *DB) Lock(ctx context.Context, name string, lost func(error)) error {
 	conn, err := d.lock(ctx, name)
+	for end := time.Now().Add(lockWait); errors.Is(err, ErrTaken) && time.Now().Before(end); conn, err = d.lock(ctx, name) {
+		time.Sleep(50 * time.Millisecond)
+	}
 	if err != nil {
 		return fmt.Errorf("pgdb: %s: %w", name, err)
 	}
@@ -56,6 +62,7 @@ func (d *DB) guard(conn *pgx.Conn, name string) error {
 		if conn != nil {
 			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 			defer cancel()
+			_, _ = conn.Exec(ctx, "SELECT pg_advisory_unlock_all()") // at once, where Close's end is only noticed
 			conn.Close(ctx)
 		}
 	}()
