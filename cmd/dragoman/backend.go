@@ -169,6 +169,28 @@ func (b sessionBackend) Lost(ctx context.Context, id string) error {
 	return nil
 }
 
+// Delete refuses what must be kept: targets under legal hold, and the log of who read what.
+func (b sessionBackend) Delete(ctx context.Context, id string) error {
+	row, err := b.c.audit.Get(ctx, id)
+	if err != nil {
+		return sessionError(err)
+	}
+	if access.Is(id) {
+		return fmt.Errorf("%w: the log of who read which record is not deleted by hand", api.ErrForbidden)
+	}
+	for _, t := range b.c.cfg.Targets {
+		if t.Name == row.Target && t.Audit.LegalHold {
+			return fmt.Errorf("%w: records of %s are under legal hold (audit.legal_hold)", api.ErrConflict, t.Name)
+		}
+	}
+	if err := b.c.audit.Delete(ctx, audit.Requested, id); errors.Is(err, audit.ErrLive) {
+		return fmt.Errorf("%w: %w; end the session first, or wait until it is sealed", api.ErrConflict, err)
+	} else if err != nil {
+		return sessionError(err)
+	}
+	return nil
+}
+
 // readBackend is the access log with the store that it is kept in.
 type readBackend struct{ c *control }
 

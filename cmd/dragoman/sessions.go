@@ -19,7 +19,7 @@ import (
 
 func newSessions(f *flags) *cobra.Command {
 	return f.stating(group("sessions", "See what happened, and what happens now",
-		newSessionsList(f), newSessionsShow(f), newSessionsReplay(f), newSessionsExport(f), newSessionsTail(f), newSessionsEnd(f), newSessionsLost(f)))
+		newSessionsList(f), newSessionsShow(f), newSessionsReplay(f), newSessionsExport(f), newSessionsTail(f), newSessionsEnd(f), newSessionsLost(f), newSessionsDelete(f)))
 }
 
 // stating lets the local user say who acts: whoever may open the admin socket may read all, and
@@ -219,6 +219,29 @@ func newSessionsLost(f *flags) *cobra.Command {
 				return printJSON(c.OutOrStdout(), r)
 			}
 			fmt.Fprintf(c.OutOrStdout(), "the record of %s is closed as lost\n", r["session"])
+			return nil
+		}}
+}
+
+func newSessionsDelete(f *flags) *cobra.Command {
+	return &cobra.Command{Use: "delete SESSION", Short: "Delete the record of a session that has ended, for good",
+		Long: "Destroy a record's data key and remove the record and all that the index has of it. The transparency log keeps an\n" +
+			"entry that says so, and the access log who did it. Records of targets under legal hold stay.\n" +
+			"For what is to go after a time by itself see audit.retention in docs/configuration.md.",
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			cl, err := f.client()
+			if err != nil {
+				return err
+			}
+			var r map[string]string
+			if err := cl.post(c.Context(), "/v1/sessions/"+url.PathEscape(args[0])+"/delete", nil, &r); err != nil {
+				return err
+			}
+			if f.json {
+				return printJSON(c.OutOrStdout(), r)
+			}
+			fmt.Fprintf(c.OutOrStdout(), "the record of %s is deleted\n", r["session"])
 			return nil
 		}}
 }

@@ -31,8 +31,9 @@ const (
 	Replay  = "replay"
 	Export  = "export"
 	Tail    = "tail"
-	Proof   = "proof" // its entry in the transparency log
-	Reads   = "reads" // this log
+	Proof   = "proof"  // its entry in the transparency log
+	Reads   = "reads"  // this log
+	Delete  = "delete" // for good
 )
 
 // Is reports whether a session id is that of a part of this log.

@@ -83,6 +83,8 @@ type Sessions interface {
 	End(ctx context.Context, id, reason string) error
 	// Lost closes the record of a live session whose node never comes back.
 	Lost(ctx context.Context, id string) error
+	// Delete deletes the record of a session that has ended, for good.
+	Delete(ctx context.Context, id string) error
 }
 
 // Reads is the log of who read which record.

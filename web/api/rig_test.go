@@ -138,6 +138,11 @@ func (s *fakeSessions) Lost(ctx context.Context, id string) error {
 	return err
 }
 
+func (s *fakeSessions) Delete(ctx context.Context, id string) error {
+	_, err := s.Get(ctx, id)
+	return err
+}
+
 type fakeSystem struct{}
 
 func (fakeSystem) Status() Status {

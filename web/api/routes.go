@@ -38,6 +38,7 @@ func (h *handler) routes() []route {
 		{"GET /v1/sessions/{id}/proof", records, access.Proof, h.proof},
 		{"POST /v1/sessions/{id}/end", admins, "", h.endSession},
 		{"POST /v1/sessions/{id}/lost", admins, "", h.loseSession},
+		{"POST /v1/sessions/{id}/delete", admins, access.Delete, h.deleteSession},
 		{"GET /v1/log/checkpoint", records, "", h.checkpoint},
 		{"GET /v1/log/consistency", records, "", h.consistency},
 		{"GET /v1/reads", auditors, "", h.listReads},

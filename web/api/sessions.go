@@ -245,3 +245,12 @@ func (h *handler) loseSession(w http.ResponseWriter, r *http.Request, c Caller) 
 	}
 	return reply(w, map[string]string{"session": id, "state": "lost"})
 }
+
+func (h *handler) deleteSession(w http.ResponseWriter, r *http.Request, c Caller) error {
+	id := r.PathValue("id")
+	h.Log.Warn("a record is deleted", "session", id, "by", c.Identity.Chain(), "via", c.Via)
+	if err := h.Sessions.Delete(r.Context(), id); err != nil {
+		return err
+	}
+	return reply(w, map[string]string{"session": id, "state": "deleted"})
+}
