@@ -109,8 +109,9 @@ func (*postgres) addTexts(st *statements, all []statement) {
 // maxPosition is the last place that a tsvector knows.
 const maxPosition = 16383
 
-// rare is how many statements with a word are quicker looked up than walked over.
-const rare = 50_000
+// rare is how many statements with a word are quicker looked up, all of them, than found by walking over sessions until
+// a page is full: with some millions of statements that is about as quick.
+const rare = 15_000
 
 func (*postgres) text(ctx context.Context, x *Index, all []index.Phrase, r span) (cond, error) {
 	var parts []string
