@@ -25,15 +25,17 @@ func (c *conn) report(m *wire.Piece, e *entry) {
 	}
 	var action uint64
 	plan, prefix := c.relay.plan, 0
+	clean := false
 	if e != nil {
 		if e.internal && e.portal == nil {
 			return // about our own housekeeping
 		}
 		action, prefix = e.action, e.prefix
 		if run := c.currentRun(e); e.kind == eQuery && run != nil {
-			action, plan = run.ordinal, orPlan(run.plan, plan)
+			action, plan, clean = run.ordinal, orPlan(run.plan, plan), c.clean(e, run)
 		} else if e.portal != nil && e.portal.run != nil {
 			plan = orPlan(e.portal.run.plan, plan)
+			clean = (e.kind == eExecute || e.kind == eBind) && c.clean(e, e.portal.run)
 		}
 	}
 	raw := m.Raw
@@ -41,7 +43,7 @@ func (c *conn) report(m *wire.Piece, e *entry) {
 		raw = shiftPosition(m, prefix)
 	}
 	if plan != nil {
-		raw = c.scrub(plan, raw)
+		raw = c.scrub(plan, raw, clean)
 	}
 	c.s.Respond(action, raw)
 }
@@ -67,14 +69,20 @@ func shiftPosition(m *wire.Piece, prefix int) []byte {
 	})
 }
 
-// scrub takes out of a report what may quote data.
-func (c *conn) scrub(plan *mask.Plan, raw []byte) []byte {
+// scrub takes out of a report what may quote data: of a clean one, only what the detectors find.
+func (c *conn) scrub(plan *mask.Plan, raw []byte, clean bool) []byte {
 	body := raw[5:]
 	get := func(f byte) string { return string(wire.Field(body, f)) }
 	n := mask.Notice{Code: get('C'), Message: get('M'), Detail: get('D'), Hint: get('H'), Position: get('P'),
 		InternalPosition: get('p'), InternalQuery: get('q'), Where: get('W'), File: get('F')}
 	changed := false
-	if raw[0] == wire.ErrorResponse {
+	if clean {
+		for _, f := range [...]*string{&n.Message, &n.Detail, &n.Hint, &n.Where, &n.InternalQuery} {
+			if out, hits := plan.Scrub(nil, []byte(*f)); hits > 0 {
+				*f, changed = string(out), true
+			}
+		}
+	} else if raw[0] == wire.ErrorResponse {
 		changed = plan.ScrubError(&n, c.isIdentifier)
 	} else {
 		changed = plan.ScrubNotice(&n, c.isIdentifier)

@@ -35,6 +35,9 @@ type Relation struct {
 	Kind         byte // pg_class.relkind: r p v m f S c
 	Columns      []RelColumn
 	RowType      uint32
+	// ReadCode: reading it runs row security or rules. WriteCode: writing to it runs triggers, foreign keys, or
+	// defaults, checks and indexes with functions that are not of the core.
+	ReadCode, WriteCode bool
 
 	viewDef  string
 	parents  []*Relation
@@ -117,6 +120,23 @@ func (c *Catalog) Relation(schema, name string) (*Relation, bool) {
 	}
 	r, ok := c.rels[qname{schema, name}]
 	return r, ok
+}
+
+// Family are the relation, its ancestors and its descendants: those whose rows it shares.
+func (r *Relation) Family() []*Relation {
+	seen := map[*Relation]bool{r: true}
+	out := []*Relation{r}
+	for i := 0; i < len(out); i++ {
+		for _, list := range [][]*Relation{out[i].parents, out[i].children} {
+			for _, other := range list {
+				if !seen[other] {
+					seen[other] = true
+					out = append(out, other)
+				}
+			}
+		}
+	}
+	return out
 }
 
 // Type finds a type by its OID.

@@ -10,7 +10,7 @@ package pgsql
 // Layout, by array position:
 //
 //	schemas  name
-//	rels     oid, schema, name, relkind, [parent oid], view definition, row type oid, [column]
+//	rels     oid, schema, name, relkind, [parent oid], view definition, row type oid, [column], reading runs code, writing runs code
 //	column   attnum, name, type oid, not null, expression of a generated column
 //	builtins name, worst volatility, kinds, returns set, result type oid (0: differs), [[out name, type oid]] (null: differs)
 //	funcs    schema, name, kind, volatility, language, security definer, extension, returns set, result type oid, [[out name, type oid]]
@@ -40,10 +40,18 @@ busy AS MATERIALIZED (
   JOIN pg_catalog.pg_rewrite w ON w.oid = d.objid
   WHERE l.locktype = 'relation' AND l.mode = 'AccessExclusiveLock' AND l.pid <> pg_catalog.pg_backend_pid()
     AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())),
+code AS MATERIALIZED (
+  SELECT coalesce(f.adrelid, k.conrelid, x.indrelid, d.objid) AS oid FROM pg_catalog.pg_depend d
+  LEFT JOIN pg_catalog.pg_attrdef f ON d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass AND f.oid = d.objid
+  LEFT JOIN pg_catalog.pg_constraint k ON d.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass AND k.oid = d.objid
+  LEFT JOIN pg_catalog.pg_index x ON d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND x.indexrelid = d.objid
+  WHERE d.refobjid >= 16384 AND d.refclassid IN ('pg_catalog.pg_proc'::pg_catalog.regclass, 'pg_catalog.pg_operator'::pg_catalog.regclass,
+    'pg_catalog.pg_opclass'::pg_catalog.regclass)),
 rels AS (
   SELECT pg_catalog.json_agg(pg_catalog.json_build_array(c.oid::pg_catalog.int8, ns.nspname, c.relname, c.relkind, inh.parents,
       CASE WHEN c.relkind IN ('v','m') AND c.oid >= 16384 AND c.oid NOT IN (SELECT oid FROM busy) THEN pg_catalog.pg_get_viewdef(c.oid) END,
-      c.reltype::pg_catalog.int8, att.cols) ORDER BY c.oid) AS j
+      c.reltype::pg_catalog.int8, att.cols, c.relrowsecurity OR c.relhasrules, c.relhastriggers OR c.oid IN (SELECT oid FROM code))
+    ORDER BY c.oid) AS j
   FROM pg_catalog.pg_class c JOIN ns ON ns.oid = c.relnamespace
   LEFT JOIN att ON att.attrelid = c.oid LEFT JOIN inh ON inh.inhrelid = c.oid
   WHERE c.relkind IN ('r','p','v','m','f','S','c')),
