@@ -133,7 +133,7 @@ func TestMetricsOf(t *testing.T) {
 	for expr, want := range map[string]string{
 		`sum by (target) (rate(a_total{x="y_z"}[5m]))`:                                   "a_total",
 		`histogram_quantile(0.95, sum by (le) (rate(b_bucket[$__rate_interval]))) / c_d`: "b_bucket c_d",
-		`max(e) and on (node) f > 1`: "e f",
+		`max(e) and on (node) f > 1`:                                                     "e f",
 	} {
 		if got := strings.Join(metricsOf(expr), " "); got != want {
 			t.Errorf("%s: %s", expr, got)
