@@ -62,13 +62,13 @@ func (s *Session) closeRecord(reason, message string) {
 	if s.hold != nil {
 		s.hold.Withdraw()
 	}
-	s.rt.live.remove(s)
 	now := s.rt.Now()
 	err := s.w.Close(record.Close{Reason: reason, Message: message, Actions: s.actions, Bytes: s.bytes,
 		Duration: now.Sub(s.info.Started)})
 	if err != nil {
 		s.rt.opt.Log.Error("record could not be closed", "session", s.id, "error", err)
 	}
+	s.rt.live.remove(s) // last: whoever counts sessions finds the record of one that is gone closed
 }
 
 // Ended reports whether the session is over.

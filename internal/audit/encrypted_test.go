@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -250,11 +251,11 @@ func TestDestroyedSilently(t *testing.T) {
 // failing deletes nothing for a while.
 type failing struct {
 	blob.Store
-	broken bool
+	broken atomic.Bool
 }
 
 func (f *failing) Delete(ctx context.Context, key string) error {
-	if f.broken && filepath.Ext(key) == record.SealedExt {
+	if f.broken.Load() && filepath.Ext(key) == record.SealedExt {
 		return fs.ErrPermission
 	}
 	return f.Store.Delete(ctx, key)
@@ -268,14 +269,14 @@ func TestDeleteGoesOn(t *testing.T) {
 	must(t, err)
 	putSession(t, s, "ses_a", 5, true)
 	eventually(t, "sealed", func() bool { return sealedCount(t, s) == 1 })
-	f.broken = true
+	f.broken.Store(true)
 	if err := s.Delete(t.Context(), Requested, "ses_a"); !errors.Is(err, fs.ErrPermission) {
 		t.Errorf("%v", err)
 	}
 	if _, err := s.Frames(t.Context(), "ses_a"); !errors.Is(err, record.ErrEncrypted) {
 		t.Errorf("its key is there still: %v", err)
 	}
-	f.broken = false
+	f.broken.Store(false)
 	must(t, s.Delete(t.Context(), Requested, "ses_a"))
 	must(t, s.Close())
 	sum, bad := verified(t, dir, ring)
