@@ -26,7 +26,7 @@ type actionKey struct {
 type ops struct {
 	batch   index.Batch
 	actions map[actionKey]int // places in the batch
-	decoder record.ActionDecoder
+	decoder *record.ActionDecoder
 }
 
 func (o *ops) action(session string, ordinal uint64) *index.Change {
@@ -117,22 +117,48 @@ func (o *ops) decision(l *session, f record.Frame) error {
 	default:
 		l.row.Blocked++
 	}
+	shape := o.shape(l, &p)
 	a := &index.Action{Session: l.id, Ordinal: f.Action, Time: f.Time, Kind: bounded(p.Action.Kind),
 		Verdict: p.Decision.Verdict.String(), Rule: bounded(p.Decision.Rule), Reason: bounded(p.Decision.Reason),
-		Verbs: allBounded(p.Action.Verbs), Tables: []string{}, Fingerprint: bounded(p.Action.Fingerprint), Text: bounded(p.Action.Text)}
-	for _, obj := range append(slices.Clone(p.Action.Reads), p.Action.Writes...) {
-		if name := bounded(tableName(obj)); !slices.Contains(a.Tables, name) {
-			a.Tables = append(a.Tables, name)
-		}
-		o.object(l, obj)
-	}
-	for _, v := range a.Verbs {
-		o.fact(l, index.Verb, strings.ToLower(v))
-	}
+		Verbs: shape.verbs, Tables: shape.tables, Fingerprint: bounded(p.Action.Fingerprint), Text: bounded(p.Action.Text)}
 	o.fact(l, index.Verdict, a.Verdict)
 	o.text(l, p.Action.Text)
 	o.action(l.id, f.Action).Base = a
 	return err
+}
+
+// shape is what a session's actions have in common that differ in text and parameters only.
+type shape struct {
+	first         *action.Object // of those that it was made from
+	verbs, tables []string
+}
+
+// shape gives the session's last shape, when the decoder found this action to be of it: then they share their
+// objects. Otherwise it makes one, with its facts.
+func (o *ops) shape(l *session, p *record.ActionPayload) *shape {
+	all := p.Action.Reads
+	if len(all) == 0 {
+		all = p.Action.Writes
+	}
+	if len(all) > 0 && l.shape.first == &all[0] {
+		return &l.shape
+	}
+	l.shape = shape{verbs: allBounded(p.Action.Verbs), tables: []string{}}
+	if len(all) > 0 {
+		l.shape.first = &all[0]
+	}
+	for _, objects := range [][]action.Object{p.Action.Reads, p.Action.Writes} {
+		for _, obj := range objects {
+			if name := bounded(tableName(obj)); !slices.Contains(l.shape.tables, name) {
+				l.shape.tables = append(l.shape.tables, name)
+			}
+			o.object(l, obj)
+		}
+	}
+	for _, v := range l.shape.verbs {
+		o.fact(l, index.Verb, strings.ToLower(v))
+	}
+	return &l.shape
 }
 
 func (o *ops) object(l *session, obj action.Object) {
@@ -163,7 +189,7 @@ const maxFacts = 1 << 16
 
 func (o *ops) fact(l *session, kind, value string) {
 	value = index.Bounded(value, index.MaxValue)
-	if key := kind + "\x00" + value; !l.facts[key] && value != "" && len(l.facts) < maxFacts {
+	if key := [2]string{kind, value}; !l.facts[key] && value != "" && len(l.facts) < maxFacts {
 		l.facts[key] = true
 		o.batch.Facts = append(o.batch.Facts, index.Fact{Session: l.id, Kind: kind, Value: value})
 	}
@@ -171,6 +197,10 @@ func (o *ops) fact(l *session, kind, value string) {
 
 // text takes each distinct statement once.
 func (o *ops) text(l *session, text string) {
+	if text == l.text {
+		return
+	}
+	l.text = text
 	sum := sha256.Sum256([]byte(text))
 	key := [16]byte(sum[:])
 	if _, known := l.texts[key]; known || text == "" || len(l.texts) >= index.MaxSlots {

@@ -24,6 +24,9 @@ type batch struct {
 	ops     ops
 }
 
+// newBatch begins one, under the store's lock.
+func (s *Store) newBatch() *batch { return &batch{s: s, ops: ops{decoder: &s.decoder}} }
+
 // Append implements ship.Ingest: when it returns, the acknowledged bytes are on the disk and in the index.
 func (s *Store) Append(ctx context.Context, node string, chunks []ship.Chunk) ([]ship.Ack, error) {
 	s.mu.Lock()
@@ -31,7 +34,7 @@ func (s *Store) Append(ctx context.Context, node string, chunks []ship.Chunk) ([
 	if s.closed {
 		return nil, errClosed
 	}
-	b := &batch{s: s}
+	b := s.newBatch()
 	acks := map[string]ship.Ack{}
 	var order []string
 	for _, c := range chunks {

@@ -18,7 +18,7 @@ func (s *Store) Lost(ctx context.Context, id string) error {
 	if l == nil {
 		return fmt.Errorf("audit: %s: %w among live sessions", id, ErrNotFound)
 	}
-	b := &batch{s: s}
+	b := s.newBatch()
 	b.touch(l)
 	if !l.stream.Ended() {
 		b.lost(ctx, l)

@@ -28,7 +28,7 @@ func (s *Store) Reindex(ctx context.Context) error {
 			return err
 		}
 		if ext == liveExt {
-			b := &batch{s: s}
+			b := s.newBatch()
 			if _, err := b.load(ctx, id, key, nodes[id]); err != nil {
 				bad = append(bad, fmt.Errorf("%s: %w", key, err))
 				return nil
@@ -64,7 +64,7 @@ func (s *Store) reindexSealed(ctx context.Context, key, id, node string) error {
 	l := newSession(id, key)
 	l.row.Node, l.row.Sealed, l.row.Live = node, true, false
 	for failed := error(nil); failed == nil; {
-		o := &ops{}
+		o := &ops{decoder: &record.ActionDecoder{}}
 		for n := 0; n < reindexFrames && failed == nil; n++ {
 			var f record.Frame
 			if f, failed = r.Next(); failed == nil {

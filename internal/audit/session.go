@@ -21,7 +21,9 @@ type session struct {
 	body   blob.Body
 	stream *record.Stream
 	row    Session
-	facts  map[string]bool
+	facts  map[[2]string]bool    // by kind and value
+	shape  shape                 // of the last action
+	text   string                // of the last action
 	texts  map[[16]byte]struct{} // distinct statements
 	// created: its file was made by this process, so that all of it that is not safe can be taken back.
 	created bool
@@ -37,7 +39,7 @@ type session struct {
 }
 
 func newSession(id, key string) *session {
-	return &session{id: id, key: key, stream: record.NewStream(id), facts: map[string]bool{}, texts: map[[16]byte]struct{}{},
+	return &session{id: id, key: key, stream: record.NewStream(id), facts: map[[2]string]bool{}, texts: map[[16]byte]struct{}{},
 		grown: make(chan struct{}), row: Session{ID: id, File: key, Actors: []string{}, Groups: []string{}, Live: true}}
 }
 

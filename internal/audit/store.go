@@ -81,6 +81,8 @@ type Store struct {
 	// closed: the live sessions have no bodies any more.
 	closed bool
 	log    *translog.Log
+	// decoder is for frames of all sessions.
+	decoder record.ActionDecoder
 
 	tails   sync.Mutex // guards live for Tail, taken inside mu
 	sealing chan string
@@ -218,7 +220,7 @@ func (s *Store) behind(ctx context.Context) (bool, error) {
 func (s *Store) loadLive(ctx context.Context) (ended []string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	b := &batch{s: s}
+	b := s.newBatch()
 	err = s.bodies(ctx, func(key, id, ext string) error {
 		if ext != liveExt {
 			return nil

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"dragoman.dev/dragoman/internal/hold"
 	"dragoman.dev/dragoman/internal/policy"
 	"dragoman.dev/dragoman/internal/record"
@@ -17,15 +19,26 @@ const maxOpen = 10_000
 
 // counted is how far a session is counted.
 type counted struct {
-	next    uint64 // frame
-	target  string
-	actions map[uint64]*act
+	next         uint64 // frame
+	target       string
+	actions      map[uint64]act
+	frames, wire prometheus.Counter // of the target
 }
 
-// act is what is counted of an action: frames come often, so no more of them is decoded.
+func (t *Telemetry) follow(target string) *counted {
+	s := &counted{actions: map[uint64]act{}}
+	t.aim(s, target)
+	return s
+}
+
+func (t *Telemetry) aim(s *counted, target string) {
+	s.target, s.frames, s.wire = target, t.frames.WithLabelValues(target), t.wire.WithLabelValues(target)
+}
+
+// act is what is counted of an action.
 type act struct {
-	Decision struct{ Verdict policy.Verdict }
-	hold     *held
+	verdict policy.Verdict
+	hold    *held
 }
 
 type held struct {
@@ -35,8 +48,8 @@ type held struct {
 }
 
 // allowed: it went to the target.
-func (a *act) allowed() bool {
-	switch a.Decision.Verdict {
+func (a act) allowed() bool {
+	switch a.verdict {
 	case policy.Allow:
 		return true
 	case policy.Hold:
@@ -49,7 +62,7 @@ func (a *act) allowed() bool {
 func (t *Telemetry) Frame(session string, f record.Frame) {
 	s := t.sessions[session]
 	if s == nil {
-		s = &counted{target: other, actions: map[uint64]*act{}}
+		s = t.follow(other)
 		t.sessions[session] = s
 	}
 	if f.Seq != s.next {
@@ -59,14 +72,14 @@ func (t *Telemetry) Frame(session string, f record.Frame) {
 	if f.Kind == record.KindOpen {
 		var open record.Open
 		if json.Unmarshal(f.Payload, &open) == nil && slices.Contains(t.opt.Targets, open.Target.Name) {
-			s.target = open.Target.Name
+			t.aim(s, open.Target.Name)
 		}
 	}
 	now := !f.Time.Before(t.started)
 	if now {
 		t.lag.Observe(max(0, t.opt.Now().Sub(f.Time).Seconds()))
-		t.frames.WithLabelValues(s.target).Inc()
-		t.wire.WithLabelValues(s.target).Add(float64(len(f.Payload)))
+		s.frames.Inc()
+		s.wire.Add(float64(len(f.Payload)))
 	}
 	t.event(s, f, now)
 	if f.Kind == record.KindClose {
@@ -86,20 +99,22 @@ func (t *Telemetry) event(s *counted, f record.Frame, now bool) {
 			t.opened.WithLabelValues(s.target).Inc()
 		}
 	case record.KindAction:
-		a := &act{}
-		if json.Unmarshal(f.Payload, a) == nil && len(s.actions) < maxOpen {
-			s.actions[f.Action] = a
+		var p record.ActionPayload
+		if t.decoder.Decode(f.Payload, &p) == nil && len(s.actions) < maxOpen {
+			s.actions[f.Action] = act{verdict: p.Decision.Verdict}
 		}
 	case record.KindHold:
 		h := &held{}
-		if json.Unmarshal(f.Payload, h) == nil && f.Action > 0 {
-			s.of(f.Action).hold = h
+		if json.Unmarshal(f.Payload, h) == nil && f.Action > 0 && len(s.actions) < maxOpen {
+			a := s.actions[f.Action] // one that is not known was blocked, as far as can be told
+			a.hold = h
+			s.actions[f.Action] = a
 		}
 	case record.KindResult:
 		var r record.Result
-		if json.Unmarshal(f.Payload, &r) == nil {
+		if record.DecodeResult(f.Payload, &r) == nil {
 			if now {
-				t.action(s.target, s.of(f.Action), &r)
+				t.action(s.target, s.actions[f.Action], &r)
 			}
 			delete(s.actions, f.Action)
 		}
@@ -108,18 +123,6 @@ func (t *Telemetry) event(s *counted, f record.Frame, now bool) {
 			t.end(s, f)
 		}
 	}
-}
-
-// of is the action of a frame; one that is not known was blocked, as far as can be told.
-func (s *counted) of(ordinal uint64) *act {
-	a := s.actions[ordinal]
-	if a == nil {
-		a = &act{}
-		if len(s.actions) < maxOpen {
-			s.actions[ordinal] = a
-		}
-	}
-	return a
 }
 
 func (t *Telemetry) end(s *counted, f record.Frame) {
@@ -132,7 +135,7 @@ func (t *Telemetry) end(s *counted, f record.Frame) {
 	t.closed.WithLabelValues(s.target, known(reason, reasons)).Inc()
 }
 
-func (t *Telemetry) action(target string, a *act, r *record.Result) {
+func (t *Telemetry) action(target string, a act, r *record.Result) {
 	result := "lost"
 	if r != nil {
 		result = known(r.Status, results)
@@ -143,7 +146,7 @@ func (t *Telemetry) action(target string, a *act, r *record.Result) {
 			t.duration.WithLabelValues(target).Observe(max(0, r.Duration.Seconds()))
 		}
 	}
-	t.actions.WithLabelValues(target, a.Decision.Verdict.String(), result).Inc()
+	t.actions.WithLabelValues(target, a.verdict.String(), result).Inc()
 	h := a.hold
 	if h == nil || h.State == hold.Pending {
 		return

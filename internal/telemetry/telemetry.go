@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/common/expfmt"
 
 	"dragoman.dev/dragoman/internal/hold"
+	"dragoman.dev/dragoman/internal/record"
 )
 
 // Sample is one value of the control plane's state.
@@ -41,6 +42,7 @@ type Telemetry struct {
 	registry *prometheus.Registry
 	started  time.Time
 	sessions map[string]*counted
+	decoder  record.ActionDecoder
 
 	opened, closed, actions, holds, frames *prometheus.CounterVec
 	rows, bytes, masked, wire              *prometheus.CounterVec
