@@ -56,6 +56,17 @@ test-faults: ## full and read-only disks, I/O errors, a full file table, clocks 
 	$(GO) test -race -count=5 -timeout 30m ./internal/faults
 	$(GO) test -race -count=5 -timeout 30m -run 'Disk|FileTable|Unrecordable|RefusedBatch' ./internal/record ./internal/audit ./internal/translog ./internal/access ./internal/notify ./web/api
 
+VERSITYGW := v1.8.0
+
+$(TOOLS)/versitygw-$(VERSITYGW):
+	@mkdir -p $(TOOLS)
+	GOBIN=$(TOOLS) $(GO) install github.com/versity/versitygw/cmd/versitygw@$(VERSITYGW)
+	cp $(TOOLS)/versitygw $@
+
+.PHONY: test-store
+test-store: $(TOOLS)/versitygw-$(VERSITYGW) ## the stores of records on a real S3 server (3 min more the first time)
+	$(GO) test -race -count=1 -timeout 10m -tags s3 ./internal/audit/blob/bucket
+
 .PHONY: test-mutations
 test-mutations: ## 10,000 random changes of an audit store, all found (3 min)
 	AUDIT_MUTATIONS=10000 $(GO) test -count=1 -timeout 60m -run 'TestRandomMutations$$' -v ./internal/audit

@@ -60,6 +60,9 @@ func (v *verifyFlags) load(ctx context.Context, f *flags) (string, audit.VerifyO
 			return "", opt, err
 		}
 		data, dir = cfg.Data, cfg.AuditDir()
+		if err := inFolder(cfg, "--data, --key"); err != nil {
+			return "", opt, err
+		}
 	} else if info, err := os.Stat(filepath.Join(data, "audit")); err == nil && info.IsDir() {
 		dir = filepath.Join(data, "audit")
 	}

@@ -113,6 +113,9 @@ func (f *flags) backtestOptions(c *cobra.Command, b *backtestFlags) (opt backtes
 			return opt, err
 		}
 		opt.Dir = cfg.AuditDir()
+		if err := inFolder(cfg, "--dir"); err != nil {
+			return opt, err
+		}
 	}
 	ring, err := keyringFor(c.Context(), cfg, b.keks)
 	if err != nil {

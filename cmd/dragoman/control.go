@@ -129,12 +129,8 @@ func (c *control) openIdentity(ctx context.Context) (err error) {
 }
 
 func (c *control) openRecords(ctx context.Context) error {
-	key, err := recordKey(c.cfg)
+	opt, err := recordOptions(ctx, c.cfg, c.log, c.onClose)
 	if err != nil {
-		return err
-	}
-	opt := audit.Options{Key: key, Origin: c.cfg.Trail.Log.Origin, Running: c.cfg.Trail.Log.Running.Std(), Log: c.log, Now: time.Now}
-	if opt.Witnesses, err = witnessesOf(c.cfg); err != nil {
 		return err
 	}
 	told, err := c.openNotify(ctx)
@@ -144,14 +140,6 @@ func (c *control) openRecords(ctx context.Context) error {
 	opt.Feed = feeds{c.telemetry}
 	if told != nil {
 		opt.Feed = feeds{told, c.telemetry}
-	}
-	ring, err := makeKeyring(ctx, c.cfg)
-	if err != nil {
-		return err
-	}
-	if ring != nil {
-		c.onClose(ring.Close)
-		opt.Keys = ring
 	}
 	if opt.Index, err = c.sharedIndex(ctx); err != nil {
 		return err

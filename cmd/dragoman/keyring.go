@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -29,20 +27,25 @@ func openKeyring(ctx context.Context, cfg *config.Config) (*envelope.Keyring, er
 
 // makeKeyring is openKeyring for the control plane, which makes the key's file at its first start. When there are data
 // keys already, a missing file is one that was lost.
-func makeKeyring(ctx context.Context, cfg *config.Config) (*envelope.Keyring, error) {
+func makeKeyring(ctx context.Context, cfg *config.Config, bodies blob.Store) (*envelope.Keyring, error) {
 	e := cfg.Trail.Encryption
-	if path, ok := strings.CutPrefix(e.Key, "file:"); ok && !e.Off {
-		_, err := os.Stat(path)
-		_, used := os.Stat(filepath.Join(cfg.AuditDir(), "datakeys"))
-		if errors.Is(err, fs.ErrNotExist) && used == nil && len(e.Old) == 0 {
-			return nil, fmt.Errorf("the key-encryption key %s is gone, and without it no encrypted record can be read: restore it from its backup. "+
-				"If it is lost for good, name another one as audit.encryption.key and this one nowhere, and move %s away", path, filepath.Join(cfg.AuditDir(), "datakeys"))
-		}
-		if err != nil && errors.Is(err, fs.ErrNotExist) {
-			return envelope.OpenOrCreate(ctx, e.Key, e.Old...)
-		}
+	path, inFile := strings.CutPrefix(e.Key, "file:")
+	if e.Off || !inFile {
+		return openKeyring(ctx, cfg)
 	}
-	return openKeyring(ctx, cfg)
+	there, err := fileThere(path)
+	if err != nil || there {
+		return openKeyring(ctx, cfg)
+	}
+	used, err := hasDataKeys(ctx, bodies)
+	if err != nil {
+		return nil, err
+	}
+	if used && len(e.Old) == 0 {
+		return nil, fmt.Errorf("the key-encryption key %s is gone, and without it no encrypted record can be read: restore it from its backup. "+
+			"If it is lost for good, name another one as audit.encryption.key and this one nowhere, and move the data keys (%s) away", path, audit.DataKeys)
+	}
+	return envelope.OpenOrCreate(ctx, e.Key, e.Old...)
 }
 
 // keyringFor opens the keys for a command that works offline: those that it was given, else those of the
@@ -126,7 +129,12 @@ func newAuditRewrap(f *flags) *cobra.Command {
 				KEK     string `json:"kek"`
 			}
 			out.KEK = ring.Current()
-			err = audit.Rewrap(c.Context(), blob.NewFiles(cfg.AuditDir()), ring, func(changed bool) {
+			bodies, done, err := openBodies(c.Context(), cfg)
+			if err != nil {
+				return err
+			}
+			defer done()
+			err = audit.Rewrap(c.Context(), bodies, ring, func(changed bool) {
 				if out.Keys++; changed {
 					out.Changed++
 				}

@@ -105,20 +105,18 @@ func adoptNodes(ctx context.Context, path string, x *sqlindex.Index) error {
 }
 
 // remake opens the store, which makes a stale index again from the records, and closes it and the index.
-func remake(ctx context.Context, cfg *config.Config, x *sqlindex.Index, log *slog.Logger) (int, error) {
-	key, err := recordKey(cfg)
+func remake(ctx context.Context, cfg *config.Config, x *sqlindex.Index, log *slog.Logger) (n int, err error) {
+	var closers []func() error
+	defer func() {
+		for _, f := range closers {
+			err = errors.Join(err, f())
+		}
+	}()
+	opt, err := recordOptions(ctx, cfg, log, func(f func() error) { closers = append(closers, f) })
 	if err != nil {
 		return 0, errors.Join(err, x.Close())
 	}
-	opt := audit.Options{Key: key, Origin: cfg.Trail.Log.Origin, Index: x, Log: log, Now: time.Now}
-	ring, err := makeKeyring(ctx, cfg)
-	if err != nil {
-		return 0, errors.Join(err, x.Close())
-	}
-	if ring != nil {
-		defer ring.Close()
-		opt.Keys = ring
-	}
+	opt.Index, opt.Witnesses = x, nil
 	stop := progress(x, log)
 	s, err := audit.Open(cfg.AuditDir(), opt)
 	stop()

@@ -26,10 +26,10 @@ type Keyring interface {
 }
 
 const (
-	// keysDir begins the keys, in the blob store, of stored data keys; they are apart from the bodies so that
+	// DataKeys begins the keys, in the blob store, of stored data keys; they are apart from the bodies so that
 	// both can be kept, backed up and destroyed apart.
-	keysDir = "datakeys/"
-	keyExt  = ".key"
+	DataKeys = "datakeys/"
+	keyExt   = ".key"
 	// maxStoredKey bounds a stored key in bytes.
 	maxStoredKey = 16 << 10
 	// keysCached bounds the data keys that are kept in memory.
@@ -47,7 +47,7 @@ type dataKeys struct {
 
 // storedAt is where the data key of a body is kept.
 func storedAt(bodyKey string) string {
-	return keysDir + strings.TrimSuffix(strings.TrimPrefix(bodyKey, sessionsDir), filepath.Ext(bodyKey)) + keyExt
+	return DataKeys + strings.TrimSuffix(strings.TrimPrefix(bodyKey, sessionsDir), filepath.Ext(bodyKey)) + keyExt
 }
 
 func sessionOf(bodyKey string) string {
@@ -133,7 +133,7 @@ func readSmall(ctx context.Context, s blob.Store, key string, most int64) ([]byt
 // Rewrap stores every data key under the current key-encryption key of the keyring, so that older ones can go.
 // each is called after each key. It may be stopped and begun again.
 func Rewrap(ctx context.Context, blobs blob.Store, ring Keyring, each func(changed bool)) error {
-	return blobs.List(ctx, keysDir, func(at string) error {
+	return blobs.List(ctx, DataKeys, func(at string) error {
 		stored, err := readSmall(ctx, blobs, at, maxStoredKey)
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil // destroyed meanwhile

@@ -11,6 +11,7 @@ import (
 type Trail struct {
 	Log        TransparencyLog `yaml:"log"`
 	Encryption Encryption      `yaml:"encryption"`
+	Bodies     Bodies          `yaml:"bodies"`
 	// Retention is how long records are kept after their sessions' end, where the target does not say; 0: for ever.
 	Retention Duration  `yaml:"retention"`
 	Webhooks  []Webhook `yaml:"webhooks"`
@@ -155,5 +156,6 @@ func (t *Trail) validate(p *problems) {
 		p.safeURL(path+".url", w.URL)
 	}
 	t.Encryption.validate(p)
+	t.Bodies.validate(p)
 	t.validateSinks(p)
 }

@@ -40,6 +40,7 @@ func (c *Config) validate(p *problems) {
 		}
 		seen[c.Targets[i].Name] = true
 	}
+	c.validateRetention(p)
 	c.validatePorts(p)
 	c.validatePolicy(p)
 	if n := c.Approvals.MinQuorum; n < 0 || n > 16 {
