@@ -110,11 +110,17 @@ func commentEnd(s string) int {
 
 // quoted passes a string or a quoted name at pos; escapes says that backslashes count.
 func (s *scanner) quoted(q byte, escapes bool) error {
+	return s.until(q, escapes, true)
+}
+
+// until is the rest of quoted text. In bit strings a doubled quote is none: the first ends the one, and the second
+// begins another.
+func (s *scanner) until(q byte, escapes, doubles bool) error {
 	for i := s.pos + 1; i < len(s.text); i++ {
 		switch c := s.text[i]; {
 		case c == '\\' && escapes:
 			i++
-		case c == q && i+1 < len(s.text) && s.text[i+1] == q:
+		case c == q && doubles && i+1 < len(s.text) && s.text[i+1] == q:
 			i++
 		case c == q:
 			s.pos = i + 1
@@ -160,7 +166,10 @@ func (s *scanner) word() (token, string, error) {
 		case c == 'e' && rest[1] == '\'':
 			s.pos++
 			return tokenValue, "", s.quoted('\'', true)
-		case (c == 'b' || c == 'x' || c == 'n') && rest[1] == '\'':
+		case (c == 'b' || c == 'x') && rest[1] == '\'':
+			s.pos++
+			return tokenValue, "", s.until('\'', false, false)
+		case c == 'n' && rest[1] == '\'':
 			s.pos++
 			return tokenValue, "", s.quoted('\'', false)
 		case c == 'u' && rest[1] == '&' && len(rest) > 2 && (rest[2] == '\'' || rest[2] == '"'):
