@@ -34,6 +34,22 @@ func isWordByte(c byte) bool { return isLetter(c) || isDigit(c) || c == '$' }
 
 func (s *scanner) fail(why string) error { return &ParseError{why, s.pos} }
 
+// numberLen is the length of a number, which has one point at most; two beside each other are none of it.
+func numberLen(t string) int {
+	n, point := 1, t[0] == '.'
+	for ; n < len(t); n++ {
+		if t[n] == '.' {
+			if point || n+1 < len(t) && t[n+1] == '.' {
+				return n
+			}
+			point = true
+		} else if !isWordByte(t[n]) {
+			return n
+		}
+	}
+	return n
+}
+
 // next returns the next token; word is its text for words and punctuation.
 func (s *scanner) next() (token, string, error) {
 	if err := s.skip(); err != nil {
@@ -53,11 +69,7 @@ func (s *scanner) next() (token, string, error) {
 	case isLetter(c):
 		return s.word()
 	case isDigit(c) || c == '.' && len(rest) > 1 && isDigit(rest[1]):
-		n := 1
-		for n < len(rest) && (isWordByte(rest[n]) || rest[n] == '.') {
-			n++
-		}
-		s.pos += n
+		s.pos += numberLen(rest)
 		return tokenValue, "", nil
 	}
 	s.pos++
