@@ -4,7 +4,6 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -20,14 +19,8 @@ func newAuditReads(f *flags) *cobra.Command {
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			q := url.Values{"session": {session}, "identity": {identity}, "limit": {strconv.Itoa(limit)}}
-			for name, v := range map[string]string{"since": since, "until": until} {
-				t, err := moment(v, time.Now())
-				if err != nil {
-					return fail(exitUsage, "--%s: %w", name, err)
-				}
-				if !t.IsZero() {
-					q.Set(name, t.Format(time.RFC3339Nano))
-				}
+			if err := setSpan(q, since, until); err != nil {
+				return err
 			}
 			cl, err := f.client()
 			if err != nil {

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -43,11 +41,8 @@ func openShared(ctx context.Context, cfg *config.Config, log *slog.Logger, lost 
 // embeddedIndex is the index in the data folder, if there is one.
 func embeddedIndex(cfg *config.Config) (path string, there bool, err error) {
 	path = filepath.Join(cfg.AuditDir(), "index.db")
-	_, err = os.Stat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return path, false, nil
-	}
-	return path, err == nil, err
+	there, err = fileThere(path)
+	return path, there, err
 }
 
 func (c *control) openDatabase(ctx context.Context) (err error) {
@@ -88,20 +83,27 @@ func (c *control) holdStore(ctx context.Context) (approval.Store, error) {
 const (
 	keepTokens = 30 * 24 * time.Hour
 	keepHolds  = 90 * 24 * time.Hour
-	pruneEvery = time.Hour
 )
 
-// prune forgets tokens and holds whose time is over, until ctx ends.
-func (c *control) prune(ctx context.Context) {
-	tick := time.NewTicker(pruneEvery)
+// housekeepingEvery is how often what is over is looked for.
+const housekeepingEvery = time.Hour
+
+// housekeeping calls f at once and then hourly, until ctx ends.
+func housekeeping(ctx context.Context, f func(context.Context)) {
+	tick := time.NewTicker(housekeepingEvery)
 	defer tick.Stop()
 	for ctx.Err() == nil {
-		c.pruneOnce(ctx, time.Now())
+		f(ctx)
 		select {
 		case <-ctx.Done():
 		case <-tick.C:
 		}
 	}
+}
+
+// prune forgets tokens and holds whose time is over, until ctx ends.
+func (c *control) prune(ctx context.Context) {
+	housekeeping(ctx, func(ctx context.Context) { c.pruneOnce(ctx, time.Now()) })
 }
 
 func (c *control) pruneOnce(ctx context.Context, now time.Time) {

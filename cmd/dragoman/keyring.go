@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -72,21 +71,8 @@ func kekFlag(c *cobra.Command, keks *[]string) {
 	c.Flags().StringArrayVar(keks, "kek", nil, "key-encryption key that opens encrypted records, as audit.encryption.key (may be given again for older ones; default: the configuration's)")
 }
 
-// retainEvery is how often records are looked for whose time is over.
-const retainEvery = time.Hour
-
 // retain deletes records whose time is over, until ctx ends.
-func (c *control) retain(ctx context.Context) {
-	tick := time.NewTicker(retainEvery)
-	defer tick.Stop()
-	for ctx.Err() == nil {
-		c.retainOnce(ctx)
-		select {
-		case <-ctx.Done():
-		case <-tick.C:
-		}
-	}
-}
+func (c *control) retain(ctx context.Context) { housekeeping(ctx, c.retainOnce) }
 
 func (c *control) retainOnce(ctx context.Context) {
 	for _, t := range c.cfg.Targets {

@@ -46,14 +46,8 @@ func newSessionsList(f *flags) *cobra.Command {
 			if live {
 				q.Set("live", "true")
 			}
-			for name, v := range map[string]string{"since": since, "until": until} {
-				t, err := moment(v, time.Now())
-				if err != nil {
-					return fail(exitUsage, "--%s: %w", name, err)
-				}
-				if !t.IsZero() {
-					q.Set(name, t.Format(time.RFC3339Nano))
-				}
+			if err := setSpan(q, since, until); err != nil {
+				return err
 			}
 			cl, err := f.client()
 			if err != nil {
@@ -179,23 +173,42 @@ func printSession(w io.Writer, s audit.Session) {
 	field(w, "hash", s.Hash)
 }
 
+// setSpan puts --since and --until into a query, if they were given.
+func setSpan(q url.Values, since, until string) error {
+	for name, v := range map[string]string{"since": since, "until": until} {
+		t, err := moment(v, time.Now())
+		if err != nil {
+			return fail(exitUsage, "--%s: %w", name, err)
+		}
+		if !t.IsZero() {
+			q.Set(name, t.Format(time.RFC3339Nano))
+		}
+	}
+	return nil
+}
+
+// tellSession asks the control plane to do something with one session, and says that it did: format has the session in it.
+func (f *flags) tellSession(c *cobra.Command, id, what string, body any, format string) error {
+	cl, err := f.client()
+	if err != nil {
+		return err
+	}
+	var r map[string]string
+	if err := cl.post(c.Context(), "/v1/sessions/"+url.PathEscape(id)+"/"+what, body, &r); err != nil {
+		return err
+	}
+	if f.json {
+		return printJSON(c.OutOrStdout(), r)
+	}
+	_, err = fmt.Fprintf(c.OutOrStdout(), format, r["session"])
+	return err
+}
+
 func newSessionsEnd(f *flags) *cobra.Command {
 	var q api.EndRequest
 	c := &cobra.Command{Use: "end SESSION", Short: "End a live session", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			cl, err := f.client()
-			if err != nil {
-				return err
-			}
-			var r map[string]string
-			if err := cl.post(c.Context(), "/v1/sessions/"+url.PathEscape(args[0])+"/end", q, &r); err != nil {
-				return err
-			}
-			if f.json {
-				return printJSON(c.OutOrStdout(), r)
-			}
-			fmt.Fprintf(c.OutOrStdout(), "%s is ending\n", r["session"])
-			return nil
+			return f.tellSession(c, args[0], "end", q, "%s is ending\n")
 		}}
 	c.Flags().StringVar(&q.Reason, "reason", "", "why, for the log")
 	return c
@@ -207,19 +220,7 @@ func newSessionsLost(f *flags) *cobra.Command {
 			"A node that only restarts ships the rest by itself; do not do this for it.",
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			cl, err := f.client()
-			if err != nil {
-				return err
-			}
-			var r map[string]string
-			if err := cl.post(c.Context(), "/v1/sessions/"+url.PathEscape(args[0])+"/lost", nil, &r); err != nil {
-				return err
-			}
-			if f.json {
-				return printJSON(c.OutOrStdout(), r)
-			}
-			fmt.Fprintf(c.OutOrStdout(), "the record of %s is closed as lost\n", r["session"])
-			return nil
+			return f.tellSession(c, args[0], "lost", nil, "the record of %s is closed as lost\n")
 		}}
 }
 
@@ -230,18 +231,6 @@ func newSessionsDelete(f *flags) *cobra.Command {
 			"For what is to go after a time by itself see audit.retention in docs/configuration.md.",
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			cl, err := f.client()
-			if err != nil {
-				return err
-			}
-			var r map[string]string
-			if err := cl.post(c.Context(), "/v1/sessions/"+url.PathEscape(args[0])+"/delete", nil, &r); err != nil {
-				return err
-			}
-			if f.json {
-				return printJSON(c.OutOrStdout(), r)
-			}
-			fmt.Fprintf(c.OutOrStdout(), "the record of %s is deleted\n", r["session"])
-			return nil
+			return f.tellSession(c, args[0], "delete", nil, "the record of %s is deleted\n")
 		}}
 }

@@ -240,7 +240,7 @@ func FuzzBody(f *testing.F) {
 		}
 		g, err := s.Append(t.Context(), "body")
 		if err != nil {
-			t.Skip()
+			return // not a body that can be gone on with
 		}
 		defer g.Close()
 		if _, err := g.Write([]byte("on")); err != nil {
