@@ -167,10 +167,7 @@ func (s *Store) deletable(ctx context.Context, id string) (key string, d *Deleti
 
 // finishDeletion does what the log says. The index goes last, so that what is cut short is found again.
 func (s *Store) finishDeletion(ctx context.Context, id, key string) error {
-	var err error
-	if s.arch.keys != nil {
-		err = s.arch.keys.destroy(ctx, key)
-	}
+	err := s.arch.destroyKey(ctx, key)
 	if err == nil {
 		err = s.blobs.Delete(ctx, key)
 	}

@@ -234,6 +234,22 @@ func TestDelete(t *testing.T) {
 	}
 }
 
+// The data key goes, too, when encryption was turned off after the record was made.
+func TestDeleteAfterEncryption(t *testing.T) {
+	dir := t.TempDir()
+	ring, _ := newRing(t)
+	s := openWith(t, dir, ring)
+	putSession(t, s, "ses_a", 5, true)
+	eventually(t, "sealed", func() bool { return sealedCount(t, s) == 1 })
+	must(t, s.Close())
+	s = openStore(t, dir)
+	must(t, s.Delete(t.Context(), Requested, "ses_a"))
+	must(t, s.Close())
+	if left, _ := filepath.Glob(filepath.Join(dir, "*/*/*/*/ses_a.*")); len(left) > 0 {
+		t.Errorf("left: %v", left)
+	}
+}
+
 // A record that goes without an entry that says so is missing, with the key or without.
 func TestDestroyedSilently(t *testing.T) {
 	dir := t.TempDir()

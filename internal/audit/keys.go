@@ -109,14 +109,6 @@ func (d *dataKeys) remember(id string, key record.Key) record.Key {
 	return key
 }
 
-// destroy removes a data key for good: what it encrypts cannot be read any more, wherever it is.
-func (d *dataKeys) destroy(ctx context.Context, bodyKey string) error {
-	d.mu.Lock()
-	delete(d.known, sessionOf(bodyKey))
-	d.mu.Unlock()
-	return d.blobs.Delete(ctx, storedAt(bodyKey))
-}
-
 func readSmall(ctx context.Context, s blob.Store, key string, most int64) ([]byte, error) {
 	r, err := s.Open(ctx, key)
 	if err != nil {
@@ -210,6 +202,17 @@ func (a *Archive) keysOf(ctx context.Context, key string) record.Keys {
 		return nil
 	}
 	return func(string) (record.Key, error) { return a.keys.of(ctx, key, false) }
+}
+
+// destroyKey removes a data key for good: what it encrypts cannot be read any more, wherever it is. One may be there
+// though nothing is decrypted now: encryption may have been turned off.
+func (a *Archive) destroyKey(ctx context.Context, bodyKey string) error {
+	if d := a.keys; d != nil {
+		d.mu.Lock()
+		delete(d.known, sessionOf(bodyKey))
+		d.mu.Unlock()
+	}
+	return a.raw.Delete(ctx, storedAt(bodyKey))
 }
 
 // growsEncrypted reports whether a body that grows is encrypted.
