@@ -2,8 +2,11 @@ package config
 
 import "dragoman.dev/dragoman/internal/policy"
 
-// ProtocolPostgres is the one protocol so far.
-const ProtocolPostgres = "postgres"
+// Protocols of targets.
+const (
+	ProtocolPostgres = "postgres"
+	ProtocolMySQL    = "mysql"
+)
 
 // Target is a protected system.
 type Target struct {
@@ -27,6 +30,8 @@ type Target struct {
 	// AllowReplication may not be true: it is here to say why.
 	AllowReplication  bool `yaml:"allow_replication"`
 	AllowFunctionCall bool `yaml:"allow_function_call"`
+	// ServerVersion is the version that a MySQL target is announced with, before it is known; "" is a recent one.
+	ServerVersion string `yaml:"server_version"`
 }
 
 // HealthCheck is a TCP connect check of each endpoint.

@@ -14,7 +14,7 @@ func index(path string, i int) string { return fmt.Sprintf("%s[%d]", path, i) }
 
 func (c *Config) validateTarget(p *problems, path string, t *Target) {
 	p.name(path+".name", t.Name)
-	p.oneOf(path+".protocol", t.Protocol, ProtocolPostgres)
+	p.oneOf(path+".protocol", t.Protocol, ProtocolPostgres, ProtocolMySQL)
 	if len(t.Addresses) == 0 {
 		p.addf(path, "address is missing: where is the target?")
 	}
@@ -46,6 +46,9 @@ func (c *Config) validateTarget(p *problems, path string, t *Target) {
 	}
 	if t.AllowReplication {
 		p.addf(path+".allow_replication", "replication is always refused: its stream carries whole rows of every table, which can be neither judged nor masked")
+	}
+	if t.ServerVersion != "" && t.Protocol != ProtocolMySQL {
+		p.addf(path+".server_version", "is for targets of protocol mysql")
 	}
 	const maxMessage = 1 << 30
 	if t.Limits.MaxMessage > maxMessage {
@@ -124,7 +127,8 @@ func (c *Config) validateVaultUse(p *problems, path string, t *Target) {
 func (c *Config) validatePorts(p *problems) {
 	type claim struct{ node, port, sni string }
 	taken := map[claim]string{}
-	hosts := map[string]string{} // node and port number -> listen address
+	speaks := map[string]*Target{} // node and address -> the first target there
+	hosts := map[string]string{}   // node and port number -> listen address
 	for i := range c.Targets {
 		t, path := &c.Targets[i], index("targets", i)
 		_, port, err := net.SplitHostPort(t.Listen)
@@ -140,6 +144,12 @@ func (c *Config) validatePorts(p *problems) {
 				p.addf(path+".listen", "%s overlaps with %s of another target; share one address or use another port", t.Listen, other)
 			}
 			hosts[node+" "+port] = t.Listen
+			at := node + " " + t.Listen
+			if other := speaks[at]; other == nil {
+				speaks[at] = t
+			} else if other.Protocol != t.Protocol {
+				p.addf(path+".listen", "target %s on %s speaks %s, this one %s: they need ports of their own", other.Name, t.Listen, other.Protocol, t.Protocol)
+			}
 			for _, n := range names {
 				k := claim{node, t.Listen, n}
 				if other, ok := taken[k]; ok && other != t.Name {

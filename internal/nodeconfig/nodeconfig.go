@@ -13,6 +13,8 @@ import (
 const (
 	PostgresFilter   = "postgres"
 	PostgresListener = "postgres_listener"
+	MySQLFilter      = "mysql"
+	MySQLListener    = "mysql_listener"
 )
 
 // Environment of the Envoy process that the module reads at load.
@@ -88,4 +90,8 @@ type Limits struct {
 type Listener struct {
 	// TLS says that the listener offers TLS: SSLRequest is answered 'S'.
 	TLS bool `json:"tls"`
+	// Target is the one that clients without TLS come to; a server-first protocol greets as that one does.
+	Target string `json:"target,omitempty"`
+	// ServerVersion is what a server-first protocol greets with; "" is what the target was last seen to be.
+	ServerVersion string `json:"server_version,omitempty"`
 }

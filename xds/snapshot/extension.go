@@ -27,9 +27,13 @@ func extensionOf(t *config.Target, bundle policy.Bundle) (*core.TypedExtensionCo
 	if err != nil {
 		return nil, err
 	}
+	p, err := protocolOf(t)
+	if err != nil {
+		return nil, err
+	}
 	filter, err := pack(&nmodule.DynamicModuleNetworkFilter{
 		DynamicModuleConfig: module(),
-		FilterName:          nodeconfig.PostgresFilter,
+		FilterName:          p.network,
 		FilterConfig:        inner,
 	})
 	if err != nil {

@@ -49,14 +49,23 @@ func listenerOf(listen string, targets []*config.Target) (*listener.Listener, er
 		l.FilterChains = append(l.FilterChains, chains...)
 		offersTLS = offersTLS || t.TLS.Client.Cert != ""
 	}
-	l.ListenerFilters, err = listenerFilters(offersTLS)
+	l.ListenerFilters, err = listenerFilters(cleartext, offersTLS)
 	return l, err
 }
 
-// listenerFilters answer SSLRequest on the raw socket first, so that
-// tls_inspector then sees the real ClientHello.
-func listenerFilters(offersTLS bool) ([]*listener.ListenerFilter, error) {
-	cfg, err := json.Marshal(nodeconfig.Listener{TLS: offersTLS})
+// listenerFilters do what comes before TLS on the raw socket first, so that
+// tls_inspector then sees the real ClientHello. All targets of a port speak the protocol of t, the one that
+// clients without TLS come to.
+func listenerFilters(t *config.Target, offersTLS bool) ([]*listener.ListenerFilter, error) {
+	p, err := protocolOf(t)
+	if err != nil {
+		return nil, err
+	}
+	first := nodeconfig.Listener{TLS: offersTLS}
+	if p.greets {
+		first.Target, first.ServerVersion = t.Name, t.ServerVersion
+	}
+	cfg, err := json.Marshal(first)
 	if err != nil {
 		return nil, err
 	}
@@ -68,8 +77,8 @@ func listenerFilters(offersTLS bool) ([]*listener.ListenerFilter, error) {
 		name string
 		cfg  proto.Message
 	}{
-		{"dragoman.postgres", &lmodule.DynamicModuleListenerFilter{
-			DynamicModuleConfig: module(), FilterName: nodeconfig.PostgresListener, FilterConfig: inner}},
+		{"dragoman." + t.Protocol, &lmodule.DynamicModuleListenerFilter{
+			DynamicModuleConfig: module(), FilterName: p.listener, FilterConfig: inner}},
 		{"envoy.filters.listener.tls_inspector", &inspector.TlsInspector{}},
 	}
 	var out []*listener.ListenerFilter

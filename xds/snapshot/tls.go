@@ -16,9 +16,6 @@ import (
 	"dragoman.dev/dragoman/internal/config"
 )
 
-// alpn is the protocol name that direct TLS clients of Postgres ask for.
-const alpn = "postgresql"
-
 // What a target's secrets are called.
 const (
 	serverCert   = "server"
@@ -30,9 +27,13 @@ const (
 // downstreamTLS is TLS towards the client; certificates come by SDS.
 func downstreamTLS(t *config.Target) (*core.TransportSocket, error) {
 	c := t.TLS.Client
+	p, err := protocolOf(t)
+	if err != nil {
+		return nil, err
+	}
 	common := &tls.CommonTlsContext{
 		TlsParams:                      &tls.TlsParameters{TlsMinimumProtocolVersion: tls.TlsParameters_TLSv1_2},
-		AlpnProtocols:                  []string{alpn},
+		AlpnProtocols:                  p.alpn,
 		TlsCertificateSdsSecretConfigs: []*tls.SdsSecretConfig{sds(t, serverCert)},
 	}
 	if c.ClientCA != "" {
@@ -45,14 +46,18 @@ func downstreamTLS(t *config.Target) (*core.TransportSocket, error) {
 	})
 }
 
-// upstreamTLS begins in clear text; the filter starts TLS when the target has
-// answered that it is ready (SSLRequest, 'S').
+// upstreamTLS begins in clear text; the filter starts TLS when the target is ready for it.
 func upstreamTLS(t *config.Target) (*core.TransportSocket, error) {
 	u := t.TLS.Upstream
+	p, err := protocolOf(t)
+	if err != nil {
+		return nil, err
+	}
 	common := &tls.CommonTlsContext{
 		TlsParams: &tls.TlsParameters{
 			TlsMinimumProtocolVersion: tls.TlsParameters_TLSv1_2,
 			TlsMaximumProtocolVersion: tls.TlsParameters_TLSv1_3,
+			CipherSuites:              p.ciphers,
 		},
 	}
 	if u.Cert != "" {
