@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"dragoman.dev/dragoman/filters/postgres/wire"
+	"dragoman.dev/dragoman/filters/session"
 	"dragoman.dev/dragoman/internal/action"
 	"dragoman.dev/dragoman/internal/check"
 	"dragoman.dev/dragoman/internal/hold"
@@ -22,7 +23,7 @@ type holdDone struct {
 // with are all actions of the message, and again judges it anew.
 func (c *conn) holdAction(j *judged, act action.Action, digest string, with []*judged, again rejudge, done holdDone) {
 	c.wait = waitHold
-	h := c.s.Hold(j.ordinal, act, digest, j.d, c.cfg.Limits.HoldTimeout, func(res check.HoldResponse, err error) {
+	h := c.s.Hold(session.Holding{Ordinal: j.ordinal, Action: act, Digest: digest, Decision: j.d, Timeout: c.cfg.Limits.HoldTimeout}, func(res check.HoldResponse, err error) {
 		if c.state != stReady || c.wait != waitHold {
 			return
 		}

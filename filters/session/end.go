@@ -1,10 +1,6 @@
 package session
 
-import (
-	"github.com/envoyproxy/envoy/contrib/golang/common/go/api"
-
-	"dragoman.dev/dragoman/internal/record"
-)
+import "github.com/envoyproxy/envoy/contrib/golang/common/go/api"
 
 // Pause sets or clears a reason for not reading from the client.
 func (s *Session) Pause(reason uint8, on bool) {
@@ -55,20 +51,10 @@ func (s *Session) closeRecord(reason, message string) {
 	if s.ended {
 		return
 	}
-	s.ended = true
-	if s.timer != nil {
-		s.timer.Stop()
-	}
 	if s.hold != nil {
 		s.hold.Withdraw()
 	}
-	now := s.rt.Now()
-	err := s.w.Close(record.Close{Reason: reason, Message: message, Actions: s.actions, Bytes: s.bytes,
-		Duration: now.Sub(s.info.Started)})
-	if err != nil {
-		s.rt.opt.Log.Error("record could not be closed", "session", s.id, "error", err)
-	}
-	s.rt.live.remove(s) // last: whoever counts sessions finds the record of one that is gone closed
+	s.shut(s, reason, message)
 }
 
 // Ended reports whether the session is over.

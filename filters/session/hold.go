@@ -6,6 +6,7 @@ import (
 	"encoding/base32"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"dragoman.dev/dragoman/internal/action"
@@ -22,19 +23,17 @@ const DefaultHoldTimeout = 5 * time.Minute
 type Held struct {
 	Hold   hold.Hold
 	action uint64
+	ctx    context.Context
 	cancel context.CancelFunc
 	// withdrawn makes a decision that comes at the same time void.
-	withdrawn bool
+	withdrawn atomic.Bool
 }
 
-// Withdraw ends the wait; the hold's done is still called, with state Withdrawn.
+// Withdraw ends the wait; the hold's done is still called, with state Withdrawn. It may be called from anywhere.
 func (h *Held) Withdraw() {
-	h.withdrawn = true
+	h.withdrawn.Store(true)
 	h.cancel()
 }
-
-// Waits is the hold that the session waits for, nil when none.
-func (s *Session) Waits() *Held { return s.hold }
 
 // holdID makes a hold's id: 128 random bits.
 func holdID() string {
@@ -43,29 +42,68 @@ func holdID() string {
 	return "hld_" + strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(b[:]))
 }
 
-// Hold keeps an action until people decide. It records the hold and asks authz
-// in a goroutine; done is called on the worker, unless the connection is gone by then,
-// with nil only if exactly this action may run now. A session holds one action at a
-// time. The caller tells the client about the hold that is given back.
-func (s *Session) Hold(ordinal uint64, act action.Action, digest string, d policy.Decision, timeout time.Duration,
-	done func(check.HoldResponse, error)) *Held {
-	now := s.rt.Now()
-	if d.Timeout > 0 {
-		timeout = d.Timeout
+// Holding is an action that people shall decide about.
+type Holding struct {
+	Ordinal  uint64 // of the action's frame
+	Action   action.Action
+	Digest   string // of the exact bytes and parameters
+	Decision policy.Decision
+	// Timeout is for decisions that have none; zero means DefaultHoldTimeout.
+	Timeout time.Duration
+}
+
+// newHold makes a hold of what is to be decided.
+func (c *core) newHold(h Holding) *Held {
+	timeout := h.Timeout
+	if h.Decision.Timeout > 0 {
+		timeout = h.Decision.Timeout
 	}
 	if timeout <= 0 {
 		timeout = DefaultHoldTimeout
 	}
-	h := hold.Hold{ID: holdID(), Session: s.id, Target: s.opened.Target.Name, Identity: s.opened.Identity, Action: act,
-		Digest: digest, Rule: d.Rule, Reason: d.Reason, Approvers: d.Approvers, Quorum: max(d.Quorum, 1),
-		Created: now, Deadline: now.Add(timeout), State: hold.Pending}
-	ctx, cancel := context.WithCancel(context.Background())
-	held := &Held{Hold: h, action: ordinal, cancel: cancel}
+	now, d := c.rt.Now(), &h.Decision
+	held := &Held{action: h.Ordinal, Hold: hold.Hold{ID: holdID(), Session: c.id, Target: c.opened.Target.Name, Identity: c.opened.Identity,
+		Action: h.Action, Digest: h.Digest, Rule: d.Rule, Reason: d.Reason, Approvers: d.Approvers, Quorum: max(d.Quorum, 1),
+		Created: now, Deadline: now.Add(timeout), State: hold.Pending}}
+	held.ctx, held.cancel = context.WithCancel(context.Background())
+	return held
+}
+
+// ask asks authz, and blocks until people have decided.
+func (rt *Runtime) ask(h *Held) (check.HoldResponse, error) {
+	defer h.cancel()
+	return rt.opt.Authorizer.Hold(h.ctx, check.HoldRequest{Node: rt.opt.Node, Hold: h.Hold})
+}
+
+// outcome is how a hold ended, and its last frame's content.
+func (h *Held) outcome(now time.Time, res check.HoldResponse, err error) (hold.Hold, check.HoldResponse, error) {
+	if h.withdrawn.Load() {
+		res, err = check.HoldResponse{State: hold.Withdrawn}, nil
+	}
+	if err == nil && res.State == hold.Used && res.Digest != h.Hold.Digest {
+		res, err = check.HoldResponse{}, errors.New("the approval is for another action")
+	}
+	last := h.Hold
+	last.State, last.Decisions, last.Ended = res.State, res.Decisions, now
+	if err != nil {
+		last.State = hold.Withdrawn
+	}
+	return last, res, err
+}
+
+// Waits is the hold that the session waits for, nil when none.
+func (s *Session) Waits() *Held { return s.hold }
+
+// Hold keeps an action until people decide. It records the hold and asks authz
+// in a goroutine; done is called on the worker, unless the connection is gone by then,
+// with nil only if exactly this action may run now. A session holds one action at a
+// time. The caller tells the client about the hold that is given back.
+func (s *Session) Hold(h Holding, done func(check.HoldResponse, error)) *Held {
+	held := s.newHold(h)
 	s.hold = held
-	s.Frame(record.KindHold, ordinal, h)
+	s.Frame(record.KindHold, held.action, held.Hold)
 	go func() {
-		defer cancel()
-		res, err := s.rt.opt.Authorizer.Hold(ctx, check.HoldRequest{Node: s.rt.opt.Node, Hold: h})
+		res, err := s.rt.ask(held)
 		s.conn.Post(func() { s.decided(held, res, err, done) })
 	}()
 	return held
@@ -77,18 +115,8 @@ func (s *Session) decided(held *Held, res check.HoldResponse, err error, done fu
 		return
 	}
 	s.hold = nil
-	if held.withdrawn {
-		res, err = check.HoldResponse{State: hold.Withdrawn}, nil
-	}
-	if err == nil && res.State == hold.Used && res.Digest != held.Hold.Digest {
-		res, err = check.HoldResponse{}, errors.New("the approval is for another action")
-	}
-	h := held.Hold
-	h.State, h.Decisions, h.Ended = res.State, res.Decisions, s.rt.Now()
-	if err != nil {
-		h.State = hold.Withdrawn
-	}
-	s.Frame(record.KindHold, held.action, h)
-	s.active = h.Ended
+	last, res, err := held.outcome(s.rt.Now(), res, err)
+	s.Frame(record.KindHold, held.action, last)
+	s.active = last.Ended
 	done(res, err)
 }

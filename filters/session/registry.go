@@ -11,31 +11,41 @@ const shards = 64
 
 var seed = maphash.MakeSeed()
 
+// liveSession is what the registry knows of a Session or a Span.
+type liveSession interface {
+	// ident gives the session's id and that of the token which opened it.
+	ident() (id, token string)
+	// finish ends the session, whichever worker it is on; false when it is gone already.
+	finish(reason, message string) bool
+}
+
 // liveSessions finds the session that a control message is about.
 type liveSessions struct {
 	shard [shards]struct {
 		mu sync.Mutex
-		m  map[string]*Session
+		m  map[string]liveSession
 	}
 }
 
 func (l *liveSessions) init() {
 	for i := range l.shard {
-		l.shard[i].m = map[string]*Session{}
+		l.shard[i].m = map[string]liveSession{}
 	}
 }
 
-func (l *liveSessions) add(s *Session) {
-	sh := &l.shard[maphash.String(seed, s.id)%shards]
+func (l *liveSessions) add(s liveSession) {
+	id, _ := s.ident()
+	sh := &l.shard[maphash.String(seed, id)%shards]
 	sh.mu.Lock()
-	sh.m[s.id] = s
+	sh.m[id] = s
 	sh.mu.Unlock()
 }
 
-func (l *liveSessions) remove(s *Session) {
-	sh := &l.shard[maphash.String(seed, s.id)%shards]
+func (l *liveSessions) remove(s liveSession) {
+	id, _ := s.ident()
+	sh := &l.shard[maphash.String(seed, id)%shards]
 	sh.mu.Lock()
-	delete(sh.m, s.id)
+	delete(sh.m, id)
 	sh.mu.Unlock()
 }
 
@@ -44,17 +54,17 @@ func (l *liveSessions) end(id, reason, message string) bool {
 	sh.mu.Lock()
 	s := sh.m[id]
 	sh.mu.Unlock()
-	return s != nil && s.conn.Post(func() { s.expire(reason, message) })
+	return s != nil && s.finish(reason, message)
 }
 
 // endByToken ends all sessions that were opened with a credential.
 func (l *liveSessions) endByToken(token, reason, message string) int {
-	var found []*Session
+	var found []liveSession
 	for i := range l.shard {
 		sh := &l.shard[i]
 		sh.mu.Lock()
 		for _, s := range sh.m {
-			if s.opened.Identity.TokenID == token {
+			if _, t := s.ident(); t == token {
 				found = append(found, s)
 			}
 		}
@@ -62,7 +72,7 @@ func (l *liveSessions) endByToken(token, reason, message string) int {
 	}
 	n := 0
 	for _, s := range found {
-		if s.conn.Post(func() { s.expire(reason, message) }) {
+		if s.finish(reason, message) {
 			n++
 		}
 	}

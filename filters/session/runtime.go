@@ -27,6 +27,7 @@ type Runtime struct {
 	broken  error
 	live    liveSessions
 	cancels cancelKeys
+	spans   spans
 	close   []func()
 }
 
@@ -47,6 +48,7 @@ func New(opt Options) *Runtime {
 	}
 	rt.live.init()
 	rt.cancels.init()
+	rt.spans.init()
 	return rt
 }
 

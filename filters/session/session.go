@@ -6,7 +6,6 @@ import (
 
 	"dragoman.dev/dragoman/filters"
 	"dragoman.dev/dragoman/internal/check"
-	"dragoman.dev/dragoman/internal/policy"
 	"dragoman.dev/dragoman/internal/record"
 )
 
@@ -27,21 +26,10 @@ type Limits struct {
 
 // Session is one authorised connection.
 type Session struct {
-	rt       *Runtime
+	core
 	conn     filters.Conn
 	protocol Protocol
-	id       string
-	opened   check.OpenResponse
-	info     policy.Session
-	w        *record.Writer
-	actions  uint64
-	bytes    int64 // delivered
 	out      outbox
-	timer    *time.Timer
-	ends     time.Time
-	idle     time.Duration
-	active   time.Time
-	ended    bool
 	hold     *Held
 }
 
@@ -74,51 +62,19 @@ func (rt *Runtime) Open(conn filters.Conn, o Opening, done func(*Session, error)
 	return cancel
 }
 
-// begin starts the record of an opened session.
+// begin starts an opened session.
 func (rt *Runtime) begin(conn filters.Conn, o Opening, res check.OpenResponse) (*Session, error) {
-	if res.Decision.Verdict != policy.Allow {
-		return nil, &check.Refusal{Code: check.CodeForbidden, Rule: res.Decision.Rule, Message: res.Decision.Reason}
-	}
-	s := &Session{rt: rt, conn: conn, protocol: o.Protocol, id: res.Session, opened: res, info: o.Request.Session,
-		idle: o.Limits.Idle, ends: res.Ends, active: rt.Now()}
-	s.info.ID = res.Session
-	if s.info.Started.IsZero() {
-		s.info.Started = s.active
-	}
-	w, err := rt.opt.Spool.Begin(o.Mode, record.Open{Session: s.info, Target: res.Target, Identity: res.Identity,
-		Node: rt.opt.Node, Decision: res.Decision})
+	c, err := rt.start(o.Request, o.Mode, o.Limits, res)
 	if err != nil {
 		return nil, err
 	}
-	s.w = w
+	s := &Session{core: c, conn: conn, protocol: o.Protocol}
 	s.out.async = o.Mode != record.ModeWrite
 	s.out.up.kind, s.out.down.kind = record.KindRequest, record.KindResponse
-	// The session counts only once its first frame is written.
-	if err := w.Flush(); err != nil {
-		w.Abandon()
-		return nil, err
-	}
 	rt.live.add(s)
 	s.arm()
 	return s, nil
 }
-
-// ID is the session's id; Opened what authz answered; Info what policy sees of the session.
-func (s *Session) ID() string { return s.id }
-
-// Opened is what authz answered. It holds secrets.
-func (s *Session) Opened() *check.OpenResponse { return &s.opened }
-
-// Info is what policy sees of the session.
-func (s *Session) Info() policy.Session { return s.info }
-
-// Input is the policy input of the session, its Action empty.
-func (s *Session) Input() policy.Input {
-	return policy.Input{Version: policy.InputVersion, Identity: s.opened.Identity, Target: s.opened.Target, Session: s.info}
-}
-
-// DropCredentials forgets the target's credentials once they have been used.
-func (s *Session) DropCredentials() { s.opened.Credentials = check.Credentials{} }
 
 // Touch notes activity, for the idle limit.
 func (s *Session) Touch() {
@@ -127,31 +83,22 @@ func (s *Session) Touch() {
 	}
 }
 
-// arm sets the one timer of a session to the next moment at which it may have to end.
-func (s *Session) arm() {
-	next := s.ends
-	if s.idle > 0 {
-		if at := s.active.Add(s.idle); next.IsZero() || at.Before(next) {
-			next = at
-		}
-	}
-	if next.IsZero() || s.ended {
-		return
-	}
-	s.timer = time.AfterFunc(max(next.Sub(s.rt.Now()), time.Millisecond), func() { s.conn.Post(s.tick) })
-}
+func (s *Session) arm() { s.core.arm(func() { s.conn.Post(s.tick) }) }
 
 func (s *Session) tick() {
-	now := s.rt.Now()
-	switch {
-	case s.ended:
-	case !s.ends.IsZero() && !now.Before(s.ends):
-		s.expire("expired", "the session's time is over")
-	case s.idle > 0 && s.hold == nil && now.Sub(s.active) >= s.idle:
-		s.expire("expired", "the session was idle for too long")
-	default:
-		s.arm()
+	if s.ended {
+		return
 	}
+	if message := s.over(s.hold != nil); message != "" {
+		s.expire("expired", message)
+		return
+	}
+	s.arm()
+}
+
+// finish implements liveSession.
+func (s *Session) finish(reason, message string) bool {
+	return s.conn.Post(func() { s.expire(reason, message) })
 }
 
 // expire ends the session from outside the protocol.

@@ -9,7 +9,6 @@ import (
 	"github.com/envoyproxy/envoy/contrib/golang/common/go/api"
 
 	"dragoman.dev/dragoman/filters"
-	"dragoman.dev/dragoman/internal/action"
 	"dragoman.dev/dragoman/internal/check"
 	"dragoman.dev/dragoman/internal/hold"
 	"dragoman.dev/dragoman/internal/identity"
@@ -174,7 +173,7 @@ func TestHoldWithdrawnWinsOverApproval(t *testing.T) {
 	a := &authorizer{held: make(chan check.HoldResponse, 1)}
 	s, w, _ := open(t, record.ModeWrite, a, 0)
 	var got check.HoldResponse
-	h := s.Hold(1, action.Action{}, "digest", policy.Decision{}, time.Minute, func(r check.HoldResponse, err error) { got = r })
+	h := s.Hold(Holding{Ordinal: 1, Digest: "digest", Timeout: time.Minute}, func(r check.HoldResponse, err error) { got = r })
 	if h.Hold.Quorum != 1 || len(h.Hold.ID) != len("hld_")+26 {
 		t.Fatalf("%+v", h.Hold)
 	}
@@ -187,14 +186,14 @@ func TestHoldWithdrawnWinsOverApproval(t *testing.T) {
 	}
 	// An approval of another digest is none.
 	var err error
-	s.Hold(2, action.Action{}, "digest", policy.Decision{}, time.Minute, func(r check.HoldResponse, e error) { got, err = r, e })
+	s.Hold(Holding{Ordinal: 2, Digest: "digest", Timeout: time.Minute}, func(r check.HoldResponse, e error) { got, err = r, e })
 	a.held <- check.HoldResponse{State: hold.Used, Digest: "other"}
 	w.take(t)
 	if err == nil || got.State == hold.Used {
 		t.Fatal(got, err)
 	}
 	// The end of the session withdraws.
-	s.Hold(3, action.Action{}, "digest", policy.Decision{}, time.Minute, func(check.HoldResponse, error) { t.Error("called after the end") })
+	s.Hold(Holding{Ordinal: 3, Digest: "digest", Timeout: time.Minute}, func(check.HoldResponse, error) { t.Error("called after the end") })
 	s.Gone("client", "")
 	w.take(t)
 }

@@ -50,7 +50,7 @@ func (y *syncer) enqueue(r syncRequest) {
 		r.file.Close()
 	}
 	if r.done != nil {
-		r.done(ErrClosed)
+		go r.done(ErrClosed) // never within Commit: the caller may hold a lock
 	}
 }
 
