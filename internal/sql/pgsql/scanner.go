@@ -32,6 +32,9 @@ func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
 func isWordByte(c byte) bool { return isLetter(c) || isDigit(c) || c == '$' }
 
+// isNumberByte: what may go on a number or a parameter. A dollar does not: it begins the next token.
+func isNumberByte(c byte) bool { return isLetter(c) || isDigit(c) }
+
 func (s *scanner) fail(why string) error { return &ParseError{why, s.pos} }
 
 // numberLen is the length of a number, which has one point at most; two beside each other are none of it.
@@ -43,7 +46,7 @@ func numberLen(t string) int {
 				return n
 			}
 			point = true
-		} else if !isWordByte(t[n]) {
+		} else if !isNumberByte(t[n]) {
 			return n
 		}
 	}
@@ -198,7 +201,7 @@ func (s *scanner) dollar() (token, string, error) {
 	rest := s.text[s.pos:]
 	n := 1
 	if n < len(rest) && isDigit(rest[n]) {
-		for n < len(rest) && isWordByte(rest[n]) {
+		for n < len(rest) && isNumberByte(rest[n]) {
 			n++
 		}
 		s.pos += n
