@@ -3,6 +3,7 @@ module dragoman.dev/dragoman
 go 1.26.0
 
 require (
+	github.com/andybalholm/brotli v1.2.0
 	github.com/coreos/go-oidc/v3 v3.21.0
 	github.com/envoyproxy/envoy v1.39.0
 	github.com/envoyproxy/go-control-plane v0.14.0

@@ -45,7 +45,10 @@ type Function struct {
 // Param is one bound parameter, decoded for humans and policy. A value that
 // cannot be shown as text is given as base64 with Encoding "base64".
 type Param struct {
-	Value    string `json:"value"`
+	Value string `json:"value"`
+	// Name says where the value stands, for protocols whose parameters have names:
+	// "query/page", "header/x-tenant", "body/user/role", "arguments/path" (docs/policy.md).
+	Name     string `json:"name,omitempty"`
 	Null     bool   `json:"null,omitempty"`
 	Encoding string `json:"encoding,omitempty"`
 }
@@ -71,6 +74,18 @@ const (
 	FeatureSetting      = "setting"       // SET/RESET; value: the setting's name
 	FeatureReplication  = "replication"   // replication command
 	FeatureFunctionCall = "function_call" // FunctionCall message
+)
+
+// Features of HTTP requests and of what is carried in them (docs/policy.md).
+const (
+	FeatureMethodOverride = "method_override" // a header or parameter that may change the method; value: what it asks for
+	FeatureEncodedSlash   = "encoded_slash"   // the path has %2F, %5C or a backslash
+	FeatureAmbiguous      = "ambiguous"       // recipients may read it in two ways; value: what
+	FeatureUpgrade        = "upgrade"         // asks for another protocol; value: which ("websocket")
+	FeatureTrailers       = "trailers"        // announces trailers
+	FeatureOpaqueBody     = "opaque_body"     // has a body that is neither JSON nor a form
+	FeatureBodyTooLarge   = "body_too_large"  // has a body that is too large to be judged
+	FeatureBatch          = "batch"           // one of several JSON-RPC messages; value: how many
 )
 
 // Action is one decoded operation. The JSON form is policy's input.action.

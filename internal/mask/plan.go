@@ -21,10 +21,14 @@ type Plan struct {
 	globs  [][]glob // by spec
 	dets   []detSet // by spec
 	hasher *hasher  // nil without a key
+	values []*value // by spec: how a whole value is masked; nil where the spec names none
+	fields []field  // of all specs, in order
+	paths  *Paths   // of all specs, nil without
 
 	columns bool     // a spec names columns
 	global  wayTable // of the specs that name detectors only
 	every   wayTable // of all specs with detectors
+	large   scrubber // with global
 
 	mu    sync.RWMutex
 	cover map[sql.Column]int // index into specs, -1 for none
@@ -43,7 +47,7 @@ func Compile(specs []Spec, key []byte) (*Plan, error) {
 		p.hasher = newHasher(key)
 	}
 	for i := range p.specs {
-		if err := p.add(&p.specs[i]); err != nil {
+		if err := p.add(i); err != nil {
 			name := p.specs[i].Name
 			if name == "" {
 				name = fmt.Sprintf("#%d", i+1)
@@ -51,10 +55,12 @@ func Compile(specs []Spec, key []byte) (*Plan, error) {
 			return nil, fmt.Errorf("mask %s: %w", name, err)
 		}
 	}
+	p.finish()
 	return p, nil
 }
 
-func (p *Plan) add(s *Spec) error {
+func (p *Plan) add(i int) error {
+	s := &p.specs[i]
 	if err := s.check(); err != nil {
 		return err
 	}
@@ -65,12 +71,12 @@ func (p *Plan) add(s *Spec) error {
 		s.Predicates = PredicatesBlock
 	}
 	globs := make([]glob, len(s.Columns))
-	for i, c := range s.Columns {
+	for n, c := range s.Columns {
 		g, err := parseGlob(c)
 		if err != nil {
 			return err
 		}
-		globs[i] = g
+		globs[n] = g
 	}
 	var set detSet
 	for _, name := range s.Detectors {
@@ -82,11 +88,11 @@ func (p *Plan) add(s *Spec) error {
 	}
 	p.globs, p.dets = append(p.globs, globs), append(p.dets, set)
 	p.columns = p.columns || len(globs) > 0
-	if len(globs) == 0 {
+	if len(globs) == 0 && len(s.JSON) == 0 && len(s.Fields) == 0 {
 		p.global.fill(set, s)
 	}
 	p.every.fill(set, s)
-	return nil
+	return p.addNamed(i)
 }
 
 func (s *Spec) check() error {
@@ -106,8 +112,13 @@ func (s *Spec) check() error {
 	if (s.KeepFirst > 0 || s.KeepLast > 0) && s.Way != WayPartial {
 		return fmt.Errorf("keep_first and keep_last need the way partial")
 	}
-	if len(s.Columns) == 0 && len(s.Detectors) == 0 {
-		return fmt.Errorf("it names neither columns nor detectors, so it would mask nothing")
+	switch s.Opaque {
+	case "", OpaqueBlock, OpaqueAllow:
+	default:
+		return fmt.Errorf("unknown opaque %q: use block or allow", s.Opaque)
+	}
+	if len(s.Columns)+len(s.Detectors)+len(s.JSON)+len(s.Fields) == 0 {
+		return fmt.Errorf("it names neither columns nor detectors nor json nor fields, so it would mask nothing")
 	}
 	return nil
 }

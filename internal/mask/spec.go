@@ -36,4 +36,21 @@ type Spec struct {
 	KeepLast  int `json:"keep_last,omitempty"`
 	// Predicates says whether the columns may be used to choose or order rows.
 	Predicates string `json:"predicates,omitempty"`
+	// JSON are JSONPaths (RFC 9535, the part that can be followed in a stream, see
+	// ParseJSONPath) over JSON bodies, events, messages and tool results.
+	// With Detectors as well, they run only on what the paths name.
+	JSON []string `json:"json,omitempty"`
+	// Fields are names of form fields, query parameters, header fields and
+	// cookies; "*" stands for any characters. Case does not count.
+	// With Detectors as well, they run only on those fields.
+	Fields []string `json:"fields,omitempty"`
+	// Opaque says whether content that this spec cannot look into may pass
+	// (an image, a video, HTML when only JSON paths are given).
+	Opaque string `json:"opaque,omitempty"`
 }
+
+// What happens to content that a spec cannot look into.
+const (
+	OpaqueBlock = "block" // the default, also for ""
+	OpaqueAllow = "allow"
+)
