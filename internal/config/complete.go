@@ -25,13 +25,14 @@ const (
 func (c *Config) complete(dir string) {
 	setDefault(&c.Data, "data")
 	anchor(dir, &c.Data)
+	c.Replicas.complete(dir)
 	setDefault(&c.Admin.Socket, filepath.Join(c.Data, "admin.sock"))
 	anchor(dir, &c.Admin.Socket, &c.Admin.TLS.Cert, &c.Admin.TLS.Key, &c.Admin.TLS.ClientCA)
 	for i := range c.Admin.Tokens {
 		anchorRefs(dir, &c.Admin.Tokens[i].Token)
 	}
 	c.Envoy.complete(dir)
-	c.Identity.complete(dir, c.Data)
+	c.Identity.complete(dir, c.KeysDir())
 	c.Trail.complete(dir, c.KeysDir())
 	anchor(dir, &c.Vault.CA, &c.Policy.Dir)
 	anchorRefs(dir, &c.Vault.Token, &c.Database)
@@ -50,9 +51,9 @@ func (e *Envoy) complete(dir string) {
 	}
 }
 
-func (id *Identity) complete(dir, data string) {
+func (id *Identity) complete(dir, keys string) {
 	setDefault(&id.Issuer.Name, DefaultIssuer)
-	setDefault(&id.Issuer.Keys, filepath.Join(data, "keys", "token"))
+	setDefault(&id.Issuer.Keys, filepath.Join(keys, "token"))
 	setDefault(&id.Issuer.MaxTTL, Duration(DefaultMaxTTL))
 	setDefault(&id.Issuer.DefaultTTL, min(Duration(DefaultTTL), id.Issuer.MaxTTL))
 	anchor(dir, &id.Issuer.Keys)

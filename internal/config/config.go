@@ -19,6 +19,7 @@ type Config struct {
 	Data string `yaml:"data"`
 	// Database is the URL of a PostgreSQL database for the index of sessions and for holds; empty: SQLite in Data.
 	Database  Ref       `yaml:"database"`
+	Replicas  Replicas  `yaml:"replicas"`
 	Admin     Admin     `yaml:"admin"`
 	Envoy     Envoy     `yaml:"envoy"`
 	Identity  Identity  `yaml:"identity"`

@@ -20,10 +20,10 @@ func (c *Config) OutboxFile() string { return filepath.Join(c.Data, "outbox.db")
 func (c *Config) AccessDir() string { return filepath.Join(c.Data, "access") }
 
 // AuditDir holds sealed records and their index.
-func (c *Config) AuditDir() string { return filepath.Join(c.Data, "audit") }
+func (c *Config) AuditDir() string { return filepath.Join(c.sharedDir(), "audit") }
 
 // KeysDir holds private keys.
-func (c *Config) KeysDir() string { return filepath.Join(c.Data, "keys") }
+func (c *Config) KeysDir() string { return filepath.Join(c.sharedDir(), "keys") }
 
 // StateFile is the SQLite index of holds, grants and revocations.
 func (c *Config) StateFile() string { return filepath.Join(c.Data, "state.db") }

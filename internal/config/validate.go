@@ -23,6 +23,7 @@ func (c *Config) validate(p *problems) {
 		p.addf("data", "%s: longer than the %d bytes that a unix socket's path may have; choose a shorter data folder", s, maxSocketPath)
 	}
 	p.secret("database", c.Database, true)
+	c.validateReplicas(p)
 	c.Admin.validate(p)
 	c.Envoy.validate(p)
 	c.Identity.validate(p)

@@ -44,6 +44,7 @@ func (d *DB) lock(ctx context.Context, name string) (*pgx.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	lease(ctx, conn)
 	var got bool
 	err = conn.QueryRow(ctx, "SELECT pg_try_advisory_lock($1, hashtext($2))", int32(schemaLock), name).Scan(&got)
 	if err == nil && !got {
@@ -54,6 +55,14 @@ func (d *DB) lock(ctx context.Context, name string) (*pgx.Conn, error) {
 		return nil, err
 	}
 	return conn, nil
+}
+
+// lease has the server end a connection that is quiet for much longer than lockPing, also when this machine is gone
+// and nobody says so. A server that does not know a setting (idle_session_timeout is of PostgreSQL 14) goes without.
+func lease(ctx context.Context, conn *pgx.Conn) {
+	for _, set := range []string{"idle_session_timeout = '15s'", "tcp_keepalives_idle = 5", "tcp_keepalives_interval = 3", "tcp_keepalives_count = 3"} {
+		_, _ = conn.Exec(ctx, "SET "+set)
+	}
 }
 
 // guard keeps the lock until Close. It returns ErrTaken when it cannot.

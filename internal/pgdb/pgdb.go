@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -28,6 +29,8 @@ type DB struct {
 	SQL  *sql.DB
 	pool *pgxpool.Pool
 	log  *slog.Logger
+
+	terms atomic.Bool // their table is there
 
 	run  context.Context // ends with Close
 	stop context.CancelFunc
