@@ -11,6 +11,7 @@ import (
 	"os/signal"
 
 	"dragoman.dev/dragoman/envoy"
+	"dragoman.dev/dragoman/internal/mysqlserver"
 	"dragoman.dev/dragoman/internal/pgserver"
 )
 
@@ -47,6 +48,13 @@ func run(ctx context.Context, dir string, matrix bool) error {
 			return err
 		}
 		fmt.Println("postgres", v, path)
+	}
+	for _, kind := range []mysqlserver.Kind{mysqlserver.MariaDB, mysqlserver.MySQL} {
+		path, err := mysqlserver.Ensure(ctx, dir, kind)
+		if err != nil {
+			return err
+		}
+		fmt.Println(kind, path)
 	}
 	return ensureClients(ctx, dir)
 }

@@ -1,0 +1,146 @@
+// Package rows masks the rows of a MySQL result, in the text and in the binary format. What masks a column is told to
+// it (internal/mask); where packets begin and end is left to its caller.
+package rows
+
+import (
+	"dragoman.dev/dragoman/filters/mysql/wire"
+	"dragoman.dev/dragoman/internal/mask"
+)
+
+// Column is what masks a column: nil passes its values.
+type Column struct {
+	Type     byte
+	Unsigned bool
+	Mask     *mask.Masker
+}
+
+// Any reports whether any column is masked.
+func Any(cols []Column) bool {
+	for i := range cols {
+		if cols[i].Mask != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// MaskType is a column's type as masking knows it: by PostgreSQL's type of the same shape. Where there is none
+// (bit strings, geometry) masking gives NULL.
+func MaskType(c *wire.Column) mask.Type {
+	oid := uint32(0)
+	switch c.Type {
+	case wire.TypeTiny, wire.TypeShort, wire.TypeYear:
+		oid = 21
+	case wire.TypeLong, wire.TypeInt24:
+		oid = 23
+	case wire.TypeLonglong:
+		oid = 20
+	case wire.TypeFloat:
+		oid = 700
+	case wire.TypeDouble:
+		oid = 701
+	case wire.TypeDecimal, wire.TypeNewDecimal:
+		oid = 1700
+	case wire.TypeDate, wire.TypeNewDate:
+		oid = 1082
+	case wire.TypeTime, wire.TypeTime2:
+		oid = 1083
+	case wire.TypeDatetime, wire.TypeTimestamp, wire.TypeDatetime2, wire.TypeTimestamp2:
+		oid = 1114
+	case wire.TypeJSON:
+		oid = 114
+	case wire.TypeVarchar, wire.TypeVarString, wire.TypeString, wire.TypeEnum, wire.TypeSet, wire.TypeTinyBlob, wire.TypeMediumBlob, wire.TypeLongBlob,
+		wire.TypeBlob:
+		oid = 25
+	}
+	return mask.Type{OID: oid}
+}
+
+// null is NULL in a row of the text format.
+const null = 0xfb
+
+// Text masks a row of the text format: a length-encoded string a column, 0xfb for NULL. It appends the row to dst
+// and tells how many values were masked.
+func Text(dst, body []byte, cols []Column) (out []byte, masked int, err error) {
+	out = dst
+	for i := range cols {
+		if len(body) > 0 && body[0] == null {
+			out, body = append(out, null), body[1:]
+			continue
+		}
+		v, rest, err := wire.LenencString(body)
+		if err != nil {
+			return dst, 0, err
+		}
+		body = rest
+		masks := cols[i].Mask
+		if masks == nil {
+			out = wire.AppendLenencString(out, v)
+			continue
+		}
+		// A value of length 0 is not NULL.
+		text, isNull, changed := masks.Text(nil, v[:len(v):len(v)])
+		switch {
+		case !changed:
+			out = wire.AppendLenencString(out, v)
+			continue
+		case isNull:
+			out = append(out, null)
+		default:
+			out = wire.AppendLenencString(out, text)
+		}
+		masked++
+	}
+	if len(body) != 0 {
+		return dst, 0, wire.ErrShort
+	}
+	return out, masked, nil
+}
+
+// Binary masks a row of the binary format: 0x00, NULL bitmap of (n+9)/8 bytes from bit 2 on, values.
+func Binary(dst, body []byte, cols []Column) (out []byte, masked int, err error) {
+	n := (len(cols) + 9) / 8
+	if len(body) < 1+n || body[0] != 0 {
+		return dst, 0, wire.ErrShort
+	}
+	out = append(dst, body[:1+n]...)
+	nulls := out[len(dst)+1 : len(dst)+1+n]
+	at := len(dst) + 1
+	body = body[1+n:]
+	for i := range cols {
+		c := &cols[i]
+		byteAt, bit := (i+2)/8, byte(1)<<((i+2)%8)
+		if nulls[byteAt]&bit != 0 {
+			continue
+		}
+		raw, v, rest, err := wire.BinaryValue(c.Type, body)
+		if err != nil {
+			return dst, 0, err
+		}
+		body = rest
+		if c.Mask == nil {
+			out = append(out, raw...)
+			continue
+		}
+		text := []byte(wire.BinaryText(c.Type, c.Unsigned, v))
+		if text == nil {
+			text = []byte{}
+		}
+		text, isNull, changed := c.Mask.Text(nil, text)
+		switch {
+		case !changed:
+			out = append(out, raw...)
+			continue
+		case isNull:
+			out[at+byteAt] |= bit
+		default:
+			out = wire.AppendBinary(out, c.Type, text)
+		}
+		nulls = out[at : at+n]
+		masked++
+	}
+	if len(body) != 0 {
+		return dst, 0, wire.ErrShort
+	}
+	return out, masked, nil
+}
