@@ -10,6 +10,7 @@ const (
 	KindConnect  = "connect"  // the opening of a session
 	KindHTTP     = "http"     // one HTTP request
 	KindMCPTool  = "mcp.tool" // one MCP tool call
+	KindMCP      = "mcp"      // any other MCP message of a client
 	KindKube     = "kube"     // one Kubernetes API call
 	KindExec     = "exec"     // a command line
 	KindShell    = "shell"    // a line of an interactive shell

@@ -1,7 +1,6 @@
 package mask
 
 import (
-	"bytes"
 	"fmt"
 	"strings"
 )
@@ -181,11 +180,21 @@ func globText(pattern, s string) bool {
 	return strings.Trim(pattern[i:], "*") == ""
 }
 
-// Value masks a text that stands under a name ("" for none; some detectors go by
-// the name). It appends to dst; when n is 0 nothing changed and nothing was
+// Values masks the values of one stream. It keeps a buffer, and so belongs to
+// one user at a time. The zero value, and that of a nil plan, masks nothing.
+type Values struct {
+	plan    *Plan
+	scratch []byte
+}
+
+// Values makes what masks the values of one stream.
+func (p *Plan) Values() Values { return Values{plan: p} }
+
+// Text masks a text that stands under a name (empty for none; some detectors go
+// by the name). It appends to dst; when n is 0 nothing changed and nothing was
 // appended. null says that the value is to become null, where there is such a
 // thing; what was appended is for where there is none.
-func (p *Plan) Value(dst []byte, by Named, name string, val []byte) (out []byte, null bool, n int) {
+func (v *Values) Text(dst []byte, by Named, name, val []byte) (out []byte, null bool, n int) {
 	if by.Whole() {
 		out, null, _ = by.v.text.Text(dst, val)
 		if null {
@@ -193,51 +202,56 @@ func (p *Plan) Value(dst []byte, by Named, name string, val []byte) (out []byte,
 		}
 		return out, null, 1
 	}
-	s := p.scrubberOf(by)
-	if s.ways.set == 0 {
+	s := v.scrubber(by)
+	switch {
+	case s == nil:
 		return dst, false, 0
-	}
-	if name == "" {
+	case len(name) == 0:
 		out, n, null = s.plain(dst, val)
 		return out, null, n
 	}
-	return s.named(dst, name, val)
+	return v.named(s, dst, name, val)
 }
 
 // Number masks a JSON number's text. out is JSON when n is not 0: a number for a
 // number that is hidden whole, a string for one that a detector found.
-func (p *Plan) Number(dst []byte, by Named, name string, val []byte) (out []byte, null bool, n int) {
+func (v *Values) Number(dst []byte, by Named, name, val []byte) (out []byte, null bool, n int) {
 	if by.Whole() {
 		out, null, _ = by.v.number.Text(dst, val)
 		return out, null, 1
 	}
-	s := p.scrubberOf(by)
-	if s.ways.set == 0 {
+	s := v.scrubber(by)
+	if s == nil {
 		return dst, false, 0
 	}
-	out, null, n = s.named(append(dst, '"'), name, val)
+	out, null, n = v.named(s, append(dst, '"'), name, val)
 	if n == 0 {
 		return dst, false, 0
 	}
 	return append(out, '"'), null, n
 }
 
-func (p *Plan) scrubberOf(by Named) *scrubber {
-	if by.v != nil {
+// scrubber is nil when no detector is to be run.
+func (v *Values) scrubber(by Named) *scrubber {
+	switch {
+	case by.v != nil:
 		return by.v.scrub
+	case v.plan == nil || v.plan.global.set == 0:
+		return nil
 	}
-	return &p.large
+	return &v.plan.large
 }
 
 // maxName bounds how much of a name detectors see.
 const maxName = 256
 
 // named scrubs val as it stands behind its name, so that the name can tell what it is.
-func (s *scrubber) named(dst []byte, name string, val []byte) (out []byte, null bool, n int) {
-	t := make([]byte, 0, min(len(name), maxName)+len(val)+4)
-	t = append(append(append(t, '"'), name[max(0, len(name)-maxName):]...), `":"`...)
+func (v *Values) named(s *scrubber, dst, name, val []byte) (out []byte, null bool, n int) {
+	t := append(v.scratch[:0], '"')
+	t = append(append(t, name[max(0, len(name)-maxName):]...), `":"`...)
 	from := len(t)
 	t = append(t, val...)
+	v.scratch = t
 	last := from
 	for at := 0; ; {
 		m, ok := s.ways.set.next(t, at)
@@ -282,5 +296,12 @@ func (p *Plan) ReplaceMatch(dst, text []byte, m Match) []byte {
 	return p.large.replace(dst, text, m.det)
 }
 
-// HiddenValue is a constant for a value that cannot be looked at.
-func HiddenValue() []byte { return bytes.Clone([]byte(redacted)) }
+// Hidden is what stands for a value that cannot be looked at.
+const Hidden = redacted
+
+// AppendUnescaped appends the inside of a JSON string without its escapes,
+// AppendEscaped text as the inside of a JSON string.
+func AppendUnescaped(dst, inside []byte) []byte { return unescapeJSON(dst, inside) }
+
+// AppendEscaped is AppendUnescaped's opposite.
+func AppendEscaped(dst, text []byte) []byte { return escapeJSON(dst, text) }

@@ -1,0 +1,68 @@
+package content
+
+import (
+	"mime"
+	"strings"
+)
+
+// kind is how a body is decoded.
+type kind uint8
+
+const (
+	kindOpaque kind = iota
+	kindJSON
+	kindLines // JSON documents one after another
+	kindForm
+	kindEvents
+	kindMultipart
+	kindMarkup // XML, HTML
+	kindText
+	kindGRPC
+)
+
+// mediaType is a Content-Type that was read.
+type mediaType struct {
+	kind    kind
+	name    string // in lower case, "" when there is none or it cannot be read
+	charset string // in lower case
+	params  map[string]string
+}
+
+var kinds = map[string]kind{
+	"application/json": kindJSON, "text/json": kindJSON, "application/x-json": kindJSON,
+	"application/x-ndjson": kindLines, "application/ndjson": kindLines, "application/jsonl": kindLines,
+	"application/jsonlines": kindLines, "application/x-jsonlines": kindLines, "application/x-jsonl": kindLines,
+	"application/x-www-form-urlencoded": kindForm,
+	"text/event-stream":                 kindEvents,
+	"application/xml":                   kindMarkup, "text/xml": kindMarkup, "text/html": kindMarkup,
+	"application/xml-dtd": kindMarkup, "application/xml-external-parsed-entity": kindMarkup,
+	"application/javascript": kindText, "application/ecmascript": kindText, "application/x-javascript": kindText,
+	"application/yaml": kindText, "application/x-yaml": kindText, "application/toml": kindText, "application/sql": kindText,
+	"application/graphql": kindText, "application/x-sh": kindText, "application/rtf": kindOpaque,
+	"application/grpc": kindGRPC, "application/grpc-web": kindGRPC,
+}
+
+// parseType reads a Content-Type; what cannot be read is opaque.
+func parseType(s string) mediaType {
+	name, params, err := mime.ParseMediaType(s)
+	if err != nil {
+		return mediaType{}
+	}
+	t := mediaType{name: name, charset: strings.ToLower(params["charset"]), params: params}
+	k, known := kinds[name]
+	switch {
+	case known:
+		t.kind = k
+	case strings.HasSuffix(name, "+json") && !strings.HasPrefix(name, "application/grpc"):
+		t.kind = kindJSON
+	case strings.HasSuffix(name, "+xml"):
+		t.kind = kindMarkup
+	case strings.HasPrefix(name, "application/grpc+"), strings.HasPrefix(name, "application/grpc-web+"):
+		t.kind = kindGRPC
+	case strings.HasPrefix(name, "multipart/"):
+		t.kind = kindMultipart
+	case strings.HasPrefix(name, "text/"):
+		t.kind = kindText
+	}
+	return t
+}
