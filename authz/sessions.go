@@ -3,17 +3,17 @@ package authz
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"dragoman.dev/dragoman/internal/identity"
+	"dragoman.dev/dragoman/internal/pgdb"
 	"dragoman.dev/dragoman/internal/policy"
-	"dragoman.dev/dragoman/internal/sqlitedb"
 )
 
 // Reasons for which the registry ends a session, as in record.Close.
@@ -43,9 +43,10 @@ type SessionEnder interface {
 }
 
 // Sessions is the registry of live sessions. It ends those whose credential is revoked or expires.
-// It outlives a restart in SQLite, since the sessions in Envoy do.
+// It outlives a restart in SQLite, since the sessions in Envoy do; or it is in PostgreSQL, and several replicas have
+// it in common: each one knows all sessions, and that one ends a session to which its gateway is connected.
 type Sessions struct {
-	db    *sql.DB
+	store sessionStore
 	ender SessionEnder
 	revs  identity.Revocations
 	now   func() time.Time
@@ -56,6 +57,9 @@ type Sessions struct {
 	cancel func() // the subscription
 	wg     sync.WaitGroup
 	calls  chan struct{} // bounds concurrent EndSession calls
+	// changes are ids of sessions that another replica may have changed; "" for any.
+	changes chan string
+	missed  atomic.Bool // some were left out
 
 	mu   sync.Mutex
 	live map[string]*entry
@@ -71,32 +75,46 @@ type entry struct {
 
 func (e *entry) over() { e.once.Do(func() { close(e.gone) }) }
 
-// maxEndCalls bounds how many gateways are told at once.
-const maxEndCalls = 64
-
-var sessionSchema = []string{`
-CREATE TABLE live_session (
-	id   TEXT PRIMARY KEY,
-	body TEXT NOT NULL -- JSON of Live
-) STRICT;
-`}
+const (
+	// maxEndCalls bounds how many gateways are told at once.
+	maxEndCalls = 64
+	// maxChanges is how many changes by others may wait; when there are more, all sessions are read again.
+	maxChanges = 1024
+)
 
 // NewSessions loads the sessions that were live when the control plane
 // stopped, and ends those that were revoked or expired meanwhile. db may be one
 // of sqlitedb.OpenRelaxed, which makes opening a session quicker: sessions do not
 // outlive the machine.
 func NewSessions(ctx context.Context, db *sql.DB, revs identity.Revocations, ender SessionEnder, now func() time.Time, log *slog.Logger) (*Sessions, error) {
-	if err := sqlitedb.Migrate(ctx, db, "live_session", sessionSchema...); err != nil {
+	store, err := newEmbeddedSessions(ctx, db)
+	if err != nil {
 		return nil, err
 	}
-	s := &Sessions{db: db, ender: ender, revs: revs, now: now, log: log,
-		calls: make(chan struct{}, maxEndCalls), live: map[string]*entry{}}
+	return newSessions(ctx, store, revs, ender, now, log)
+}
+
+// NewSharedSessions is NewSessions for one of several replicas. db stays the caller's.
+func NewSharedSessions(ctx context.Context, db *pgdb.DB, revs identity.Revocations, ender SessionEnder, now func() time.Time, log *slog.Logger) (*Sessions, error) {
+	store, err := newSharedSessions(ctx, db)
+	if err != nil {
+		return nil, err
+	}
+	return newSessions(ctx, store, revs, ender, now, log)
+}
+
+func newSessions(ctx context.Context, store sessionStore, revs identity.Revocations, ender SessionEnder, now func() time.Time, log *slog.Logger) (*Sessions, error) {
+	s := &Sessions{store: store, ender: ender, revs: revs, now: now, log: log,
+		calls: make(chan struct{}, maxEndCalls), changes: make(chan string, maxChanges), live: map[string]*entry{}}
 	s.ctx, s.stop = context.WithCancel(context.WithoutCancel(ctx))
-	s.cancel = revs.Subscribe(s.revoked) // before loading, so that none is missed
+	// Before loading, so that none is missed.
+	unsubscribe, unwatch := revs.Subscribe(s.revoked), store.watch(s.changed)
+	s.cancel = func() { unsubscribe(); unwatch() }
 	if err := s.load(ctx); err != nil {
 		s.Close()
 		return nil, err
 	}
+	s.wg.Go(s.follow)
 	return s, nil
 }
 
@@ -115,42 +133,33 @@ func (s *Sessions) Close() {
 }
 
 func (s *Sessions) load(ctx context.Context) error {
-	rows, err := s.db.QueryContext(ctx, `SELECT body FROM live_session`)
+	all, err := s.store.all(ctx)
 	if err != nil {
 		return fmt.Errorf("authz: loading sessions: %w", err)
 	}
-	defer rows.Close()
-	var all []Live
-	for rows.Next() {
-		var body string
-		var l Live
-		if err := rows.Scan(&body); err != nil {
-			return fmt.Errorf("authz: loading sessions: %w", err)
-		}
-		if err := json.Unmarshal([]byte(body), &l); err != nil {
-			return fmt.Errorf("authz: loading sessions: %w", err)
-		}
-		all = append(all, l)
-	}
-	if err := rows.Err(); err != nil {
-		return fmt.Errorf("authz: loading sessions: %w", err)
-	}
-	for _, l := range all {
-		s.keep(l)
-		if err := s.revs.Check(ctx, l.proof()); err != nil {
-			s.end(l.Session.ID, EndRevoked)
-		}
+	for _, one := range all {
+		s.adopt(ctx, one)
 	}
 	return nil
 }
 
+// adopt takes up a session that another process opened, and ends it when it must be.
+func (s *Sessions) adopt(ctx context.Context, one storedSession) {
+	id := one.live.Session.ID
+	if !s.listed(id) {
+		s.keep(one.live)
+		if err := s.revs.Check(ctx, one.live.proof()); err != nil {
+			s.end(id, EndRevoked)
+		}
+	}
+	if one.ending != "" {
+		s.end(id, one.ending)
+	}
+}
+
 // Add registers a session before its opening is answered.
 func (s *Sessions) Add(ctx context.Context, l Live) error {
-	body, err := json.Marshal(l)
-	if err != nil {
-		return fmt.Errorf("authz: registering a session: %w", err)
-	}
-	if _, err := s.db.ExecContext(ctx, `INSERT INTO live_session VALUES (?, ?)`, l.Session.ID, string(body)); err != nil {
+	if err := s.store.add(ctx, l); err != nil {
 		return fmt.Errorf("authz: registering a session: %w", err)
 	}
 	s.keep(l)
@@ -160,6 +169,9 @@ func (s *Sessions) Add(ctx context.Context, l Live) error {
 func (s *Sessions) keep(l Live) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.live[l.Session.ID] != nil {
+		return // told of it already
+	}
 	e := &entry{Live: l, gone: make(chan struct{})}
 	s.live[l.Session.ID] = e
 	if !l.Ends.IsZero() {
@@ -169,25 +181,34 @@ func (s *Sessions) keep(l Live) {
 
 // Ended says that a session is over: its record is sealed, or it never began.
 func (s *Sessions) Ended(id string) {
+	if !s.forget(id) && !s.store.shared() {
+		return
+	}
+	// Not the caller's context: it may be what ended the session.
+	if err := s.store.remove(context.WithoutCancel(s.ctx), id); err != nil {
+		s.log.Error("forgetting a session", "session", id, "err", err)
+	}
+}
+
+// forget lets go of a session here.
+func (s *Sessions) forget(id string) bool {
 	s.mu.Lock()
 	e, ok := s.live[id]
 	delete(s.live, id)
 	s.mu.Unlock()
 	if !ok {
-		return
+		return false
 	}
 	e.over()
 	if e.expiry != nil {
 		e.expiry.Stop()
 	}
-	// Not the caller's context: it may be what ended the session.
-	if _, err := s.db.ExecContext(context.WithoutCancel(s.ctx), `DELETE FROM live_session WHERE id = ?`, id); err != nil {
-		s.log.Error("forgetting a session", "session", id, "err", err)
-	}
+	return true
 }
 
 // Get finds a session that may still act.
 func (s *Sessions) Get(id string) (Live, bool) {
+	s.find(id)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e, ok := s.live[id]
@@ -199,6 +220,7 @@ func (s *Sessions) Get(id string) (Live, bool) {
 
 // Bind finds a session like Get, with a context that ends with it.
 func (s *Sessions) Bind(ctx context.Context, id string) (Live, context.Context, context.CancelFunc, bool) {
+	s.find(id)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e, ok := s.live[id]

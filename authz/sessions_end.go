@@ -3,6 +3,7 @@ package authz
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"dragoman.dev/dragoman/internal/identity"
@@ -10,10 +11,17 @@ import (
 
 // End ends one session for a reason of the caller's; it is an error when there is none.
 func (s *Sessions) End(id, reason string) error {
-	if !s.end(id, reason) {
+	s.find(id)
+	if !s.listed(id) {
 		return errors.New("authz: no live session " + id)
 	}
-	return nil
+	ctx, cancel := context.WithTimeout(s.ctx, followTimeout)
+	defer cancel()
+	err := s.store.end(ctx, id, reason) // before it is ended here: its gateway may be another replica's
+	if !s.end(id, reason) && err == nil {
+		return errors.New("authz: no live session " + id)
+	}
+	return err
 }
 
 func (s *Sessions) revoked(r identity.Revocation) {
@@ -60,7 +68,11 @@ func (s *Sessions) tell(id, reason string) {
 		if s.ctx.Err() != nil || !s.listed(id) {
 			return
 		}
-		s.log.Warn("ending a session: the gateway has not heard it yet", "session", id, "reason", reason, "err", err)
+		level := slog.LevelWarn
+		if s.store.shared() && pause < time.Second { // it may be another replica's
+			level = slog.LevelDebug
+		}
+		s.log.Log(s.ctx, level, "ending a session: the gateway has not heard it yet", "session", id, "reason", reason, "err", err)
 		select {
 		case <-s.ctx.Done():
 			return

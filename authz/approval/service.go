@@ -33,6 +33,21 @@ type Service struct {
 	cancel  func()
 }
 
+// OtherOwners are the replicas, beside this one, that have open holds.
+func (s *Service) OtherOwners(ctx context.Context) ([]string, error) {
+	all, err := s.store.List(ctx, Filter{States: open, Limit: MaxLimit})
+	if err != nil {
+		return nil, err
+	}
+	var others []string
+	for _, r := range all {
+		if r.Owner != s.c.Owner && !slices.Contains(others, r.Owner) {
+			others = append(others, r.Owner)
+		}
+	}
+	return others, nil
+}
+
 // storeTimeout bounds a store call that must not end with the caller's context.
 const storeTimeout = 5 * time.Second
 
@@ -43,7 +58,7 @@ func New(ctx context.Context, store Store, c Config) (*Service, error) {
 		return nil, errors.New("approval: an option is missing")
 	}
 	s := &Service{c: c, store: store}
-	if err := s.recover(ctx); err != nil {
+	if err := s.WithdrawLeft(ctx, c.Owner); err != nil {
 		return nil, err
 	}
 	s.cancel = store.Watch(s.waiters.changed)
@@ -53,9 +68,10 @@ func New(ctx context.Context, store Store, c Config) (*Service, error) {
 // Close stops watching the store. Holds that wait go on until their context ends.
 func (s *Service) Close() { s.cancel() }
 
-func (s *Service) recover(ctx context.Context) error {
+// WithdrawLeft withdraws the open holds of a replica that is gone: the calls that waited for them are, too.
+func (s *Service) WithdrawLeft(ctx context.Context, owner string) error {
 	for {
-		left, err := s.store.List(ctx, Filter{States: open, Owner: s.c.Owner, Limit: MaxLimit})
+		left, err := s.store.List(ctx, Filter{States: open, Owner: owner, Limit: MaxLimit})
 		if err != nil {
 			return fmt.Errorf("approval: looking for holds left open: %w", err)
 		}

@@ -9,9 +9,7 @@ import (
 	"dragoman.dev/dragoman/internal/identity"
 )
 
-// pollEvery is how often another process's revocations are looked for, by
-// SQLite's data_version, which costs no read of any table while nothing changes.
-// Our own wake the feed at once.
+// pollEvery is how often another process's revocations are looked for in SQLite. Our own wake the feed at once.
 const pollEvery = 200 * time.Millisecond
 
 // feed tells subscribers of revocations, in order, from one goroutine.
@@ -62,30 +60,17 @@ func (s *Store) Subscribe(fn func(identity.Revocation)) (cancel func()) {
 
 func (f *feed) run(ctx context.Context, last int64) {
 	defer close(f.done)
-	tick := time.NewTicker(pollEvery)
-	defer tick.Stop()
-	// data_version is a property of a connection, so it needs one of its own.
-	conn, err := f.store.db.Conn(ctx)
-	if err != nil {
-		f.store.log.Error("revocations of other processes are not seen at once", "err", err)
-	} else {
-		defer conn.Close()
-	}
-	var version int64 = -1
+	watching := make(chan struct{})
+	go func() {
+		defer close(watching)
+		f.store.d.watch(ctx, f.store, f.wake)
+	}()
+	defer func() { <-watching }()
 	for {
-		looking := true
 		select {
 		case <-ctx.Done():
 			return
 		case <-f.kick:
-		case <-tick.C:
-			var v int64
-			if conn != nil && conn.QueryRowContext(ctx, `PRAGMA data_version`).Scan(&v) == nil {
-				looking = v != version
-				version = v
-			}
-		}
-		if looking {
 			last = f.deliver(ctx, last)
 		}
 	}

@@ -13,29 +13,6 @@ import (
 	"dragoman.dev/dragoman/internal/sqlitedb"
 )
 
-// schema of the store; see sqlitedb.Migrate. Times are Unix nanoseconds.
-var schema = []string{`
-CREATE TABLE token (
-	id       TEXT PRIMARY KEY,
-	identity TEXT NOT NULL, -- JSON of identity.Identity, never the token
-	targets  TEXT NOT NULL, -- JSON array
-	issued   INTEGER NOT NULL,
-	expires  INTEGER NOT NULL,
-	by_whom  TEXT NOT NULL
-) STRICT;
-CREATE INDEX token_expires ON token (expires);
-CREATE TABLE revocation (
-	id       INTEGER PRIMARY KEY AUTOINCREMENT,
-	token_id TEXT NOT NULL,
-	subject  TEXT NOT NULL COLLATE NOCASE,
-	at       INTEGER NOT NULL,
-	by_whom  TEXT NOT NULL,
-	reason   TEXT NOT NULL
-) STRICT;
-CREATE INDEX revocation_token ON revocation (token_id) WHERE token_id != '';
-CREATE INDEX revocation_subject ON revocation (subject) WHERE subject != '';
-`}
-
 // Issued is one token that was handed out, without the token.
 type Issued struct {
 	Identity identity.Identity `json:"identity"` // TokenID and Expires are in it
@@ -46,10 +23,11 @@ type Issued struct {
 	Revoked *identity.Revocation `json:"revoked,omitempty"`
 }
 
-// Store keeps what was issued and revoked, in SQLite. It implements
-// identity.Revocations. Several processes may use one file: revocations made
-// by another are seen within pollEvery.
+// Store keeps what was issued and revoked, in SQLite or in PostgreSQL. It implements
+// identity.Revocations. Several processes may use one file or database: revocations made
+// by another are seen within pollEvery, or at once.
 type Store struct {
+	d    dialect
 	db   *sql.DB
 	now  func() time.Time
 	log  *slog.Logger
@@ -64,7 +42,11 @@ func NewStore(ctx context.Context, db *sql.DB, now func() time.Time, log *slog.L
 	if err := sqlitedb.Migrate(ctx, db, "token", schema...); err != nil {
 		return nil, err
 	}
-	s := &Store{db: db, now: now, log: log}
+	return newStore(ctx, embedded{}, db, now, log)
+}
+
+func newStore(ctx context.Context, d dialect, db *sql.DB, now func() time.Time, log *slog.Logger) (*Store, error) {
+	s := &Store{d: d, db: db, now: now, log: log}
 	var last int64
 	if err := db.QueryRowContext(ctx, `SELECT coalesce(max(id), 0) FROM revocation`).Scan(&last); err != nil {
 		return nil, fmt.Errorf("token: %w", err)
@@ -82,7 +64,7 @@ func (s *Store) add(ctx context.Context, is Issued) error {
 	if err := errors.Join(err1, err2); err != nil {
 		return fmt.Errorf("token: %w", err)
 	}
-	_, err := s.db.ExecContext(ctx, `INSERT INTO token VALUES (?, ?, ?, ?, ?, ?)`, is.Identity.TokenID,
+	_, err := s.db.ExecContext(ctx, s.d.bind(`INSERT INTO token VALUES (?, ?, ?, ?, ?, ?)`), is.Identity.TokenID,
 		string(id), string(targets), is.Issued.UnixNano(), is.Identity.Expires.UnixNano(), is.By)
 	if err != nil {
 		return fmt.Errorf("token: listing a token: %w", err)
@@ -94,7 +76,7 @@ func (s *Store) add(ctx context.Context, is Issued) error {
 // seconds only); known is false for one that is not listed.
 func (s *Store) issuedAt(ctx context.Context, id string) (at time.Time, known bool, err error) {
 	var nano int64
-	err = s.db.QueryRowContext(ctx, `SELECT issued FROM token WHERE id = ?`, id).Scan(&nano)
+	err = s.db.QueryRowContext(ctx, s.d.bind(`SELECT issued FROM token WHERE id = ?`), id).Scan(&nano)
 	if errors.Is(err, sql.ErrNoRows) {
 		return time.Time{}, false, nil
 	}
@@ -120,14 +102,11 @@ func (s *Store) RevokeSubject(ctx context.Context, subject, by, reason string) (
 
 func (s *Store) revoke(ctx context.Context, r identity.Revocation) (identity.Revocation, error) {
 	r.At = s.now().UTC()
-	res, err := s.db.ExecContext(ctx, `INSERT INTO revocation (token_id, subject, at, by_whom, reason) VALUES (?, ?, ?, ?, ?)`,
-		r.TokenID, r.Subject, r.At.UnixNano(), r.By, r.Reason)
-	if err == nil {
-		r.ID, err = res.LastInsertId()
-	}
+	id, err := s.d.revoke(ctx, s.db, r)
 	if err != nil {
 		return identity.Revocation{}, fmt.Errorf("token: revoking: %w", err)
 	}
+	r.ID = id
 	s.feed.wake()
 	return r, nil
 }
@@ -135,7 +114,7 @@ func (s *Store) revoke(ctx context.Context, r identity.Revocation) (identity.Rev
 // Restore lifts the revocations of a subject, so that its certificate, which
 // cannot be issued anew like a token, is good again.
 func (s *Store) Restore(ctx context.Context, subject string) error {
-	if _, err := s.db.ExecContext(ctx, `DELETE FROM revocation WHERE subject = ? AND subject != ''`, subject); err != nil {
+	if _, err := s.db.ExecContext(ctx, s.d.bind(`DELETE FROM revocation WHERE `+s.d.subject()+` AND subject != ''`), subject); err != nil {
 		return fmt.Errorf("token: restoring: %w", err)
 	}
 	return nil
@@ -158,7 +137,7 @@ func (s *Store) covering(ctx context.Context, p identity.Proof) (*identity.Revoc
 	query := `SELECT ` + revocationColumns + ` FROM revocation WHERE (token_id = ? AND token_id != '')`
 	args := []any{p.Identity.TokenID}
 	for _, a := range p.Identity.Actors {
-		query += ` OR (subject = ? AND subject != '')`
+		query += ` OR (` + s.d.subject() + ` AND subject != '')`
 		args = append(args, a)
 	}
 	all, err := s.revocations(ctx, query, args...)
@@ -176,7 +155,7 @@ func (s *Store) covering(ctx context.Context, p identity.Proof) (*identity.Revoc
 const revocationColumns = `id, token_id, subject, at, by_whom, reason`
 
 func (s *Store) revocations(ctx context.Context, query string, args ...any) ([]identity.Revocation, error) {
-	rows, err := s.db.QueryContext(ctx, query, args...)
+	rows, err := s.db.QueryContext(ctx, s.d.bind(query), args...)
 	if err != nil {
 		return nil, err
 	}
@@ -201,7 +180,7 @@ func (s *Store) List(ctx context.Context, all bool, limit int) ([]Issued, error)
 	if all {
 		since = 0
 	}
-	rows, err := s.db.QueryContext(ctx, `SELECT identity, targets, issued, by_whom FROM token WHERE expires > ? ORDER BY issued DESC, id DESC LIMIT ?`, since, limit)
+	rows, err := s.db.QueryContext(ctx, s.d.bind(`SELECT identity, targets, issued, by_whom FROM token WHERE expires > ? ORDER BY issued DESC, id DESC LIMIT ?`), since, limit)
 	if err != nil {
 		return nil, fmt.Errorf("token: listing: %w", err)
 	}
@@ -233,7 +212,7 @@ func (s *Store) List(ctx context.Context, all bool, limit int) ([]Issued, error)
 
 // Prune forgets tokens that expired before the given time. Revocations stay.
 func (s *Store) Prune(ctx context.Context, before time.Time) error {
-	if _, err := s.db.ExecContext(ctx, `DELETE FROM token WHERE expires < ?`, before.UnixNano()); err != nil {
+	if _, err := s.db.ExecContext(ctx, s.d.bind(`DELETE FROM token WHERE expires < ?`), before.UnixNano()); err != nil {
 		return fmt.Errorf("token: pruning: %w", err)
 	}
 	return nil

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"dragoman.dev/dragoman/internal/identity"
+	"dragoman.dev/dragoman/internal/pgdb"
+	"dragoman.dev/dragoman/internal/pgserver"
 	"dragoman.dev/dragoman/internal/sqlitedb"
 )
 
@@ -52,17 +54,54 @@ func newRig(t *testing.T) *rig {
 	return &rig{Issuer: openIssuer(t, c, dir, path), clock: c, dir: filepath.Join(dir, "keys"), path: path}
 }
 
-func openIssuer(t *testing.T, c *clock, dir, path string) *Issuer {
+// newSharedRig is newRig on a PostgreSQL: its path is the database's URL.
+func newSharedRig(t *testing.T) *rig {
 	t.Helper()
+	home, err := pgserver.Ensure(t.Context(), "../../../.tools", pgserver.Newest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := pgserver.Start(t.Context(), pgserver.Options{Home: home})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Stop() })
+	c, dir := newClock(), t.TempDir()
+	return &rig{Issuer: openIssuer(t, c, dir, s.URL("postgres")), clock: c, dir: filepath.Join(dir, "keys"), path: s.URL("postgres")}
+}
+
+// openStore opens one more store of what is at path: a file, or a URL.
+func openStore(t *testing.T, c *clock, path string) *Store {
+	t.Helper()
+	log := slog.New(slog.DiscardHandler)
+	if strings.HasPrefix(path, "postgres:") {
+		db, err := pgdb.Open(t.Context(), path, log)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { db.Close() })
+		store, err := NewPostgres(t.Context(), db, c.now, log)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(store.Close)
+		return store
+	}
 	db, err := sqlitedb.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	store, err := NewStore(t.Context(), db, c.now, slog.New(slog.DiscardHandler))
+	store, err := NewStore(t.Context(), db, c.now, log)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { store.Close(); db.Close() })
+	return store
+}
+
+func openIssuer(t *testing.T, c *clock, dir, path string) *Issuer {
+	t.Helper()
+	store := openStore(t, c, path)
 	keys, err := OpenKeys(filepath.Join(dir, "keys"), c.now)
 	if err != nil {
 		t.Fatal(err)
@@ -244,8 +283,61 @@ func TestSingleKeyFile(t *testing.T) {
 	}
 }
 
+// TestRevoke is the same for both stores.
 func TestRevoke(t *testing.T) {
-	r := newRig(t)
+	t.Run("sqlite", func(t *testing.T) {
+		r := newRig(t)
+		raw := revoke(t, r)
+		data, _ := os.ReadFile(r.path)
+		wal, _ := os.ReadFile(r.path + "-wal")
+		if strings.Contains(string(data)+string(wal), raw[len(raw)-40:]) {
+			t.Error("the token itself is in the database")
+		}
+	})
+	t.Run("postgres", func(t *testing.T) {
+		r := newSharedRig(t)
+		revoke(t, r)
+		revokeAtOnce(t, r)
+	})
+}
+
+// revokeAtOnce: with several replicas that revoke at the same time, each hears of all.
+func revokeAtOnce(t *testing.T, r *rig) {
+	const each = 40
+	stores := []*Store{openStore(t, r.clock, r.path), openStore(t, r.clock, r.path)}
+	heard := make([]chan int64, len(stores))
+	var wg sync.WaitGroup
+	for i, s := range stores {
+		heard[i] = make(chan int64, 10*each)
+		defer s.Subscribe(func(v identity.Revocation) { heard[i] <- v.ID })()
+		for range 2 {
+			wg.Go(func() {
+				for range each / 2 {
+					if _, err := s.Revoke(t.Context(), "tok_x", "test", "y"); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+	}
+	wg.Wait()
+	for i := range stores {
+		for n, last := 0, int64(0); n < len(stores)*each; n++ {
+			select {
+			case id := <-heard[i]:
+				if id <= last {
+					t.Errorf("%d after %d", id, last)
+				}
+				last = id
+			case <-time.After(20 * time.Second):
+				t.Fatalf("store %d heard of %d of %d", i, n, len(stores)*each)
+			}
+		}
+	}
+}
+
+// revoke returns a token that was issued.
+func revoke(t *testing.T, r *rig) string {
 	auth, err := identity.NewAuthenticator([]identity.Verifier{r.Issuer}, nil, r.store)
 	if err != nil {
 		t.Fatal(err)
@@ -288,15 +380,11 @@ func TestRevoke(t *testing.T) {
 	if err != nil || len(list) != 3 || list[0].Revoked != nil || list[1].Revoked == nil || list[2].Revoked == nil {
 		t.Fatalf("%+v %v", list, err)
 	}
-	data, _ := os.ReadFile(r.path)
-	wal, _ := os.ReadFile(r.path + "-wal")
-	if strings.Contains(string(data)+string(wal), raw1[len(raw1)-40:]) {
-		t.Error("the token itself is in the database")
-	}
 	if err := r.store.Prune(t.Context(), r.clock.now().Add(2*time.Hour)); err != nil {
 		t.Fatal(err)
 	}
 	ok(raw3, false) // no longer listed
+	return raw1
 }
 
 func TestCertificateBinding(t *testing.T) {
