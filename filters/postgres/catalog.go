@@ -37,6 +37,35 @@ type database struct {
 	loading bool
 	waiters []func()
 	looks   looks
+	core    coreRead
+}
+
+// coreRead is the core of a catalog, and pgsql.CoreVersionQuery's answer for it.
+type coreRead struct {
+	core    *pgsql.Core
+	version string
+}
+
+// coreRead gives the core that was read last.
+func (d *database) coreRead() coreRead {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.core
+}
+
+func (d *database) keepCore(r coreRead) {
+	d.mu.Lock()
+	d.core = r
+	d.mu.Unlock()
+}
+
+// forgetCore lets go of a core that is not the target's any longer.
+func (d *database) forgetCore(old coreRead) {
+	d.mu.Lock()
+	if d.core == old {
+		d.core = coreRead{}
+	}
+	d.mu.Unlock()
 }
 
 // looks bounds how often statements with names that nobody knows make the gateway look into the target's catalog:

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -255,25 +256,63 @@ func (c *conn) readShared(done func()) {
 // catalogTries is how often a catalog is read: an object that somebody drops meanwhile makes it fail.
 const catalogTries = 3
 
-// catalogQuery reads the catalog's version and, on a line of its own, the catalog: both as of one snapshot, so that
-// no later change goes unnoticed.
-const catalogQuery = "SELECT pg_catalog.concat((" + versionQuery + "), pg_catalog.chr(10), (" + pgsql.CatalogQuery + "))"
+// separator stands between the parts of an answer; JSON never has it.
+const separator = "\x1e"
 
-// readCatalog reads the catalog; release is called when the connection is lost meanwhile.
+// The catalog's version, that of its core, and the catalog with or without its core: all as of
+// one snapshot, so that no later change goes unnoticed.
+var (
+	ownQuery   = joined(versionQuery, pgsql.CoreVersionQuery, pgsql.OwnQuery)
+	wholeQuery = joined(versionQuery, pgsql.CoreVersionQuery, pgsql.OwnQuery, pgsql.CoreQuery)
+)
+
+func joined(queries ...string) string {
+	return "SELECT pg_catalog.concat_ws(pg_catalog.chr(30), (" + strings.Join(queries, "), (") + "))"
+}
+
+// readCatalog reads the catalog; release is called when the connection is lost meanwhile. The core is read
+// only when it is not known.
 func (c *conn) readCatalog(tries int, release func(), done func(cat *pgsql.Catalog, version string, err error)) {
-	c.runJob(catalogQuery, func(value string, err error) {
+	core := c.db.coreRead()
+	query := ownQuery
+	if core.core == nil {
+		query = wholeQuery
+	}
+	c.runJob(query, func(value string, err error) {
 		if err != nil && tries > 1 && c.relay.tx != wire.TxFailed {
 			c.readCatalog(tries-1, release, done)
 			return
 		}
-		var cat *pgsql.Catalog
-		version, doc, _ := strings.Cut(value, "\n")
-		if err == nil {
-			cat, err = pgsql.DecodeCatalog([]byte(doc))
+		parts := strings.Split(value, separator)
+		if err == nil && len(parts) == 3 && parts[1] != core.version {
+			c.db.forgetCore(core)
+			if tries > 1 {
+				c.readCatalog(tries-1, release, done)
+				return
+			}
+			err = errors.New("the server's own part of the catalog keeps changing")
 		}
-		done(cat, version, err)
+		var cat *pgsql.Catalog
+		if err == nil {
+			cat, err = c.catalogOf(core.core, parts)
+		}
+		done(cat, parts[0], err)
 	})
 	c.relay.job.release = release
+}
+
+// catalogOf decodes ownQuery's answer, or wholeQuery's.
+func (c *conn) catalogOf(core *pgsql.Core, parts []string) (cat *pgsql.Catalog, err error) {
+	switch {
+	case len(parts) == 4:
+		if core, err = pgsql.DecodeCore([]byte(parts[3])); err != nil {
+			return nil, err
+		}
+		c.db.keepCore(coreRead{core, parts[1]})
+	case len(parts) != 3 || core == nil:
+		return nil, fmt.Errorf("the catalog has %d parts", len(parts))
+	}
+	return core.Decode([]byte(parts[2]))
 }
 
 // notPrepared goes on without: what names mean is then not certain, for a while.

@@ -2,6 +2,8 @@ package pgsql
 
 import (
 	"context"
+	"fmt"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -141,5 +143,72 @@ func TestDecodeCatalogErrors(t *testing.T) {
 	st, err = Analyze("select x from nowhere", Env{})
 	if err != nil || !st[0].Action.Has("unresolved") || !st[0].Outputs[0].Unknown {
 		t.Errorf("%+v %v", st[0], err)
+	}
+}
+
+// TestCatalogParts says that the core and the database's own part are the whole catalog.
+func TestCatalogParts(t *testing.T) {
+	ctx := context.Background()
+	for _, s := range servers {
+		read := func(query string) []byte {
+			var doc string
+			if err := s.conn.QueryRow(ctx, query).Scan(&doc); err != nil {
+				t.Fatal(err)
+			}
+			return []byte(doc)
+		}
+		const made = `create schema parts; create type parts.kind as (x text);
+			create function parts.same(text, text) returns bool language sql as 'select true';
+			create operator parts.=== (function = parts.same, leftarg = text, rightarg = text);
+			create operator parts.==== (function = texteq, leftarg = text, rightarg = text);
+			create function parts.text(parts.kind) returns text language sql as 'select ($1).x';
+			create cast (parts.kind as text) with function parts.text(parts.kind)`
+		if _, err := s.conn.Exec(ctx, made); err != nil {
+			t.Fatal(err)
+		}
+		defer s.conn.Exec(ctx, "drop schema parts cascade")
+		whole, err := DecodeCatalog(read(CatalogQuery))
+		if err != nil {
+			t.Fatal(err)
+		}
+		own := read(OwnQuery)
+		if all := len(s.doc); len(own) > all/4 {
+			t.Errorf("%s: the own part has %d of %d bytes", s.version, len(own), all)
+		}
+		core, err := DecodeCore(read(CoreQuery))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 { // a core serves many catalogs
+			parts, err := core.Decode(own)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(parts.rels) != len(whole.rels) || len(whole.rels) < 200 {
+				t.Errorf("%s: %d relations of %d", s.version, len(parts.rels), len(whole.rels))
+			}
+			for name, r := range whole.rels {
+				p := parts.rels[name]
+				if p == nil || p == core.document.rels[0].rel || fmt.Sprint(p.Columns, p.OID, p.Kind, p.ReadCode, p.WriteCode, p.viewDef, len(p.parents), len(p.children)) !=
+					fmt.Sprint(r.Columns, r.OID, r.Kind, r.ReadCode, r.WriteCode, r.viewDef, len(r.parents), len(r.children)) {
+					t.Fatalf("%s: %v is %+v, want %+v", s.version, name, p, r)
+				}
+				for i := range r.Columns {
+					if got, want := parts.Origins(p.name(i)), whole.Origins(r.name(i)); !slices.Equal(got, want) {
+						t.Errorf("%s: %v has origins %v, want %v", s.version, p.name(i), got, want)
+					}
+				}
+			}
+			if len(parts.ops) != 2 || len(parts.casts) != 1 {
+				t.Errorf("%s: operators %v, casts %v", s.version, parts.ops, parts.casts)
+			}
+			for what, equal := range map[string]bool{"builtins": reflect.DeepEqual(parts.builtins, whole.builtins), "functions": reflect.DeepEqual(parts.funcs, whole.funcs),
+				"types": reflect.DeepEqual(parts.types, whole.types), "type names": reflect.DeepEqual(parts.byName, whole.byName), "operators": reflect.DeepEqual(parts.ops, whole.ops),
+				"casts": reflect.DeepEqual(parts.casts, whole.casts), "path": slices.Equal(parts.path, whole.path), "schemas": reflect.DeepEqual(parts.schemas, whole.schemas)} {
+				if !equal {
+					t.Errorf("%s: %s differ", s.version, what)
+				}
+			}
+		}
 	}
 }
