@@ -89,7 +89,7 @@ func (e *Engine) appendKey(b []byte, a *action.Action) ([]byte, bool) {
 		b = binary.AppendUvarint(b, uint64(len(a.Params)))
 		for i := range a.Params {
 			p := &a.Params[i]
-			b = appendBool(appendString(appendString(b, p.Value), p.Encoding), p.Null)
+			b = appendBool(appendString(appendString(appendString(b, p.Name), p.Value), p.Encoding), p.Null)
 		}
 	}
 	return b, ok && len(b) <= maxKey

@@ -63,7 +63,8 @@ func TestRefs(t *testing.T) {
 		`x if crypto.x509.parse_and_verify_certificates(input.target.name)[0]`:       {clock: true},
 		"x contains t if {\n\tsome i\n\tinput.action.verbs[i] == \"a\"\n\tt := i\n}": {},
 	} {
-		if got := regoEngine(t, src).refs; got != want {
+		got := regoEngine(t, src).refs
+		if got.body = false; got != want {
 			t.Errorf("%s:\n got %+v\nwant %+v", src, got, want)
 		}
 	}

@@ -26,7 +26,7 @@ func (e *Engine) combine(en *entry, a *action.Action, all []candidate) Decision 
 		return Decision{Rule: all[i].rule, Hint: all[i].hint,
 			Reason: orText(all[i].reason, "rule "+all[i].rule+" blocks it")}
 	}
-	if gap := uncovered(a, all); gap != nil {
+	if gap := uncovered(a, all, e.refs.body); gap != nil {
 		return *gap
 	}
 	for _, c := range all {

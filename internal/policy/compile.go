@@ -24,6 +24,9 @@ var librarySource string
 //go:embed base.rego
 var baseSource string
 
+//go:embed fields.rego
+var fieldsSource string
+
 //go:embed schema.json
 var schemaSource []byte
 
@@ -31,6 +34,7 @@ var schemaSource []byte
 const (
 	libraryFile = "dragoman/library.rego"
 	baseFile    = "dragoman/base.rego"
+	fieldsFile  = "dragoman/fields.rego"
 	entrypoint  = "data.dragoman.main.result"
 )
 
@@ -61,7 +65,7 @@ func Compile(ctx context.Context, b Bundle, opts ...Option) (*Engine, error) {
 	if c.Compile(mods); c.Failed() {
 		return nil, Located(c.Errors)
 	}
-	e := &Engine{log: slog.New(slog.DiscardHandler), budget: DefaultBudget, refs: collectRefs(c)}
+	e := &Engine{log: slog.New(slog.DiscardHandler), budget: DefaultBudget, refs: collectRefs(c, b.Data)}
 	for _, o := range opts {
 		o(e)
 	}
@@ -141,7 +145,7 @@ func ParseModules(sources map[string]string) (map[string]*ast.Module, error) {
 		}
 		mods[file] = m
 	}
-	for file, src := range map[string]string{libraryFile: librarySource, baseFile: baseSource} {
+	for file, src := range map[string]string{libraryFile: librarySource, baseFile: baseSource, fieldsFile: fieldsSource} {
 		if _, taken := mods[file]; taken {
 			errs = append(errs, &Problem{File: file, Line: 1, Message: "this file name is the library's"})
 		}

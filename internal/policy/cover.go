@@ -8,12 +8,13 @@ import (
 	"dragoman.dev/dragoman/internal/action"
 )
 
-// uncovered names the first part of the action that no allow or hold covers.
-func uncovered(a *action.Action, all []candidate) *Decision {
+// uncovered names the first part of the action that no allow or hold covers. body says that the
+// policy looks at bodies.
+func uncovered(a *action.Action, all []candidate, body bool) *Decision {
 	if len(all) == 0 {
 		return refuse("no rule allows "+describe(a), "")
 	}
-	if d := uncoveredFeature(a, all); d != nil {
+	if d := uncoveredFeature(a, all, body); d != nil {
 		return d
 	}
 	some := anyOf(all)
@@ -71,7 +72,11 @@ func uncoveredObject(a *action.Action, verbs []string, some func(func(*candidate
 	}
 	for _, f := range a.Functions {
 		if !some(func(c *candidate) bool { return c.coversFunction(f) }) {
-			return refuse(fmt.Sprintf("no rule allows the function %s.%s", f.Schema, f.Name), "")
+			what := "function"
+			if a.Kind == action.KindMCPTool {
+				what = "tool"
+			}
+			return refuse(fmt.Sprintf("no rule allows the %s %s.%s", what, f.Schema, f.Name), "")
 		}
 	}
 	return nil
@@ -105,6 +110,9 @@ func onWhat(a *action.Action, verb string) string {
 func objectName(o action.Object) string {
 	if o.Schema == "" {
 		return o.Name
+	}
+	if strings.HasPrefix(o.Name, "/") { // a path of HTTP
+		return o.Schema + o.Name
 	}
 	return o.Schema + "." + o.Name
 }

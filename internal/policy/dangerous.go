@@ -21,30 +21,37 @@ type danger struct {
 	feature, reason, hint string
 	// masks: it is dangerous only while column masks are in force.
 	masks bool
+	// body: it is dangerous only while the policy looks at bodies.
+	body bool
 }
 
 var dangers = []danger{
-	{action.FeatureUnparsed, "the statement cannot be parsed, so nothing is known about it", "check its syntax", false},
-	{featureUnknownStatement, "this kind of statement is not known", "use an ordinary SELECT, INSERT, UPDATE or DELETE", false},
-	{action.FeatureReplication, "replication commands are not allowed", "", false},
-	{action.FeatureFunctionCall, "the FunctionCall message is not allowed", "use SELECT function(…)", false},
-	{action.FeatureProgram, "running programs on the server is not allowed", "use COPY … TO STDOUT or COPY … FROM STDIN", false},
-	{action.FeatureServerFile, "the server's files may not be touched", "use COPY … TO STDOUT or COPY … FROM STDIN", false},
-	{action.FeatureDynamic, "it runs code that cannot be seen", "send the statements themselves instead", false},
-	{action.FeatureOpaque, "it calls a function whose effects cannot be seen", "use built-in functions and plain SQL", false},
-	{action.FeatureRole, "changing the role is not allowed", "open a session as somebody who may do this", false},
-	{featureCredentials, "the target's credentials may not be read", "", false},
-	{featureAdmin, "it acts on the server or on other sessions", "", false},
-	{action.FeatureUnresolved, "it names something that is not in the catalog", "check the names, and write them with their schema", false},
-	{featureStatistics, "", "", true},
-	{featureSessionTexts, "", "", true},
-	{featureLargeObject, "", "", true},
-	{action.FeatureRename, "", "", true},
+	{action.FeatureUnparsed, "the statement cannot be parsed, so nothing is known about it", "check its syntax", false, false},
+	{featureUnknownStatement, "this kind of statement is not known", "use an ordinary SELECT, INSERT, UPDATE or DELETE", false, false},
+	{action.FeatureReplication, "replication commands are not allowed", "", false, false},
+	{action.FeatureFunctionCall, "the FunctionCall message is not allowed", "use SELECT function(…)", false, false},
+	{action.FeatureProgram, "running programs on the server is not allowed", "use COPY … TO STDOUT or COPY … FROM STDIN", false, false},
+	{action.FeatureServerFile, "the server's files may not be touched", "use COPY … TO STDOUT or COPY … FROM STDIN", false, false},
+	{action.FeatureDynamic, "it runs code that cannot be seen", "send the statements themselves instead", false, false},
+	{action.FeatureOpaque, "it calls a function whose effects cannot be seen", "use built-in functions and plain SQL", false, false},
+	{action.FeatureRole, "changing the role is not allowed", "open a session as somebody who may do this", false, false},
+	{featureCredentials, "the target's credentials may not be read", "", false, false},
+	{featureAdmin, "it acts on the server or on other sessions", "", false, false},
+	{action.FeatureUnresolved, "it names something that is not in the catalog", "check the names, and write them with their schema", false, false},
+	{action.FeatureMethodOverride, "it asks the target to take it for another method", "send that method itself", false, false},
+	{action.FeatureEncodedSlash, "the path has an encoded slash, which some targets take for a slash", "", false, false},
+	{action.FeatureAmbiguous, "it can be read in two ways", "send it in plain form: no double encoding, nothing twice", false, false},
+	{action.FeatureBodyTooLarge, "its body is too large to be judged", "send less at once", false, true},
+	{action.FeatureOpaqueBody, "its body cannot be judged", "send JSON or a form", false, true},
+	{featureStatistics, "", "", true, false},
+	{featureSessionTexts, "", "", true, false},
+	{featureLargeObject, "", "", true, false},
+	{action.FeatureRename, "", "", true, false},
 }
 
 // DangerousFeatures are the features that block unless an allow or hold rule names
 // them in features_allowed; those for which masks is true do so only while
-// column masks are in force.
+// column masks are in force, those for which body is true only while the policy looks at bodies.
 func DangerousFeatures() []string {
 	out := make([]string, 0, len(dangers))
 	for _, d := range dangers {
@@ -60,9 +67,9 @@ func isDangerous(feature string) bool {
 // uncoveredFeature names the first dangerous feature that no rule allows. A rule
 // allows a feature only for actions whose tables it covers alone, and an opaque
 // function only if it covers the function.
-func uncoveredFeature(a *action.Action, all []candidate) *Decision {
+func uncoveredFeature(a *action.Action, all []candidate, body bool) *Decision {
 	for _, d := range dangers {
-		if d.masks || !a.Has(d.feature) && !(d.feature == action.FeatureOpaque && hasOpaque(a)) {
+		if d.masks || d.body && !body || !a.Has(d.feature) && !(d.feature == action.FeatureOpaque && hasOpaque(a)) {
 			continue
 		}
 		ok := slices.ContainsFunc(all, func(c candidate) bool { return c.allows(d.feature, a) })
@@ -76,6 +83,9 @@ func uncoveredFeature(a *action.Action, all []candidate) *Decision {
 			}
 		}
 		if !ok {
+			if what, text := a.Features[d.feature].(string); text && d.feature == action.FeatureAmbiguous {
+				return refuse(d.reason+" ("+what+")", d.hint)
+			}
 			return refuse(d.reason, d.hint)
 		}
 	}

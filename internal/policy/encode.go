@@ -13,6 +13,7 @@ import (
 const (
 	BuiltinSession = "session" // harmless session statements
 	BuiltinConnect = "connect" // opening a session for whom any rule is about
+	BuiltinMCP     = "mcp"     // initialize, ping, lists and notifications of MCP, for whom any rule is about
 )
 
 // reservedKey is the key of the data document that the loader fills:
@@ -38,10 +39,11 @@ func encode(rules []Rule, masks []MaskRule, off []string) map[string]any {
 	for _, m := range masks {
 		ms = append(ms, map[string]any{
 			"groups": list(m.Groups), "except_groups": list(m.ExceptGroups),
-			"targets": globs(m.Targets), "subjects": globs(m.Subjects),
+			"targets": globs(m.Targets), "subjects": globs(m.Subjects), "paths": globs(m.Paths), "tools": globs(m.Tools),
 			"out": map[string]any{
 				"name": m.Name, "columns": list(m.Columns), "detectors": list(m.Detectors), "way": m.Way,
 				"keep_first": m.KeepFirst, "keep_last": m.KeepLast, "predicates": m.Predicates,
+				"json": list(m.JSON), "fields": list(m.Fields), "opaque": m.Opaque,
 			},
 		})
 	}
@@ -80,7 +82,8 @@ func encodeWhen(w When) map[string]any {
 	return map[string]any{
 		"groups": list(w.Groups), "subjects": globs(w.Subjects), "agents_only": w.AgentsOnly,
 		"issuers": list(w.Issuers), "targets": globs(w.Targets), "labels": labels,
-		"kinds": list(w.Kinds), "verbs": list(w.Verbs), "features": features,
+		"kinds": list(w.kinds()), "verbs": list(w.verbs()), "features": features,
+		"paths": globs(w.Paths), "tools": globs(w.Tools), "fields": w.fields(),
 		"tables": dotted(w.Tables, 2), "columns": dotted(w.Columns, 3), "functions": dotted(w.Functions, 2),
 	}
 }

@@ -50,6 +50,10 @@ func (e *Engine) Revision() string {
 	return e.revision
 }
 
+// NeedsBody reports whether verdicts may depend on what a request's body holds, so
+// that it has to be read before the request is judged. Without an engine it is true.
+func (e *Engine) NeedsBody() bool { return e == nil || e.refs.body }
+
 // Judge decides about one action. It never fails: what cannot be decided is
 // blocked. st is the statement that the action was taken from, or nil where
 // there is none; for SQL that returns rows under column masks, nil blocks.
@@ -111,6 +115,9 @@ type sitting struct {
 
 // Revision is the revision of the engine in force.
 func (j *SessionJudge) Revision() string { return j.handle.Engine().Revision() }
+
+// NeedsBody is that of the engine in force.
+func (j *SessionJudge) NeedsBody() bool { return j.handle.Engine().NeedsBody() }
 
 // Judge decides about one action, see Engine.Judge.
 func (j *SessionJudge) Judge(ctx context.Context, a *action.Action, st *sql.Statement) Decision {

@@ -104,6 +104,9 @@ func actionTerm(a *action.Action) (*ast.Term, error) {
 	params := make([]*ast.Term, 0, len(a.Params))
 	for _, p := range a.Params {
 		fields := [][2]*ast.Term{item("value", p.Value)}
+		if p.Name != "" {
+			fields = append(fields, item("name", p.Name))
+		}
 		if p.Null {
 			fields = append(fields, ast.Item(ast.StringTerm("null"), ast.BooleanTerm(true)))
 		}

@@ -3,8 +3,10 @@
 # policy folder may add in `package dragoman.policy`. It only says what matches
 # and what it covers; the engine combines (most restrictive wins) and blocks
 # what nothing covers. It refers to no volatile part of the input, so that
-# verdicts can be kept.
+# verdicts can be kept; what does is in fields.rego.
 package dragoman.main
+
+import data.dragoman.fields
 
 result := {
 	"verdicts": (rule_verdicts | builtin_verdicts) | data.dragoman.policy.verdicts,
@@ -45,6 +47,7 @@ rule_verdicts contains verdict if {
 	rule := data.dragoman.rules[order]
 	rule.verdict == "allow"
 	applies(rule.when)
+	fields.covered(rule.when.fields)
 	covers := coverage(rule.when)
 	useful(rule.when, covers)
 	verdict := object.union(rule.out, {"order": order, "covers": covers})
@@ -55,6 +58,7 @@ rule_verdicts contains verdict if {
 	rule := data.dragoman.rules[order]
 	rule.verdict != "allow"
 	applies(rule.when)
+	fields.touched(rule.when.fields)
 	touches(rule.when)
 	verdict := object.union(rule.out, {"order": order, "covers": coverage(rule.when)})
 }
@@ -117,7 +121,7 @@ feature(wanted, have) if {
 
 # coverage: what of the action the rule speaks for.
 coverage(when) := {
-	"scoped": count(when.tables) + count(when.columns) > 0,
+	"scoped": ((count(when.tables) + count(when.columns)) + count(when.paths)) > 0,
 	"verbs": [verb | some verb in acts; listed(when.verbs, [verb])],
 	"reads": [[object.schema, object.name] |
 		some object in input.action.reads
@@ -181,6 +185,17 @@ harmless(verb) if {
 covers_object(when, object) if {
 	in_tables(when, object)
 	in_columns(when, object)
+	in_paths(when, object)
+}
+
+in_paths(when, _) if count(when.paths) == 0
+
+in_paths(when, object) if path_matches(when.paths, object)
+
+# In paths, * stays within a segment, and ** does not.
+path_matches(patterns, object) if {
+	some pattern in patterns
+	glob.match(pattern, ["/"], object.name)
 }
 
 in_tables(when, _) if count(when.tables) == 0
@@ -217,9 +232,16 @@ in_column(when, object, column) if {
 	match(pattern[2], column)
 }
 
-covers_function(when, _) if count(when.functions) == 0
-
 covers_function(when, called) if {
+	in_tools(when, called)
+	in_functions(when, called)
+}
+
+in_tools(when, called) if globbed(when.tools, [called.name])
+
+in_functions(when, _) if count(when.functions) == 0
+
+in_functions(when, called) if {
 	some pattern in when.functions
 	match(pattern[0], called.schema)
 	match(pattern[1], called.name)
@@ -231,7 +253,20 @@ touches(when) if {
 	touches_tables(when)
 	touches_columns(when)
 	touches_functions(when)
+	touches_paths(when)
+	touches_tools(when)
 }
+
+touches_paths(when) if count(when.paths) == 0
+
+touches_paths(when) if {
+	some object in objects
+	path_matches(when.paths, object)
+}
+
+touches_tools(when) if count(when.tools) == 0
+
+touches_tools(when) if globbed(when.tools, [called.name | some called in input.action.functions])
 
 touches_tables(when) if count(when.tables) == 0
 
@@ -329,6 +364,28 @@ builtin_verdicts contains {
 	about(rule.when)
 }
 
+# What an MCP client sends before and beside what it wants done, for whom any rule of the target is about.
+builtin_verdicts contains {
+	"verdict": "allow", "rule": "mcp", "reason": "", "builtin": true,
+	"covers": {"scoped": false, "verbs": mcp_acts, "reads": [], "writes": [], "functions": []},
+} if {
+	input.action.kind == "mcp"
+	not "mcp" in data.dragoman.off
+	count(mcp_acts) > 0
+	some order in eligible
+	rule := data.dragoman.rules[order]
+	rule.verdict != "block"
+	about(rule.when)
+}
+
+mcp_acts := [verb | some verb in acts; mcp_act(verb)]
+
+mcp_act(verb) if verb in {
+	"initialize", "ping", "tools/list", "resources/list", "resources/templates/list", "prompts/list", "logging/setLevel",
+}
+
+mcp_act(verb) if startswith(verb, "notifications/")
+
 # Masks ----------------------------------------------------------------------
 
 rule_masks contains spec if {
@@ -337,7 +394,16 @@ rule_masks contains spec if {
 	not excepted(rule)
 	globbed(rule.targets, [input.target.name])
 	globbed(rule.subjects, input.identity.actors)
+	mask_paths(rule)
+	globbed(rule.tools, [called.name | some called in input.action.functions])
 	spec := object.union(rule.out, {"order": order})
+}
+
+mask_paths(rule) if count(rule.paths) == 0
+
+mask_paths(rule) if {
+	some object in objects
+	path_matches(rule.paths, object)
 }
 
 excepted(rule) if {

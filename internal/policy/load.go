@@ -75,7 +75,7 @@ func revision(b Bundle) (string, error) {
 		Library []string
 		Modules map[string]string
 		Data    map[string]any
-	}{InputVersion, []string{librarySource, baseSource}, b.Modules, b.Data})
+	}{InputVersion, []string{librarySource, baseSource, fieldsSource}, b.Modules, b.Data})
 	if err != nil {
 		return "", err
 	}

@@ -16,6 +16,8 @@ type refs struct {
 	// clock says that the policy reads time, chance or anything else that is not
 	// in the input: its verdicts are never kept.
 	clock bool
+	// body says that the policy looks at what a request's body holds.
+	body bool
 }
 
 // clockBuiltins depend on the time though OPA does not mark them so.
@@ -25,12 +27,24 @@ var clockBuiltins = map[string]bool{
 	"io.jwt.decode_verify":                                   true,
 }
 
-// collectRefs walks all compiled modules. What cannot be told counts as all.
-func collectRefs(c *ast.Compiler) refs {
+// collectRefs walks all compiled modules. What cannot be told counts as all. The
+// module of fields reads parameters only for rules that name fields.
+func collectRefs(c *ast.Compiler, data map[string]any) refs {
 	var r refs
-	for _, m := range c.Modules {
+	named, body := ruleRefs(data)
+	for file, m := range c.Modules {
+		if file == fieldsFile && !named {
+			continue
+		}
 		r.walk(m)
 	}
+	var own refs
+	for file, m := range c.Modules {
+		if file != libraryFile && file != baseFile && file != fieldsFile {
+			own.walk(m)
+		}
+	}
+	r.body = body || own.body
 	return r
 }
 
@@ -77,6 +91,7 @@ func (r *refs) ref(ref ast.Ref) {
 
 // path notes a reference to input.<path> and all below it.
 func (r *refs) path(path []string) {
+	r.body = r.body || readsBody(path)
 	at := strings.Join(path[:min(len(path), 2)], ".")
 	for name, field := range map[string]*bool{
 		"action.text": &r.text, "action.params": &r.params, "action.fingerprint": &r.fingerprint,

@@ -161,7 +161,7 @@ func decodeMask(v any) (mask.Spec, int, error) {
 	order := f.integer("order", orderNone)
 	s := mask.Spec{Name: f.text("name", true), Columns: f.texts("columns"), Detectors: f.texts("detectors"),
 		Way: f.text("way", false), KeepFirst: f.integer("keep_first", 0), KeepLast: f.integer("keep_last", 0),
-		Predicates: f.text("predicates", false)}
+		Predicates: f.text("predicates", false), JSON: f.texts("json"), Fields: f.texts("fields"), Opaque: f.text("opaque", false)}
 	return s, order, f.done()
 }
 

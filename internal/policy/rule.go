@@ -46,6 +46,16 @@ type When struct {
 	Columns    []string          `yaml:"columns,omitempty"`   // globs over schema.table.column
 	Functions  []string          `yaml:"functions,omitempty"` // globs over schema.function
 	Features   map[string]any    `yaml:"features,omitempty"`  // true, false, or the value
+
+	// Of HTTP requests; they imply the kind http.
+	Methods []string          `yaml:"methods,omitempty"` // like verbs, in upper or lower case
+	Paths   []string          `yaml:"paths,omitempty"`   // globs over the path; * stays within a segment, ** does not
+	Query   map[string]Values `yaml:"query,omitempty"`   // parameters of the query
+	Headers map[string]Values `yaml:"headers,omitempty"` // selected header fields
+	Body    map[string]Values `yaml:"body,omitempty"`    // fields of a JSON body or form: user/role, items/*/id
+	// Of MCP tool calls; they imply the kind mcp.tool.
+	Tools     []string          `yaml:"tools,omitempty"` // globs over the tool's name
+	Arguments map[string]Values `yaml:"arguments,omitempty"`
 }
 
 // MaskRule is one entry of `masks:`: a mask.Spec and who it is for.
@@ -57,18 +67,24 @@ type MaskRule struct {
 	KeepFirst  int      `yaml:"keep_first,omitempty"`
 	KeepLast   int      `yaml:"keep_last,omitempty"`
 	Predicates string   `yaml:"predicates,omitempty"`
+	JSON       []string `yaml:"json,omitempty"`
+	Fields     []string `yaml:"fields,omitempty"`
+	Opaque     string   `yaml:"opaque,omitempty"`
 	// Groups: only for members of one of these; empty means everybody.
 	Groups []string `yaml:"groups,omitempty"`
 	// ExceptGroups: not for members of one of these.
 	ExceptGroups []string `yaml:"except_groups,omitempty"`
 	Targets      []string `yaml:"targets,omitempty"`  // globs over the target's name
 	Subjects     []string `yaml:"subjects,omitempty"` // globs over any actor of the chain
+	Paths        []string `yaml:"paths,omitempty"`    // globs over the path of an HTTP request
+	Tools        []string `yaml:"tools,omitempty"`    // globs over the name of an MCP tool
 }
 
 // Spec is the rule's part that the mask package knows.
 func (m MaskRule) Spec() mask.Spec {
 	return mask.Spec{Name: m.Name, Columns: m.Columns, Detectors: m.Detectors, Way: m.Way,
-		KeepFirst: m.KeepFirst, KeepLast: m.KeepLast, Predicates: m.Predicates}
+		KeepFirst: m.KeepFirst, KeepLast: m.KeepLast, Predicates: m.Predicates,
+		JSON: m.JSON, Fields: m.Fields, Opaque: m.Opaque}
 }
 
 // validate says what is wrong with the rule, or "".
@@ -108,6 +124,9 @@ func (w When) validate(allowed []string) string {
 			return fmt.Sprintf("verb %q must be in lower case", v)
 		}
 	}
+	if msg := w.validateHTTP(); msg != "" {
+		return msg
+	}
 	for k, v := range w.Features {
 		switch v.(type) {
 		case bool, string, int, int64, uint64, float64:
@@ -132,6 +151,14 @@ func (w When) validate(allowed []string) string {
 func (m MaskRule) validate() string {
 	if m.Name == "" {
 		return "a mask needs a name"
+	}
+	if len(m.Paths) > 0 && len(m.Tools) > 0 {
+		return "paths are of HTTP requests and tools of MCP: write two masks"
+	}
+	for _, p := range m.Paths {
+		if msg := validPath(p); msg != "" {
+			return msg
+		}
 	}
 	if _, err := mask.Compile([]mask.Spec{m.Spec()}, nil); err != nil {
 		return strings.TrimPrefix(err.Error(), "mask "+m.Name+": ")

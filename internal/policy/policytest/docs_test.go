@@ -41,7 +41,7 @@ func snippets(t *testing.T) []snippet {
 			open.body += line + "\n"
 		}
 	}
-	if len(out) != 9 {
+	if len(out) != 11 {
 		t.Fatalf("%d snippets", len(out))
 	}
 	return out
