@@ -13,11 +13,18 @@ import (
 	"dragoman.dev/dragoman/internal/policy"
 )
 
+// goodbye is a Terminate message: its type, and the length of nothing.
+const goodbye = "X\x00\x00\x00\x04"
+
 // onFirstPacket reads the startup message, or one of the requests in its place.
 func (c *conn) onFirstPacket(b []byte) {
 	c.hello = append(c.hello, b...)
 	for c.state == stStartup {
 		first, n, err := wire.DecodeStartup(c.hello)
+		if err != nil && string(c.hello) == goodbye { // some clients change their mind before they have begun
+			c.endQuietly("client", "the client said goodbye before it had begun")
+			return
+		}
 		if err != nil {
 			c.refuse(fatal(codeProtocol, "invalid startup packet", "", ""))
 			return

@@ -10,6 +10,8 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
+	"io"
 	"math/big"
 	"net"
 	"net/url"
@@ -278,4 +280,23 @@ func read(t *testing.T, file string) string {
 		t.Fatal(err)
 	}
 	return string(b)
+}
+
+// TestGoodbyeFirst: a client that says goodbye in place of a startup message is let go without a word, as a server does.
+func TestGoodbyeFirst(t *testing.T) {
+	g := start(t, bundle(t, everything, ""))
+	for text, want := range map[string]bool{goodbye: false, "X\x00\x00\x00\x05": true} {
+		c, err := net.Dial("tcp", g.addr())
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Write([]byte(text))
+		c.SetReadDeadline(time.Now().Add(5 * time.Second))
+		b := make([]byte, 200)
+		n, err := c.Read(b)
+		if (n > 0) != want || n == 0 && !errors.Is(err, io.EOF) {
+			t.Errorf("%q is answered with %q, %v", text, b[:n], err)
+		}
+		c.Close()
+	}
 }
