@@ -13,6 +13,7 @@ const (
 	featureSessionTexts     = "session_texts" // reads what other sessions run
 	featureLargeObject      = "large_object"  // touches large objects
 	featureCredentials      = "credentials"   // reads password hashes or connection strings
+	featureClientFile       = "client_file"   // has the client send a file (LOCAL INFILE)
 	featureAdmin            = "admin"         // acts on the server or on other sessions
 )
 
@@ -32,6 +33,7 @@ var dangers = []danger{
 	{action.FeatureFunctionCall, "the FunctionCall message is not allowed", "use SELECT function(…)", false, false},
 	{action.FeatureProgram, "running programs on the server is not allowed", "use COPY … TO STDOUT or COPY … FROM STDIN", false, false},
 	{action.FeatureServerFile, "the server's files may not be touched", "use COPY … TO STDOUT or COPY … FROM STDIN", false, false},
+	{featureClientFile, "the client's files may not be read", "send the rows with INSERT", false, false},
 	{action.FeatureDynamic, "it runs code that cannot be seen", "send the statements themselves instead", false, false},
 	{action.FeatureOpaque, "it calls a function whose effects cannot be seen", "use built-in functions and plain SQL", false, false},
 	{action.FeatureRole, "changing the role is not allowed", "open a session as somebody who may do this", false, false},

@@ -316,6 +316,7 @@ may_have(object, pattern) if {
 session_verbs := {
 	"begin", "start", "commit", "end", "rollback", "abort", "savepoint", "release",
 	"show", "deallocate", "close", "fetch", "move", "execute", "prepare", "declare", "discard",
+	"use", "unlock", "kill", # MySQL; who kills another's session acts on the server (feature admin)
 }
 
 harmless_settings := {
@@ -326,6 +327,13 @@ harmless_settings := {
 	"default_transaction_isolation", "default_transaction_deferrable", "transaction_read_only",
 	"transaction_isolation", "transaction_deferrable", "transaction", "session characteristics",
 	"search_path",
+	# MySQL. What changes how texts are read is followed.
+	"names", "user variables", "autocommit", "sql_mode", "time_zone", "character_set_client", "character_set_connection",
+	"character_set_results", "collation_connection", "tx_isolation", "tx_read_only", "wait_timeout", "interactive_timeout",
+	"net_write_timeout", "net_read_timeout", "lock_wait_timeout", "innodb_lock_wait_timeout", "max_statement_time",
+	"max_execution_time", "sql_safe_updates", "sql_select_limit", "sql_quote_show_create", "sql_auto_is_null", "sql_notes",
+	"sql_warnings", "group_concat_max_len", "session_track_schema", "session_track_system_variables",
+	"session_track_state_change", "session_track_transaction_info", "session_track_gtids",
 	"jit", "plan_cache_mode", # how a plan is made; asyncpg turns jit off for its own queries
 }
 
