@@ -18,7 +18,7 @@ func (s *Session) Pause(reason uint8, on bool) {
 // End ends the session in order: what is queued leaves, the record is closed,
 // then the connection. It may be called more than once.
 func (s *Session) End(reason, message string) {
-	if s.ended {
+	if s.Ended() {
 		return
 	}
 	if s.out.async {
@@ -26,7 +26,7 @@ func (s *Session) End(reason, message string) {
 		return
 	}
 	if err := s.Commit(); err != nil {
-		s.rt.opt.Log.Error("record at end of session", "session", s.id, "error", err)
+		s.Runtime().Log().Error("record at end of session", "session", s.ID(), "error", err)
 	}
 	s.closeRecord(reason, message)
 	s.conn.Close(api.FlushWrite)
@@ -48,14 +48,11 @@ func (s *Session) endAsync(reason, message string) {
 func (s *Session) Gone(reason, message string) { s.closeRecord(reason, message) }
 
 func (s *Session) closeRecord(reason, message string) {
-	if s.ended {
+	if s.Ended() {
 		return
 	}
 	if s.hold != nil {
 		s.hold.Withdraw()
 	}
-	s.shut(s, reason, message)
+	s.Shut(s, reason, message)
 }
-
-// Ended reports whether the session is over.
-func (s *Session) Ended() bool { return s.ended }

@@ -100,14 +100,14 @@ func (b *batchBytes) reset() {
 // forwarded, and gives its ordinal. The payload is the JSON of
 // record.ActionPayload in parts.
 func (s *Session) Action(payload ...[]byte) uint64 {
-	s.actions++
-	s.note(s.w.Append(record.KindAction, s.actions, payload...))
-	return s.actions
+	n := s.NextAction()
+	s.note(s.Writer().Append(record.KindAction, n, payload...))
+	return n
 }
 
 // Frame records any JSON payload.
 func (s *Session) Frame(kind record.Kind, action uint64, v any) {
-	s.note(s.w.AppendJSON(kind, action, v))
+	s.note(s.Writer().AppendJSON(kind, action, v))
 }
 
 // Request queues bytes for the target and records them before they leave.
@@ -117,7 +117,7 @@ func (s *Session) Request(action uint64, b []byte) { s.send(&s.out.up, action, b
 
 // Respond queues bytes for the client and records them before they leave.
 func (s *Session) Respond(action uint64, b []byte) {
-	s.bytes += int64(len(b))
+	s.Delivered(len(b))
 	s.send(&s.out.down, action, b)
 }
 
@@ -132,7 +132,7 @@ func (s *Session) send(st *stream, action uint64, b []byte) {
 // frame records what the stream has that is not recorded yet.
 func (s *Session) frame(st *stream) {
 	if b := st.bytes()[st.framed:]; len(b) > 0 {
-		s.note(s.w.Append(st.kind, st.action, b))
+		s.note(s.Writer().Append(st.kind, st.action, b))
 		st.framed += len(b)
 	}
 }
@@ -156,7 +156,7 @@ func (s *Session) seal() {
 	s.frame(&s.out.up)
 	s.frame(&s.out.down)
 	for i := range s.out.results {
-		s.note(s.w.AppendResult(s.out.results[i].action, &s.out.results[i].Result))
+		s.note(s.Writer().AppendResult(s.out.results[i].action, &s.out.results[i].Result))
 	}
 	s.out.results = s.out.results[:0]
 }
@@ -172,7 +172,7 @@ func (s *Session) note(err error) {
 // the caller has to refuse it; the session can go on.
 func (s *Session) Commit() error {
 	o := &s.out
-	if s.ended {
+	if s.Ended() {
 		o.clear()
 		return nil
 	}
@@ -181,7 +181,7 @@ func (s *Session) Commit() error {
 		return s.commitAsync(false)
 	}
 	err := o.err
-	if ferr := s.w.Flush(); err == nil {
+	if ferr := s.Writer().Flush(); err == nil {
 		err = ferr
 	}
 	if err == nil {
@@ -210,16 +210,16 @@ func (s *Session) commitAsync(end bool) error {
 	b := batch{up: slices.Clone(o.up.bytes()), down: slices.Clone(o.down.bytes()), end: end}
 	o.clear()
 	if len(b.up)+len(b.down) == 0 && !end {
-		return s.w.Flush()
+		return s.Writer().Flush()
 	}
-	if err := s.w.Flush(); err != nil {
+	if err := s.Writer().Flush(); err != nil {
 		return err
 	}
 	o.waiting = append(o.waiting, b)
 	o.bytes += len(b.up) + len(b.down)
 	// Flushed already, so done comes from another goroutine (or, with nothing
 	// to sync, at once): either way the batch leaves by Post, in order.
-	s.w.Commit(func(err error) { s.conn.Post(func() { s.release(err) }) })
+	s.Writer().Commit(func(err error) { s.conn.Post(func() { s.release(err) }) })
 	s.Pause(PauseDisk, o.bytes > maxUnsafe)
 	return nil
 }
@@ -255,7 +255,7 @@ func (s *Session) fail(err error) {
 	if words := s.protocol.Lost(err); len(words) > 0 {
 		s.conn.Write(words, false)
 	}
-	s.rt.opt.Log.Error("record lost", "session", s.id, "error", err)
+	s.Runtime().Log().Error("record lost", "session", s.ID(), "error", err)
 	s.closeRecord("fault", err.Error())
 	s.conn.Close(api.FlushWrite)
 }

@@ -1,105 +1,43 @@
 package session
 
 import (
-	"context"
-	"errors"
-	"fmt"
 	"log/slog"
-	"time"
 
-	"dragoman.dev/dragoman/internal/check"
-	"dragoman.dev/dragoman/internal/record"
+	"dragoman.dev/dragoman/internal/session"
 )
 
-// Options make a Runtime. Authorizer and Spool are needed; Node names this Envoy.
-type Options struct {
-	Node       string
-	Authorizer check.Authorizer
-	Spool      *record.Spool
-	Log        *slog.Logger     // nil: discard
-	Now        func() time.Time // nil: time.Now
-}
+// What is the same for every session of a process, whatever carries its bytes, is in internal/session.
+type (
+	Options     = session.Options
+	Limits      = session.Limits
+	Held        = session.Held
+	Holding     = session.Holding
+	Cancel      = session.Cancel
+	Span        = session.Span
+	SpanOpening = session.SpanOpening
+	Batch       = session.Batch
+)
 
-// Runtime is what all connections of an Envoy process share. A Runtime
-// that could not be set up refuses every session with the reason.
-type Runtime struct {
-	opt     Options
-	broken  error
-	live    liveSessions
-	cancels cancelKeys
-	spans   spans
-	close   []func()
-}
+// DefaultHoldTimeout is how long a hold waits when neither policy nor the target says.
+const DefaultHoldTimeout = session.DefaultHoldTimeout
+
+// ErrEnded says that the session was over before it could be used.
+var ErrEnded = session.ErrEnded
+
+// Runtime is what all connections of an Envoy process share, with sessions that are connections.
+type Runtime struct{ *session.Runtime }
 
 // New makes a Runtime of its parts.
-func New(opt Options) *Runtime {
-	if opt.Log == nil {
-		opt.Log = slog.New(slog.DiscardHandler)
-	}
-	if opt.Now == nil {
-		opt.Now = time.Now
-	}
-	rt := &Runtime{opt: opt}
-	switch {
-	case opt.Authorizer == nil:
-		rt.broken = errors.New("no authorization service is configured")
-	case opt.Spool == nil:
-		rt.broken = errors.New("no record spool is configured")
-	}
-	rt.live.init()
-	rt.cancels.init()
-	rt.spans.init()
-	return rt
-}
+func New(opt Options) *Runtime { return &Runtime{session.New(opt)} }
 
 // Broken makes a Runtime that refuses every session because of err.
-func Broken(log *slog.Logger, err error) *Runtime {
-	rt := New(Options{Log: log})
-	rt.broken = err
-	return rt
+func Broken(log *slog.Logger, err error) *Runtime { return &Runtime{session.Broken(log, err)} }
+
+// NewRuntime makes the Runtime of an Envoy process from its environment, as internal/session does.
+func NewRuntime(env func(string) string, log *slog.Logger) (*Runtime, error) {
+	rt, err := session.NewRuntime(env, log)
+	return &Runtime{rt}, err
 }
 
-// Err says why no session can be opened, nil when they can.
-func (rt *Runtime) Err() error { return rt.broken }
-
-// Log is the process's logger; Now its clock.
-func (rt *Runtime) Log() *slog.Logger { return rt.opt.Log }
-
-// Now is the clock.
-func (rt *Runtime) Now() time.Time { return rt.opt.Now() }
-
-// Node is this Envoy's node id.
-func (rt *Runtime) Node() string { return rt.opt.Node }
-
-// Sessions is how many sessions are live.
-func (rt *Runtime) Sessions() int { return rt.live.count() }
-
-// EndSession ends a live session, whichever worker it is on: reason is one of
-// record.Close's. It reports whether there was such a session.
-func (rt *Runtime) EndSession(id, reason, message string) bool {
-	return rt.live.end(id, reason, message)
-}
-
-// Close ends what the Runtime runs in the background. Sessions must have ended.
-func (rt *Runtime) Close() {
-	for _, f := range rt.close {
-		f()
-	}
-}
-
-// authorize asks authz to open a session. It blocks.
-func (rt *Runtime) authorize(ctx context.Context, req check.OpenRequest) (check.OpenResponse, error) {
-	if rt.broken != nil {
-		return check.OpenResponse{}, &check.Refusal{Code: check.CodeUnavailable,
-			Message: "this gateway cannot open sessions: " + rt.broken.Error()}
-	}
-	req.Node = rt.opt.Node
-	res, err := rt.opt.Authorizer.Open(ctx, req)
-	if err != nil {
-		return check.OpenResponse{}, err
-	}
-	if len(res.Session) == 0 {
-		return check.OpenResponse{}, fmt.Errorf("authz opened a session without an id")
-	}
-	return res, nil
-}
+// SpanKey makes a key of what a Span is for.
+func SpanKey(parts ...string) string { return session.SpanKey(parts...) }

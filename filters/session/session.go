@@ -7,6 +7,7 @@ import (
 	"dragoman.dev/dragoman/filters"
 	"dragoman.dev/dragoman/internal/check"
 	"dragoman.dev/dragoman/internal/record"
+	"dragoman.dev/dragoman/internal/session"
 )
 
 // Protocol is what a Session asks of the filter that it belongs to.
@@ -19,14 +20,9 @@ type Protocol interface {
 	Lost(err error) []byte
 }
 
-// Limits are times after which a session ends by itself; zero means never.
-type Limits struct {
-	Idle time.Duration
-}
-
 // Session is one authorised connection.
 type Session struct {
-	core
+	session.Core
 	conn     filters.Conn
 	protocol Protocol
 	out      outbox
@@ -50,7 +46,7 @@ func (rt *Runtime) Open(conn filters.Conn, o Opening, done func(*Session, error)
 	ctx, cancel := context.WithTimeout(context.Background(), o.Timeout)
 	go func() {
 		defer cancel()
-		res, err := rt.authorize(ctx, o.Request)
+		res, err := rt.Authorize(ctx, o.Request)
 		conn.Post(func() {
 			if err != nil {
 				done(nil, err)
@@ -64,46 +60,46 @@ func (rt *Runtime) Open(conn filters.Conn, o Opening, done func(*Session, error)
 
 // begin starts an opened session.
 func (rt *Runtime) begin(conn filters.Conn, o Opening, res check.OpenResponse) (*Session, error) {
-	c, err := rt.start(o.Request, o.Mode, o.Limits, res)
+	c, err := rt.Start(o.Request, o.Mode, o.Limits, res)
 	if err != nil {
 		return nil, err
 	}
-	s := &Session{core: c, conn: conn, protocol: o.Protocol}
+	s := &Session{Core: c, conn: conn, protocol: o.Protocol}
 	s.out.async = o.Mode != record.ModeWrite
 	s.out.up.kind, s.out.down.kind = record.KindRequest, record.KindResponse
-	rt.live.add(s)
+	rt.Add(s)
 	s.arm()
 	return s, nil
 }
 
 // Touch notes activity, for the idle limit.
 func (s *Session) Touch() {
-	if s.idle > 0 {
-		s.active = s.rt.Now()
+	if s.IdleLimit() > 0 {
+		s.Touched(s.Runtime().Now())
 	}
 }
 
-func (s *Session) arm() { s.core.arm(func() { s.conn.Post(s.tick) }) }
+func (s *Session) arm() { s.ArmTimer(func() { s.conn.Post(s.tick) }) }
 
 func (s *Session) tick() {
-	if s.ended {
+	if s.Ended() {
 		return
 	}
-	if message := s.over(s.hold != nil); message != "" {
+	if message := s.Over(s.hold != nil); message != "" {
 		s.expire("expired", message)
 		return
 	}
 	s.arm()
 }
 
-// finish implements liveSession.
-func (s *Session) finish(reason, message string) bool {
+// Finish implements session.Live.
+func (s *Session) Finish(reason, message string) bool {
 	return s.conn.Post(func() { s.expire(reason, message) })
 }
 
 // expire ends the session from outside the protocol.
 func (s *Session) expire(reason, message string) {
-	if s.ended {
+	if s.Ended() {
 		return
 	}
 	if words := s.protocol.Expired(reason, message); len(words) > 0 {

@@ -198,29 +198,6 @@ func TestHoldWithdrawnWinsOverApproval(t *testing.T) {
 	w.take(t)
 }
 
-func TestCancelKeys(t *testing.T) {
-	rt := New(Options{})
-	a := &Cancel{PID: 7, Secret: []byte{1, 2, 3, 4}}
-	b := &Cancel{PID: 7, Secret: []byte{1, 2, 3, 5}}
-	removeA, removeB := rt.AddCancel(a), rt.AddCancel(b)
-	if rt.FindCancel(7, []byte{1, 2, 3, 5}) != b || rt.FindCancel(7, []byte{1, 2, 3, 4}) != a {
-		t.Error("wrong session")
-	}
-	for _, k := range [][]byte{nil, {1, 2, 3}, {1, 2, 3, 6}, {1, 2, 3, 4, 0}} {
-		if rt.FindCancel(7, k) != nil {
-			t.Errorf("%v was found", k)
-		}
-	}
-	if rt.FindCancel(8, a.Secret) != nil {
-		t.Error("another process id")
-	}
-	removeA()
-	if rt.FindCancel(7, a.Secret) != nil || rt.FindCancel(7, b.Secret) != b {
-		t.Error("removed the wrong one")
-	}
-	removeB()
-}
-
 func TestEnds(t *testing.T) {
 	s, w, _ := open(t, record.ModeWrite, &authorizer{ends: time.Now().Add(50 * time.Millisecond)}, 0)
 	w.take(t)

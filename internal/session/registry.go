@@ -11,38 +11,38 @@ const shards = 64
 
 var seed = maphash.MakeSeed()
 
-// liveSession is what the registry knows of a Session or a Span.
-type liveSession interface {
-	// ident gives the session's id and that of the token which opened it.
-	ident() (id, token string)
-	// finish ends the session, whichever worker it is on; false when it is gone already.
-	finish(reason, message string) bool
+// Live is what the registry knows of a Session or a Span.
+type Live interface {
+	// Ident gives the session's id and that of the token which opened it.
+	Ident() (id, token string)
+	// Finish ends the session, whichever worker it is on; false when it is gone already.
+	Finish(reason, message string) bool
 }
 
 // liveSessions finds the session that a control message is about.
 type liveSessions struct {
 	shard [shards]struct {
 		mu sync.Mutex
-		m  map[string]liveSession
+		m  map[string]Live
 	}
 }
 
 func (l *liveSessions) init() {
 	for i := range l.shard {
-		l.shard[i].m = map[string]liveSession{}
+		l.shard[i].m = map[string]Live{}
 	}
 }
 
-func (l *liveSessions) add(s liveSession) {
-	id, _ := s.ident()
+func (l *liveSessions) add(s Live) {
+	id, _ := s.Ident()
 	sh := &l.shard[maphash.String(seed, id)%shards]
 	sh.mu.Lock()
 	sh.m[id] = s
 	sh.mu.Unlock()
 }
 
-func (l *liveSessions) remove(s liveSession) {
-	id, _ := s.ident()
+func (l *liveSessions) remove(s Live) {
+	id, _ := s.Ident()
 	sh := &l.shard[maphash.String(seed, id)%shards]
 	sh.mu.Lock()
 	delete(sh.m, id)
@@ -54,17 +54,17 @@ func (l *liveSessions) end(id, reason, message string) bool {
 	sh.mu.Lock()
 	s := sh.m[id]
 	sh.mu.Unlock()
-	return s != nil && s.finish(reason, message)
+	return s != nil && s.Finish(reason, message)
 }
 
 // endByToken ends all sessions that were opened with a credential.
 func (l *liveSessions) endByToken(token, reason, message string) int {
-	var found []liveSession
+	var found []Live
 	for i := range l.shard {
 		sh := &l.shard[i]
 		sh.mu.Lock()
 		for _, s := range sh.m {
-			if _, t := s.ident(); t == token {
+			if _, t := s.Ident(); t == token {
 				found = append(found, s)
 			}
 		}
@@ -72,7 +72,7 @@ func (l *liveSessions) endByToken(token, reason, message string) int {
 	}
 	n := 0
 	for _, s := range found {
-		if s.finish(reason, message) {
+		if s.Finish(reason, message) {
 			n++
 		}
 	}

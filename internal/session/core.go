@@ -66,8 +66,8 @@ func (c *core) Input() policy.Input {
 // DropCredentials forgets the target's credentials once they have been used.
 func (c *core) DropCredentials() { c.opened.Credentials = check.Credentials{} }
 
-// ident implements liveSession.
-func (c *core) ident() (id, token string) { return c.id, c.opened.Identity.TokenID }
+// Ident implements Live.
+func (c *core) Ident() (id, token string) { return c.id, c.opened.Identity.TokenID }
 
 // arm sets the one timer of a session to the next moment at which it may have to end.
 func (c *core) arm(tick func()) {
@@ -98,7 +98,7 @@ func (c *core) over(busy bool) string {
 }
 
 // shut writes the last frame and lets go of everything.
-func (c *core) shut(s liveSession, reason, message string) {
+func (c *core) shut(s Live, reason, message string) {
 	c.ended = true
 	if c.timer != nil {
 		c.timer.Stop()

@@ -13,6 +13,11 @@ import (
 // ErrEnded says that the session was over before it could be used.
 var ErrEnded = errors.New("the session has ended")
 
+// Limits are times after which a session ends by itself; zero means never.
+type Limits struct {
+	Idle time.Duration
+}
+
 // Span is an authorised session that is not one connection: requests of one identity and
 // client on several connections and workers, or the channels of a bridged connection. It is
 // safe for concurrent use; a lock of its own orders what is recorded.
@@ -102,7 +107,7 @@ func (s *Span) tick() {
 	}
 	s.mu.Unlock()
 	if message != "" {
-		s.finish("expired", message)
+		s.Finish("expired", message)
 	}
 }
 
@@ -140,8 +145,8 @@ func (s *Span) whenOver(forget func()) {
 	}
 }
 
-// finish implements liveSession.
-func (s *Span) finish(reason, message string) bool {
+// Finish implements Live.
+func (s *Span) Finish(reason, message string) bool {
 	if !s.close(reason, message) {
 		return false
 	}
@@ -234,7 +239,7 @@ func (s *Span) record(make func(*Batch), done func(error)) (err error, later boo
 	s.w.Commit(func(err error) {
 		if err != nil {
 			s.rt.opt.Log.Error("record lost", "session", s.id, "error", err)
-			s.finish("fault", err.Error())
+			s.Finish("fault", err.Error())
 		}
 		done(err)
 	})

@@ -1,0 +1,105 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"dragoman.dev/dragoman/internal/check"
+	"dragoman.dev/dragoman/internal/record"
+)
+
+// Options make a Runtime. Authorizer and Spool are needed; Node names this Envoy.
+type Options struct {
+	Node       string
+	Authorizer check.Authorizer
+	Spool      *record.Spool
+	Log        *slog.Logger     // nil: discard
+	Now        func() time.Time // nil: time.Now
+}
+
+// Runtime is what all connections of an Envoy process share. A Runtime
+// that could not be set up refuses every session with the reason.
+type Runtime struct {
+	opt     Options
+	broken  error
+	live    liveSessions
+	cancels cancelKeys
+	spans   spans
+	close   []func()
+}
+
+// New makes a Runtime of its parts.
+func New(opt Options) *Runtime {
+	if opt.Log == nil {
+		opt.Log = slog.New(slog.DiscardHandler)
+	}
+	if opt.Now == nil {
+		opt.Now = time.Now
+	}
+	rt := &Runtime{opt: opt}
+	switch {
+	case opt.Authorizer == nil:
+		rt.broken = errors.New("no authorization service is configured")
+	case opt.Spool == nil:
+		rt.broken = errors.New("no record spool is configured")
+	}
+	rt.live.init()
+	rt.cancels.init()
+	rt.spans.init()
+	return rt
+}
+
+// Broken makes a Runtime that refuses every session because of err.
+func Broken(log *slog.Logger, err error) *Runtime {
+	rt := New(Options{Log: log})
+	rt.broken = err
+	return rt
+}
+
+// Err says why no session can be opened, nil when they can.
+func (rt *Runtime) Err() error { return rt.broken }
+
+// Log is the process's logger; Now its clock.
+func (rt *Runtime) Log() *slog.Logger { return rt.opt.Log }
+
+// Now is the clock.
+func (rt *Runtime) Now() time.Time { return rt.opt.Now() }
+
+// Node is this Envoy's node id.
+func (rt *Runtime) Node() string { return rt.opt.Node }
+
+// Sessions is how many sessions are live.
+func (rt *Runtime) Sessions() int { return rt.live.count() }
+
+// EndSession ends a live session, whichever worker it is on: reason is one of
+// record.Close's. It reports whether there was such a session.
+func (rt *Runtime) EndSession(id, reason, message string) bool {
+	return rt.live.end(id, reason, message)
+}
+
+// Close ends what the Runtime runs in the background. Sessions must have ended.
+func (rt *Runtime) Close() {
+	for _, f := range rt.close {
+		f()
+	}
+}
+
+// authorize asks authz to open a session. It blocks.
+func (rt *Runtime) authorize(ctx context.Context, req check.OpenRequest) (check.OpenResponse, error) {
+	if rt.broken != nil {
+		return check.OpenResponse{}, &check.Refusal{Code: check.CodeUnavailable,
+			Message: "this gateway cannot open sessions: " + rt.broken.Error()}
+	}
+	req.Node = rt.opt.Node
+	res, err := rt.opt.Authorizer.Open(ctx, req)
+	if err != nil {
+		return check.OpenResponse{}, err
+	}
+	if len(res.Session) == 0 {
+		return check.OpenResponse{}, fmt.Errorf("authz opened a session without an id")
+	}
+	return res, nil
+}
