@@ -96,6 +96,7 @@ func (t *Target) complete(dir, node string) {
 	setDefault(&t.Limits.ConnectTimeout, Duration(DefaultConnect))
 	setDefault(&t.Limits.MaxConnections, DefaultMaxConns)
 	t.completeHealth()
+	t.completeHTTP(dir)
 }
 
 // completeHealth checks endpoints by default when there is a choice of them.

@@ -6,6 +6,7 @@ import "dragoman.dev/dragoman/internal/policy"
 const (
 	ProtocolPostgres = "postgres"
 	ProtocolMySQL    = "mysql"
+	ProtocolHTTP     = "http"
 )
 
 // Target is a protected system.
@@ -24,6 +25,8 @@ type Target struct {
 	Credentials Credentials `yaml:"credentials"`
 	Audit       Audit       `yaml:"audit"`
 	Limits      Limits      `yaml:"limits"`
+	// HTTP is for targets of protocol http.
+	HTTP HTTP `yaml:"http"`
 	// AllowCleartext lets clients log in without TLS. Default: true on a
 	// loopback listener that has no certificate, false otherwise.
 	AllowCleartext *bool `yaml:"allow_cleartext"`
@@ -80,6 +83,8 @@ type Credentials struct {
 	User     Ref `yaml:"user"`
 	Password Ref `yaml:"password"`
 	Database Ref `yaml:"database"`
+
+	HTTPCredentials `yaml:",inline"`
 }
 
 // Audit is how a target's sessions are recorded.

@@ -14,7 +14,7 @@ func index(path string, i int) string { return fmt.Sprintf("%s[%d]", path, i) }
 
 func (c *Config) validateTarget(p *problems, path string, t *Target) {
 	p.name(path+".name", t.Name)
-	p.oneOf(path+".protocol", t.Protocol, ProtocolPostgres, ProtocolMySQL)
+	p.oneOf(path+".protocol", t.Protocol, ProtocolPostgres, ProtocolMySQL, ProtocolHTTP)
 	if len(t.Addresses) == 0 {
 		p.addf(path, "address is missing: where is the target?")
 	}
@@ -33,7 +33,8 @@ func (c *Config) validateTarget(p *problems, path string, t *Target) {
 	p.secret(path+".credentials.user", t.Credentials.User, false)
 	p.secret(path+".credentials.password", t.Credentials.Password, true)
 	p.secret(path+".credentials.database", t.Credentials.Database, false)
-	if t.Credentials.User == "" {
+	c.validateHTTP(p, path, t)
+	if t.Credentials.User == "" && t.Protocol != ProtocolHTTP {
 		p.addf(path+".credentials", "user is missing: as whom does the gateway log in to the target?")
 	}
 	c.validateVaultUse(p, path, t)

@@ -15,11 +15,12 @@ const (
 	PostgresListener = "postgres_listener"
 	MySQLFilter      = "mysql"
 	MySQLListener    = "mysql_listener"
+	HTTPFilter       = "http"
 )
 
 // Environment of the Envoy process that the module reads at load.
 const (
-	EnvControl = "DRAGOMAN_CONTROL" // authz and ingest address: unix:///path or host:port
+	EnvControl = "DRAGOMAN_CONTROL" // authz and ingest address: unix:///path or host:port; several replicas, with commas between them
 	EnvNode    = "DRAGOMAN_NODE"    // this Envoy's node id
 	EnvSpool   = "DRAGOMAN_SPOOL"   // folder of the record spool
 	EnvTLSCA   = "DRAGOMAN_TLS_CA"  // files, for a control plane over mTLS

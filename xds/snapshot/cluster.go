@@ -30,6 +30,9 @@ const (
 // clustersOf are a target's clusters: its endpoints, and the one for cancel
 // requests, which go to the very endpoint that the session is on.
 func clustersOf(t *config.Target) ([]types.Resource, error) {
+	if t.Protocol == config.ProtocolHTTP {
+		return httpClusterOf(t)
+	}
 	main := commonCluster(t, ClusterName(t.Name))
 	main.LbPolicy = cluster.Cluster_LEAST_REQUEST
 	main.ClusterDiscoveryType = &cluster.Cluster_Type{Type: discoveryOf(t)}

@@ -19,15 +19,18 @@ const networkModuleURL = "type.googleapis.com/envoy.extensions.filters.network.d
 // extensionOf is a target's network filter with the whole policy. A policy
 // push is a new version of this resource and of nothing else.
 func extensionOf(t *config.Target, bundle policy.Bundle) (*core.TypedExtensionConfig, error) {
+	p, err := protocolOf(t)
+	if err != nil {
+		return nil, err
+	}
+	if p.http {
+		return httpExtensionOf(t, bundle)
+	}
 	doc, err := json.Marshal(Network(t, bundle))
 	if err != nil {
 		return nil, err
 	}
 	inner, err := pack(wrapperspb.String(string(doc)))
-	if err != nil {
-		return nil, err
-	}
-	p, err := protocolOf(t)
 	if err != nil {
 		return nil, err
 	}
@@ -44,25 +47,29 @@ func extensionOf(t *config.Target, bundle policy.Bundle) (*core.TypedExtensionCo
 
 // Network is what the filter of a target is told.
 func Network(t *config.Target, bundle policy.Bundle) nodeconfig.Network {
-	l := t.Limits
 	return nodeconfig.Network{
-		Target:         t.Policy(),
-		Policy:         bundle,
-		Durability:     t.Audit.Durability,
-		UpstreamTLS:    t.TLS.Upstream.Mode != config.TLSDisable,
-		ChannelBinding: t.TLS.Upstream.ChannelBinding,
-		CancelCluster:  CancelClusterName(t.Name),
-		Limits: nodeconfig.Limits{
-			MaxStatement: int(l.MaxStatement),
-			MaxMessage:   int64(l.MaxMessage),
-			MaxPrepared:  l.MaxPrepared,
-			LoginTimeout: l.LoginTimeout.Std(),
-			HoldTimeout:  l.HoldTimeout.Std(),
-			IdleTimeout:  l.IdleTimeout.Std(),
-		},
+		Target:            t.Policy(),
+		Policy:            bundle,
+		Durability:        t.Audit.Durability,
+		UpstreamTLS:       t.TLS.Upstream.Mode != config.TLSDisable,
+		ChannelBinding:    t.TLS.Upstream.ChannelBinding,
+		CancelCluster:     CancelClusterName(t.Name),
+		Limits:            limitsOf(t),
 		AllowFunctionCall: t.AllowFunctionCall,
 		Comment:           *t.Audit.Comment,
 		AllowCleartext:    *t.AllowCleartext,
+	}
+}
+
+func limitsOf(t *config.Target) nodeconfig.Limits {
+	l := t.Limits
+	return nodeconfig.Limits{
+		MaxStatement: int(l.MaxStatement),
+		MaxMessage:   int64(l.MaxMessage),
+		MaxPrepared:  l.MaxPrepared,
+		LoginTimeout: l.LoginTimeout.Std(),
+		HoldTimeout:  l.HoldTimeout.Std(),
+		IdleTimeout:  l.IdleTimeout.Std(),
 	}
 }
 

@@ -61,6 +61,9 @@ func listenerFilters(t *config.Target, offersTLS bool) ([]*listener.ListenerFilt
 	if err != nil {
 		return nil, err
 	}
+	if p.http {
+		return httpListenerFilters(offersTLS)
+	}
 	first := nodeconfig.Listener{TLS: offersTLS}
 	if p.greets {
 		first.Target, first.ServerVersion = t.Name, t.ServerVersion
@@ -109,7 +112,15 @@ func cleartextTarget(targets []*config.Target) *config.Target {
 // chainsOf are a target's filter chains: one for TLS where it has a
 // certificate, and one for clear text.
 func chainsOf(t *config.Target, cleartext bool) ([]*listener.FilterChain, error) {
-	filters, err := networkFilters(t)
+	p, err := protocolOf(t)
+	if err != nil {
+		return nil, err
+	}
+	ofProtocol := networkFilters
+	if p.http {
+		ofProtocol = httpNetworkFilters
+	}
+	filters, err := ofProtocol(t)
 	if err != nil {
 		return nil, err
 	}

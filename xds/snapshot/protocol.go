@@ -9,6 +9,7 @@ import (
 
 // protocol is what a protocol of targets needs in Envoy.
 type protocol struct {
+	http     bool     // Envoy's own HTTP stack serves it, with our HTTP filter
 	network  string   // filter_name of its network filter in the module
 	listener string   // filter_name of its listener filter, "" when it has none
 	greets   bool     // the server speaks first
@@ -16,10 +17,11 @@ type protocol struct {
 	ciphers  []string // of TLS up to 1.2 towards the target; nil: Envoy's own choice
 }
 
-// protocols are the protocols that are served by our network filter and tcp_proxy, by their name in the config.
+// protocols are the protocols that are served, by their name in the config: by our network filter and tcp_proxy but for HTTP.
 var protocols = map[string]protocol{
 	config.ProtocolPostgres: {network: nodeconfig.PostgresFilter, listener: nodeconfig.PostgresListener, alpn: []string{"postgresql"}},
 	config.ProtocolMySQL:    {network: nodeconfig.MySQLFilter, listener: nodeconfig.MySQLListener, greets: true, ciphers: mysqlCiphers},
+	config.ProtocolHTTP:     {http: true, alpn: []string{"h2", "http/1.1"}},
 }
 
 // mysqlCiphers are Envoy's own choice, and behind it key exchange by RSA: MySQL 8.0 before 8.0.16 and its

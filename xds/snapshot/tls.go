@@ -48,6 +48,15 @@ func downstreamTLS(t *config.Target) (*core.TransportSocket, error) {
 
 // upstreamTLS begins in clear text; the filter starts TLS when the target is ready for it.
 func upstreamTLS(t *config.Target) (*core.TransportSocket, error) {
+	ctx, err := upstreamContext(t)
+	if err != nil {
+		return nil, err
+	}
+	return socketOf("envoy.transport_sockets.starttls", &starttls.UpstreamStartTlsConfig{TlsSocketConfig: ctx})
+}
+
+// upstreamContext is what is asked of the target's TLS.
+func upstreamContext(t *config.Target) (*tls.UpstreamTlsContext, error) {
 	u := t.TLS.Upstream
 	p, err := protocolOf(t)
 	if err != nil {
@@ -77,7 +86,7 @@ func upstreamTLS(t *config.Target) (*core.TransportSocket, error) {
 	if net.ParseIP(u.ServerName) == nil {
 		ctx.Sni = u.ServerName
 	}
-	return socketOf("envoy.transport_sockets.starttls", &starttls.UpstreamStartTlsConfig{TlsSocketConfig: ctx})
+	return ctx, nil
 }
 
 // sanOf matches exactly the name (or the IP address) in the target's certificate.
