@@ -1,11 +1,11 @@
 package postgres
 
 import (
+	"dragoman.dev/dragoman/filters/statement"
 	"reflect"
 
 	"dragoman.dev/dragoman/filters/postgres/wire"
 	"dragoman.dev/dragoman/internal/policy"
-	"dragoman.dev/dragoman/internal/sql"
 )
 
 // The schema can change while an action waits for people: a view is replaced, a column renamed. An approval
@@ -103,18 +103,7 @@ func (c *conn) takeAgain(with, list []*judged) *judged {
 
 // sameMeaning reports whether two analyses of one text found the same.
 func sameMeaning(a, b *judged) bool {
-	return reflect.DeepEqual(a.action.Features, b.action.Features) && sameStatement(a.st, b.st)
-}
-
-func sameStatement(a, b *sql.Statement) bool {
-	if a == nil || b == nil {
-		return a == b
-	}
-	x, y := &a.Action, &b.Action
-	return reflect.DeepEqual(x.Verbs, y.Verbs) && reflect.DeepEqual(x.Reads, y.Reads) && reflect.DeepEqual(x.Writes, y.Writes) &&
-		reflect.DeepEqual(x.Functions, y.Functions) && a.Effects == b.Effects && a.Returns == b.Returns &&
-		reflect.DeepEqual(a.Outputs, b.Outputs) && reflect.DeepEqual(a.Probes, b.Probes) && reflect.DeepEqual(a.Flows, b.Flows) &&
-		sameStatement(a.Inner, b.Inner)
+	return reflect.DeepEqual(a.action.Features, b.action.Features) && statement.Same(a.st, b.st)
 }
 
 func changedMeanwhile(j *judged) wire.Report {

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"dragoman.dev/dragoman/filters/statement"
 	"slices"
 
 	"dragoman.dev/dragoman/filters/postgres/wire"
@@ -91,7 +92,7 @@ func (c *conn) bind(m *wire.Piece, b *wire.BindBody, pr *prepared, j *judged) bo
 		}
 		names, act := inner(j), j.action
 		act.Text += names
-		c.holdAction(j, act, digest([]byte("bind"), []byte(text), oidBytes(pr), b.Formats, b.Values, []byte(names)), []*judged{j}, c.rejudgeBind(pr, j.action.Params), holdDone{
+		c.holdAction(j, act, statement.Digest([]byte("bind"), []byte(text), oidBytes(pr), b.Formats, b.Values, []byte(names)), []*judged{j}, c.rejudgeBind(pr, j.action.Params), holdDone{
 			allowed: func() {
 				p := wire.Piece{Type: wire.Bind, Raw: raw, Body: raw[5:], Len: int64(len(raw) - 5), First: true, Last: true}
 				body, err := wire.DecodeBind(p.Body)
@@ -107,7 +108,7 @@ func (c *conn) bind(m *wire.Piece, b *wire.BindBody, pr *prepared, j *judged) bo
 	default:
 		rep := blocked(what(j), &j.d)
 		if pr == nil {
-			rep = refusal(codeNoStatement, "prepared statement \""+string(b.Statement)+"\" does not exist", because(&j.d), "")
+			rep = refusal(codeNoStatement, "prepared statement \""+string(b.Statement)+"\" does not exist", statement.Because(&j.d), "")
 		}
 		c.relay.drop = !m.Last
 		c.refused(j, "blocked", rep)

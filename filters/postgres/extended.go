@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"dragoman.dev/dragoman/filters/statement"
 	"slices"
 
 	"dragoman.dev/dragoman/filters/postgres/wire"
@@ -249,7 +250,7 @@ func (c *conn) executeAgain(m *wire.Piece, name string, po *portal) bool {
 		raw := slices.Clone(m.Raw)
 		names, act := inner(j), j.action
 		act.Text += names
-		c.holdAction(j, act, digest([]byte("execute"), []byte(st.Action.Text), raw, appendParams(nil, act.Params), []byte(names)), []*judged{j}, nil, holdDone{
+		c.holdAction(j, act, statement.Digest([]byte("execute"), []byte(st.Action.Text), raw, statement.AppendParams(nil, act.Params), []byte(names)), []*judged{j}, nil, holdDone{
 			allowed: func() { forward(&wire.Piece{Type: wire.Execute, Raw: raw, Body: raw[5:], First: true, Last: true}) },
 			refused: func(status string, rep wire.Report) {
 				c.refused(j, status, rep)
@@ -259,7 +260,7 @@ func (c *conn) executeAgain(m *wire.Piece, name string, po *portal) bool {
 	default:
 		rep := blocked(what(j), &j.d)
 		if po == nil {
-			rep = refusal(codeNoPortal, "portal \""+name+"\" does not exist", because(&j.d), "")
+			rep = refusal(codeNoPortal, "portal \""+name+"\" does not exist", statement.Because(&j.d), "")
 		}
 		c.refused(j, "blocked", rep)
 		c.refuseMessage(j.ordinal, rep)

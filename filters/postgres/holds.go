@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"dragoman.dev/dragoman/filters/statement"
 	"fmt"
 	"strings"
 	"time"
@@ -51,7 +52,7 @@ func (c *conn) holdAction(j *judged, act action.Action, digest string, with []*j
 		c.lookAgain(with, again, goOn)
 		c.commit()
 	})
-	detail := because(&j.d)
+	detail := statement.Because(&j.d)
 	if len(j.d.Approvers) > 0 {
 		detail += " Approvers: " + strings.Join(j.d.Approvers, ", ") + "."
 	}
@@ -78,30 +79,14 @@ func held(res check.HoldResponse, err error, j *judged) (string, wire.Report) {
 	name := what(j)
 	switch {
 	case err != nil:
-		return "withdrawn", refusal(codePrivilege, name+" could not be held for approval", because(&j.d),
+		return "withdrawn", refusal(codePrivilege, name+" could not be held for approval", statement.Because(&j.d),
 			"The authorization service does not answer; try again later.")
 	case res.State == hold.Denied:
-		return "denied", refusal(codePrivilege, name+" was denied", orElse(res.Message, denials(res.Decisions))+" "+because(&j.d), hint(&j.d))
+		return "denied", refusal(codePrivilege, name+" was denied", statement.OrElse(res.Message, statement.Denials(res.Decisions))+" "+statement.Because(&j.d), statement.Hint(&j.d))
 	case res.State == hold.Expired:
-		return "expired", refusal(codePrivilege, "nobody approved "+name+" in time", because(&j.d), "Send it again and ask an approver to look at it.")
+		return "expired", refusal(codePrivilege, "nobody approved "+name+" in time", statement.Because(&j.d), "Send it again and ask an approver to look at it.")
 	case res.State == hold.Withdrawn:
 		return "withdrawn", refusal(codeCancelled, "canceling statement due to user request", "The hold was withdrawn.", "")
 	}
-	return "denied", refusal(codePrivilege, name+" was not approved", because(&j.d), hint(&j.d))
-}
-
-func orElse(s, otherwise string) string {
-	if s != "" {
-		return s
-	}
-	return otherwise
-}
-
-func denials(list []hold.Decision) string {
-	for _, d := range list {
-		if !d.Approve {
-			return fmt.Sprintf("%s denied it: %s.", d.By.Chain(), d.Reason)
-		}
-	}
-	return "It was denied."
+	return "denied", refusal(codePrivilege, name+" was not approved", statement.Because(&j.d), statement.Hint(&j.d))
 }

@@ -2,8 +2,7 @@ package postgres
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
+	"dragoman.dev/dragoman/filters/statement"
 	"maps"
 
 	"dragoman.dev/dragoman/filters/postgres/wire"
@@ -79,7 +78,7 @@ func (c *conn) pass(j *judged) {
 		j.plan = c.masks.plan
 		return
 	}
-	plan, err := c.t.plan(j.d.Mask, c.s.Opened().MaskKey)
+	plan, err := c.t.plans.Get(j.d.Mask, c.s.Opened().MaskKey)
 	if err != nil {
 		c.t.rt.Log().Error("mask plan", "target", c.cfg.Target.Name, "error", err)
 		j.d = policy.Decision{Rule: "mask-plan", Reason: "The policy's masks cannot be applied.", Revision: j.d.Revision}
@@ -139,15 +138,15 @@ func (c *conn) announce(j *judged) {
 	var stack [256]byte
 	if j.sheet == nil {
 		if s := c.shape.sheetFor(j); s != nil {
-			text := append(appendString(stack[:0], j.action.Text), paramsName...)
-			j.ordinal = c.s.Action(s.head, appendParams(text, j.action.Params), s.tail)
+			text := append(statement.AppendString(stack[:0], j.action.Text), paramsName...)
+			j.ordinal = c.s.Action(s.head, statement.AppendParams(text, j.action.Params), s.tail)
 			return
 		}
-		head, tail := payload(j)
-		j.ordinal = c.s.Action(head, appendParams(nil, j.action.Params), tail)
+		head, tail := statement.Payload(j.action, j.d)
+		j.ordinal = c.s.Action(head, statement.AppendParams(nil, j.action.Params), tail)
 		return
 	}
-	j.ordinal = c.s.Action(j.sheet.head, appendParams(stack[:0], j.action.Params), j.sheet.tail)
+	j.ordinal = c.s.Action(j.sheet.head, statement.AppendParams(stack[:0], j.action.Params), j.sheet.tail)
 }
 
 // start makes a run of a judged statement that is about to be forwarded.
@@ -170,20 +169,6 @@ func (c *conn) finish(r *run, status, code, message, tag string) {
 	r.over = true
 	c.s.Result(r.ordinal, record.Result{Status: status, Code: code, Message: message, Tag: tag, Rows: r.rows, Bytes: r.bytes,
 		Masked: r.masked, Duration: durationSince(c.now(), r.started)})
-}
-
-// digest binds an approval to exact bytes: each part with its length.
-func digest(parts ...[]byte) string {
-	h := sha256.New()
-	var n [8]byte
-	for _, p := range parts {
-		for i := range n {
-			n[i] = byte(len(p) >> (8 * (7 - i)))
-		}
-		h.Write(n[:])
-		h.Write(p)
-	}
-	return hex.EncodeToString(h.Sum(nil))
 }
 
 // refused records an action that is not forwarded, and its end.

@@ -1,9 +1,9 @@
 package postgres
 
 import (
+	"dragoman.dev/dragoman/filters/statement"
 	"fmt"
 	"slices"
-	"strings"
 
 	"dragoman.dev/dragoman/filters/postgres/wire"
 	"dragoman.dev/dragoman/internal/action"
@@ -136,7 +136,7 @@ func (c *conn) holdQuery(list, held []*judged, text string) {
 		act := held[i].action
 		names := inner(list...)
 		act.Text = text + names
-		c.holdAction(held[i], act, digest([]byte("query"), []byte(text), []byte(names)), list, c.rejudgeQuery(text), holdDone{
+		c.holdAction(held[i], act, statement.Digest([]byte("query"), []byte(text), []byte(names)), list, c.rejudgeQuery(text), holdDone{
 			allowed: func() { next(i + 1) },
 			refused: func(status string, rep wire.Report) {
 				for _, j := range list {
@@ -194,14 +194,4 @@ func (c *conn) onFunctionCall(m *wire.Piece) bool {
 	c.s.Request(j.ordinal, m.Raw)
 	c.endPipeline()
 	return false
-}
-
-type objectName string
-
-func names(list []action.Object) []objectName {
-	out := make([]objectName, 0, len(list))
-	for _, o := range list {
-		out = append(out, objectName(strings.TrimPrefix(o.Schema+"."+o.Name, ".")))
-	}
-	return out
 }

@@ -1,10 +1,8 @@
 package postgres
 
 import (
-	"fmt"
-	"strings"
-
 	"dragoman.dev/dragoman/filters/postgres/wire"
+	"dragoman.dev/dragoman/filters/statement"
 	"dragoman.dev/dragoman/internal/policy"
 )
 
@@ -39,46 +37,8 @@ func refusal(code, message, detail, hint string) wire.Report {
 
 // blocked is the error for an action that policy refuses.
 func blocked(what string, d *policy.Decision) wire.Report {
-	return refusal(codePrivilege, what+" is refused by policy", because(d), hint(d))
+	return refusal(codePrivilege, what+" is refused by policy", statement.Because(d), statement.Hint(d))
 }
 
-func hint(d *policy.Decision) string {
-	if d.Hint != "" {
-		return d.Hint
-	}
-	return "Change the statement, or ask whoever owns the policy of this target to allow it."
-}
-
-// because is the DETAIL of a refusal or hold: the rule and its reason.
-func because(d *policy.Decision) string {
-	var parts []string
-	if d.Rule != "" {
-		parts = append(parts, "rule: "+d.Rule+".")
-	}
-	if d.Reason != "" {
-		parts = append(parts, d.Reason)
-	}
-	if len(parts) == 0 {
-		return "rule: none. No rule allows it."
-	}
-	return strings.Join(parts, " ")
-}
-
-// what names an action in a message: its verbs and the object it is about.
-func what(j *judged) string {
-	verbs := "statement"
-	if v := j.st.Action.Verbs; len(v) > 0 {
-		verbs = strings.ToUpper(strings.Join(v, "/"))
-	}
-	object := ""
-	for _, list := range [][]objectName{names(j.st.Action.Writes), names(j.st.Action.Reads)} {
-		if len(list) > 0 {
-			object = " on " + string(list[0])
-			if len(list) > 1 {
-				object = fmt.Sprintf("%s and %d more", object, len(list)-1)
-			}
-			break
-		}
-	}
-	return verbs + object
-}
+// what names an action in a message.
+func what(j *judged) string { return statement.What(&j.st.Action) }

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"dragoman.dev/dragoman/filters/statement"
 	"strings"
 
 	"dragoman.dev/dragoman/filters/postgres/wire"
@@ -52,7 +53,7 @@ func (c *conn) judgeSetting(name, value string) (wire.Report, bool) {
 		c.finish(&run{judged: j, started: c.now().UnixNano()}, "ok", "", "", "")
 		return wire.Report{}, true
 	}
-	rep := fatal(codeRejected, "the setting "+name+" of the startup message is refused by policy", because(&j.d), hint(&j.d))
+	rep := fatal(codeRejected, "the setting "+name+" of the startup message is refused by policy", statement.Because(&j.d), statement.Hint(&j.d))
 	c.refused(j, "blocked", rep)
 	return rep, false
 }

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"dragoman.dev/dragoman/filters/statement"
 	"encoding/json"
 	"reflect"
 	"testing"
@@ -25,7 +26,7 @@ func TestShapeSheet(t *testing.T) {
 			t.Fatalf("%d: no sheet", i)
 		}
 		b := append([]byte{}, sheet.head...)
-		b = appendParams(append(appendString(b, text), paramsName...), nil)
+		b = statement.AppendParams(append(statement.AppendString(b, text), paramsName...), nil)
 		b = append(b, sheet.tail...)
 		var got record.ActionPayload
 		if err := json.Unmarshal(b, &got); err != nil {

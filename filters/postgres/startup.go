@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"strings"
-	"unicode/utf8"
 
 	"dragoman.dev/dragoman/filters/postgres/wire"
 	"dragoman.dev/dragoman/filters/session"
@@ -21,7 +20,7 @@ func (c *conn) onFirstPacket(b []byte) {
 	c.hello = append(c.hello, b...)
 	for c.state == stStartup {
 		first, n, err := wire.DecodeStartup(c.hello)
-		if err != nil && string(c.hello) == goodbye { // some clients change their mind before they have begun
+		if err != nil && strings.HasPrefix(string(c.hello), goodbye) { // some clients change their mind before they have begun
 			c.endQuietly("client", "the client said goodbye before it had begun")
 			return
 		}
@@ -199,21 +198,6 @@ func (c *conn) openRefused(err error) wire.Report {
 		return fatal(codeCannotStart, "the authorization service did not answer in time", "", "Try again later.")
 	}
 	return fatal(codeCannotStart, "the session could not be authorised", "", "Try again later, or ask whoever runs this gateway.")
-}
-
-// applicationName is what the target's log and pg_stat_activity show: the
-// identity chain, and what the client calls itself, within the server's limit
-// (NAMEDATALEN-1).
-func applicationName(chain, own string) string {
-	name := chain
-	if own != "" {
-		name += " " + own
-	}
-	for len(name) > 63 {
-		_, n := utf8.DecodeLastRuneInString(name)
-		name = name[:len(name)-n]
-	}
-	return name
 }
 
 // newSecret makes the secret of a cancel key: 4 bytes in protocol 3.0, 32 in 3.2.

@@ -285,7 +285,7 @@ func read(t *testing.T, file string) string {
 // TestGoodbyeFirst: a client that says goodbye in place of a startup message is let go without a word, as a server does.
 func TestGoodbyeFirst(t *testing.T) {
 	g := start(t, bundle(t, everything, ""))
-	for text, want := range map[string]bool{goodbye: false, "X\x00\x00\x00\x05": true} {
+	for text, want := range map[string]bool{goodbye: false, goodbye + string(wire.AppendStartup(nil, wire.Version30, "user", "x")): false, "X\x00\x00\x00\x05": true} {
 		c, err := net.Dial("tcp", g.addr())
 		if err != nil {
 			t.Fatal(err)

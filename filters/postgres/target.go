@@ -15,7 +15,7 @@ import (
 	"dragoman.dev/dragoman/filters/postgres/login"
 	"dragoman.dev/dragoman/filters/postgres/wire"
 	"dragoman.dev/dragoman/filters/session"
-	"dragoman.dev/dragoman/internal/mask"
+	"dragoman.dev/dragoman/filters/statement"
 	"dragoman.dev/dragoman/internal/nodeconfig"
 	"dragoman.dev/dragoman/internal/policy"
 	"dragoman.dev/dragoman/internal/record"
@@ -61,7 +61,7 @@ type target struct {
 
 	mu        sync.Mutex
 	databases map[string]*database
-	plans     map[string]*mask.Plan
+	plans     statement.Plans
 }
 
 // config is a target's configuration, checked.
@@ -113,7 +113,7 @@ func (k *targets) configure(b []byte) (filters.Network, error) {
 	t := k.byName[cfg.Target.Name]
 	if t == nil {
 		t = &target{rt: k.rt, analyzer: pgsql.NewAnalyzer(analyses), stops: make(chan struct{}, maxStops), aside: k.aside,
-			databases: map[string]*database{}, plans: map[string]*mask.Plan{}}
+			databases: map[string]*database{}}
 	}
 	if e := t.policy.Engine(); e == nil || e.Revision() != cfg.Policy.Revision || cfg.Policy.Revision == "" {
 		engine, err := policy.Compile(context.Background(), cfg.Policy, policy.WithLog(k.rt.Log()))
@@ -158,45 +158,6 @@ type network struct{ t *target }
 func (n network) NewConn(host filters.Conn) (api.DownstreamFilter, api.UpstreamFilter) {
 	c := &conn{t: n.t, cfg: n.t.cfg.Load(), host: host, now: n.t.rt.Now}
 	return downstream{c}, upstream{c}
-}
-
-// maxPlans bounds the cache of mask plans.
-const maxPlans = 256
-
-// plan compiles mask specs, or finds them compiled.
-func (t *target) plan(specs []mask.Spec, key []byte) (*mask.Plan, error) {
-	id := planID(specs, key)
-	t.mu.Lock()
-	p := t.plans[id]
-	t.mu.Unlock()
-	if p != nil {
-		return p, nil
-	}
-	if len(key) == 0 {
-		key = nil
-	}
-	p, err := mask.Compile(specs, key)
-	if err != nil {
-		return nil, err
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if old := t.plans[id]; old != nil {
-		return old, nil
-	}
-	if len(t.plans) >= maxPlans {
-		clear(t.plans)
-	}
-	t.plans[id] = p
-	return p, nil
-}
-
-func planID(specs []mask.Spec, key []byte) string {
-	b, err := json.Marshal(specs)
-	if err != nil {
-		return ""
-	}
-	return string(key) + string(b)
 }
 
 // database is the catalog of one database of the target, shared by its sessions.

@@ -1,9 +1,9 @@
 package postgres
 
 import (
+	"dragoman.dev/dragoman/filters/statement"
 	"encoding/binary"
 	"errors"
-	"net"
 	"strings"
 
 	"dragoman.dev/dragoman/filters/postgres/login"
@@ -81,7 +81,7 @@ func (c *conn) startLogin() {
 	l := &loginState{options: login.Options{User: o.Credentials.User, Password: o.Credentials.Password, Database: database,
 		TLS: c.cfg.UpstreamTLS, RequireBinding: c.cfg.ChannelBinding == nodeconfig.BindingRequire, Keys: &c.t.keys}}
 	params := []string{"user", o.Credentials.User, "database", database,
-		"application_name", applicationName(o.Identity.Chain(), c.startup.Get("application_name"))}
+		"application_name", statement.ApplicationName(o.Identity.Chain(), c.startup.Get("application_name"))}
 	for _, p := range c.startup.Params {
 		switch {
 		case p.Name == "user" || p.Name == "database" || p.Name == "application_name":
@@ -101,7 +101,7 @@ func (c *conn) startLogin() {
 // password without TLS depends on where the target is, which is known once it has answered.
 func (l *loginState) answer(c *conn, m *wire.Piece) ([]byte, bool, error) {
 	if l.client == nil {
-		l.options.AllowWeak = isLocal(c.host.UpstreamAddr())
+		l.options.AllowWeak = statement.Local(c.host.UpstreamAddr())
 		client, err := login.New(l.options)
 		if err != nil {
 			return nil, false, err
@@ -109,16 +109,6 @@ func (l *loginState) answer(c *conn, m *wire.Piece) ([]byte, bool, error) {
 		l.client, l.options = client, login.Options{}
 	}
 	return l.client.Handle(m.Type, m.Body)
-}
-
-// isLocal reports whether an address is on this machine.
-func isLocal(addr string) bool {
-	host, _, err := net.SplitHostPort(addr)
-	if err != nil {
-		return strings.HasPrefix(addr, "/") // a unix socket
-	}
-	ip := net.ParseIP(host)
-	return ip != nil && ip.IsLoopback()
 }
 
 // onLogin handles the target's messages up to its first ReadyForQuery.
