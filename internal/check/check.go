@@ -51,6 +51,16 @@ type Credentials struct {
 	User     string `json:"user"`
 	Password string `json:"password"`
 	Database string `json:"database,omitempty"` // "" leaves the client's choice
+	// Headers are what an HTTP target gets with each request: its credential, the signed identity chain.
+	Headers []Header `json:"headers,omitempty"`
+	// Expires is when Headers end to be good: then a new session is opened. Zero means never.
+	Expires time.Time `json:"expires,omitzero"`
+}
+
+// Header is a header field; its value is secret.
+type Header struct {
+	Name  string `json:"name"` // in lower case
+	Value string `json:"value"`
 }
 
 // HoldRequest asks for a human's decision and blocks until there is one. When its

@@ -60,3 +60,11 @@ func (r OpenResponse) LogValue() slog.Value {
 	return slog.GroupValue(slog.String("session", r.Session), slog.String("identity", r.Identity.Chain()),
 		slog.String("target", r.Target.Name), slog.String("verdict", r.Decision.Verdict.String()))
 }
+
+func (h Header) String() string { return fmt.Sprintf("%s: %s", h.Name, hide(h.Value)) }
+
+// Format implements fmt.Formatter for every verb.
+func (h Header) Format(f fmt.State, _ rune) { io.WriteString(f, h.String()) }
+
+// LogValue implements slog.LogValuer.
+func (h Header) LogValue() slog.Value { return slog.StringValue(h.String()) }
