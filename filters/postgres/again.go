@@ -1,10 +1,10 @@
 package postgres
 
 import (
-	"dragoman.dev/dragoman/filters/statement"
 	"reflect"
 
 	"dragoman.dev/dragoman/filters/postgres/wire"
+	"dragoman.dev/dragoman/filters/statement"
 	"dragoman.dev/dragoman/internal/policy"
 )
 

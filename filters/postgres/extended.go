@@ -1,10 +1,10 @@
 package postgres
 
 import (
-	"dragoman.dev/dragoman/filters/statement"
 	"slices"
 
 	"dragoman.dev/dragoman/filters/postgres/wire"
+	"dragoman.dev/dragoman/filters/statement"
 	"dragoman.dev/dragoman/internal/action"
 	"dragoman.dev/dragoman/internal/policy"
 	"dragoman.dev/dragoman/internal/sql"

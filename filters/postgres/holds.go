@@ -1,13 +1,13 @@
 package postgres
 
 import (
-	"dragoman.dev/dragoman/filters/statement"
 	"fmt"
 	"strings"
 	"time"
 
 	"dragoman.dev/dragoman/filters/postgres/wire"
 	"dragoman.dev/dragoman/filters/session"
+	"dragoman.dev/dragoman/filters/statement"
 	"dragoman.dev/dragoman/internal/action"
 	"dragoman.dev/dragoman/internal/check"
 	"dragoman.dev/dragoman/internal/hold"

@@ -1,11 +1,11 @@
 package postgres
 
 import (
-	"dragoman.dev/dragoman/filters/statement"
 	"encoding/json"
 	"reflect"
 	"testing"
 
+	"dragoman.dev/dragoman/filters/statement"
 	"dragoman.dev/dragoman/internal/action"
 	"dragoman.dev/dragoman/internal/policy"
 	"dragoman.dev/dragoman/internal/record"

@@ -1,7 +1,6 @@
 package postgres
 
 import (
-	"dragoman.dev/dragoman/filters/statement"
 	"encoding/binary"
 	"errors"
 	"strings"
@@ -9,6 +8,7 @@ import (
 	"dragoman.dev/dragoman/filters/postgres/login"
 	"dragoman.dev/dragoman/filters/postgres/wire"
 	"dragoman.dev/dragoman/filters/session"
+	"dragoman.dev/dragoman/filters/statement"
 	"dragoman.dev/dragoman/internal/nodeconfig"
 )
 
