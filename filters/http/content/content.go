@@ -12,8 +12,7 @@
 package content
 
 import (
-	"strings"
-
+	"dragoman.dev/dragoman/filters/http/content/coding"
 	"dragoman.dev/dragoman/filters/http/content/jsonbody"
 	"dragoman.dev/dragoman/filters/http/content/layer"
 	"dragoman.dev/dragoman/filters/http/content/refusal"
@@ -52,38 +51,49 @@ type Limits struct {
 
 func (l Limits) json() jsonbody.Limits { return jsonbody.Limits{Depth: l.Depth, Value: l.Value} }
 
-// Stream masks one body. It belongs to one user at a time.
+func (l Limits) nested() int {
+	if l.Nested <= 0 {
+		return 3
+	}
+	return l.Nested
+}
+
+// Stream masks one body. It belongs to one user at a time, and must be closed or aborted.
 type Stream struct {
-	plan *mask.Plan
-	lim  Limits
-	body layer.Masker // nil: the body passes as it is
-	done bool
+	body   layer.Masker    // nil: the body passes as it is
+	dec    *coding.Decoder // nil: it is not coded
+	enc    *coding.Encoder
+	events bool // what is whole is given out at once, also by the encoder
+	plain  []byte
+	some   bool // something came
+	err    error
 }
 
 // New makes a Stream, or says by *Error why the body cannot pass whatever is in it.
 // A nil plan, or one that asks nothing of content, lets everything pass.
 func New(h Head, plan *mask.Plan, lim Limits) (*Stream, error) {
-	s := &Stream{plan: plan, lim: lim}
 	if !plan.Content() {
-		return s, nil
-	}
-	if h.Status == 206 {
-		return nil, refusal.New(refusal.Partial, "a part of a body cannot be masked; ask for the whole, without Range")
-	}
-	if e := strings.TrimSpace(h.Encoding); e != "" && !strings.EqualFold(e, "identity") {
-		return nil, refusal.New(refusal.Coding, "the content coding is not known")
+		return &Stream{}, nil
 	}
 	t := parseType(h.Type)
-	switch {
-	case t.kind == kindJSON:
-		s.body = jsonbody.New(plan, lim.json())
-	case t.kind == kindLines:
-		s.body = jsonbody.NewLines(plan, lim.json())
-	case plan.PassOpaque():
-	default:
-		return nil, refusal.New(refusal.Opaque, "content of this type cannot be looked into")
+	if h.Status == 206 || t.name == "multipart/byteranges" {
+		return nil, refusal.New(refusal.Partial, "a part of a body cannot be masked; ask for the whole, without Range")
 	}
-	return s, nil
+	names, err := coding.Parse(h.Encoding)
+	if err != nil {
+		if plan.PassOpaque() {
+			return &Stream{}, nil
+		}
+		return nil, err
+	}
+	c := chooser{plan: plan, lim: lim, grpc: h.GRPCEncoding}
+	s := &Stream{events: t.kind == kindEvents || t.kind == kindLines || t.kind == kindGRPC}
+	if s.body, err = c.masker(t, lim.nested()); err != nil || s.body == nil || len(names) == 0 {
+		return s, err
+	}
+	s.dec = coding.NewDecoder(names, lim.Ratio)
+	s.enc, err = coding.NewEncoder(names)
+	return s, err
 }
 
 // Changes reports whether the body may come out other than it went in. Then its
@@ -93,37 +103,109 @@ func (s *Stream) Changes() bool { return s.body != nil }
 // Write takes the next piece of the body, which is not kept, and appends to dst what can be
 // given out. An *Error ends the body: what was given out before is masked, and nothing more may follow.
 func (s *Stream) Write(dst, piece []byte) ([]byte, error) {
-	if s.done {
-		return dst, refusal.New(refusal.State, "the body has ended")
-	}
-	if s.body == nil {
+	switch {
+	case s.err != nil:
+		return dst, s.err
+	case s.body == nil:
 		return append(dst, piece...), nil
+	case len(piece) == 0:
+		return dst, nil
 	}
-	dst, err := s.body.Write(dst, piece)
-	s.done = err != nil
-	return dst, err
+	s.some = true
+	if s.dec == nil {
+		out, err := s.body.Write(dst, piece)
+		return out, s.keep(err)
+	}
+	before := len(dst)
+	err := s.dec.Write(piece, func(plain []byte) error { return s.coded(&dst, plain) })
+	if err == nil && s.events && len(dst) == before {
+		dst, err = s.enc.Flush(dst)
+	}
+	return dst, s.keep(err)
+}
+
+// coded masks plain bytes and encodes them again.
+func (s *Stream) coded(dst *[]byte, plain []byte) (err error) {
+	if s.plain, err = s.body.Write(s.plain[:0], plain); err == nil {
+		*dst, err = s.enc.Write(*dst, s.plain)
+	}
+	return err
+}
+
+// keep remembers an error, and gives up what cannot go on.
+func (s *Stream) keep(err error) error {
+	if err != nil {
+		s.err = err
+		if s.dec != nil {
+			s.dec.Abort()
+		}
+	}
+	return err
 }
 
 // Flush appends what can be given out although more may come. Call it when nothing has come for
 // a while: some decoders hold back text so that a value on the border of two pieces is found.
 func (s *Stream) Flush(dst []byte) ([]byte, error) {
-	if f, ok := s.body.(layer.Flusher); ok && !s.done {
-		return f.Flush(dst)
+	if s.err != nil || s.body == nil || !s.some {
+		return dst, s.err
 	}
-	return dst, nil
+	f, ok := s.body.(layer.Flusher)
+	if s.enc == nil {
+		if !ok {
+			return dst, nil
+		}
+		out, err := f.Flush(dst)
+		return out, s.keep(err)
+	}
+	var err error
+	if ok {
+		if s.plain, err = f.Flush(s.plain[:0]); err == nil {
+			dst, err = s.enc.Write(dst, s.plain)
+		}
+	}
+	if err == nil {
+		dst, err = s.enc.Flush(dst)
+	}
+	return dst, s.keep(err)
 }
 
 // Close ends the body and appends its rest to dst. A body that was cut off is an error.
 func (s *Stream) Close(dst []byte) ([]byte, error) {
-	if s.done || s.body == nil {
+	switch {
+	case s.err != nil:
+		return dst, s.err
+	case s.body == nil, !s.some:
+		s.keep(ended())
 		return dst, nil
+	case s.dec == nil:
+		out, err := s.body.Close(dst)
+		if s.keep(err); err == nil {
+			s.keep(ended())
+		}
+		return out, err
 	}
-	s.done = true
-	return s.body.Close(dst)
+	err := s.dec.Close(func(plain []byte) error { return s.coded(&dst, plain) })
+	if err == nil {
+		if s.plain, err = s.body.Close(s.plain[:0]); err == nil {
+			if dst, err = s.enc.Write(dst, s.plain); err == nil {
+				dst, err = s.enc.Close(dst)
+			}
+		}
+	}
+	if s.keep(err); err == nil {
+		s.keep(ended())
+	}
+	return dst, err
 }
 
+func ended() error { return refusal.New(refusal.State, "the body has ended") }
+
 // Abort gives up a body that will not be closed, and frees what it holds. It may be called at any time, also twice.
-func (s *Stream) Abort() { s.done = true }
+func (s *Stream) Abort() {
+	if s != nil && s.err == nil {
+		s.keep(refusal.New(refusal.State, "the body was given up"))
+	}
+}
 
 // Masked is how many values have been masked so far.
 func (s *Stream) Masked() int {
