@@ -13,6 +13,7 @@ import (
 // runtimes are the commands that the clients need, and the distribution's package of each.
 var runtimes = []struct{ command, pkg string }{
 	{"psql", "postgresql-client"}, // the only psql that is built with TLS
+	{"/usr/sbin/sshd", "openssh-server"}, {"ssh", "openssh-client"}, // sshd wants to be started by its full path
 	{"mariadb-install-db", "mariadb-server-core"}, {"mariadb", "mariadb-client"},
 	{"python3", "python3"}, {"pip3", "python3-pip"}, {"node", "nodejs"}, {"npm", "npm"}, {"java", "default-jdk-headless"}, {"mvn", "maven"},
 }
