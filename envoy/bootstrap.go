@@ -28,8 +28,8 @@ import (
 type BootstrapOptions struct {
 	Node    string // node id
 	Cluster string // node cluster; "" is "dragoman"
-	// ADS is where the control plane serves it: unix:///path or host:port. Over
-	// host:port, TLS is required.
+	// ADS is where the control plane serves it: unix:///path or host:port, several replicas with commas between them.
+	// Over host:port, TLS is required.
 	ADS string
 	TLS TLSFiles
 	// AdminSocket is the path of the unix socket for the admin endpoint, which is
@@ -141,40 +141,43 @@ func adsCluster(o BootstrapOptions) (*clusterv3.Cluster, error) {
 		ClusterDiscoveryType:          &clusterv3.Cluster_Type{Type: clusterv3.Cluster_STATIC},
 		TypedExtensionProtocolOptions: map[string]*anypb.Any{"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options},
 	}
-	address, err := adsAddress(o, c)
+	addresses, err := adsAddresses(o, c)
 	if err != nil {
 		return nil, err
 	}
-	c.LoadAssignment = &endpointv3.ClusterLoadAssignment{
-		ClusterName: ADSCluster,
-		Endpoints: []*endpointv3.LocalityLbEndpoints{{LbEndpoints: []*endpointv3.LbEndpoint{{
-			HostIdentifier: &endpointv3.LbEndpoint_Endpoint{Endpoint: &endpointv3.Endpoint{Address: address}},
-		}}}},
+	all := &endpointv3.LocalityLbEndpoints{}
+	for _, a := range addresses {
+		all.LbEndpoints = append(all.LbEndpoints, &endpointv3.LbEndpoint{HostIdentifier: &endpointv3.LbEndpoint_Endpoint{Endpoint: &endpointv3.Endpoint{Address: a}}})
 	}
+	c.LoadAssignment = &endpointv3.ClusterLoadAssignment{ClusterName: ADSCluster, Endpoints: []*endpointv3.LocalityLbEndpoints{all}}
 	return c, nil
 }
 
-func adsAddress(o BootstrapOptions, c *clusterv3.Cluster) (*corev3.Address, error) {
+// adsAddresses are those of the control plane's replicas.
+func adsAddresses(o BootstrapOptions, c *clusterv3.Cluster) (all []*corev3.Address, err error) {
 	if path, ok := strings.CutPrefix(o.ADS, "unix://"); ok {
-		return pipe(path, 0), nil
+		return []*corev3.Address{pipe(path, 0)}, nil
 	}
-	host, port, err := net.SplitHostPort(o.ADS)
-	if err != nil {
-		return nil, fmt.Errorf("ADS address: %w", err)
+	var hosts []string
+	for _, at := range strings.Split(o.ADS, ",") {
+		host, port, err := net.SplitHostPort(strings.TrimSpace(at))
+		if err != nil {
+			return nil, fmt.Errorf("ADS address: %w", err)
+		}
+		n, err := strconv.ParseUint(port, 10, 16)
+		if err != nil {
+			return nil, fmt.Errorf("ADS address: port %q", port)
+		}
+		if net.ParseIP(host) == nil {
+			c.ClusterDiscoveryType = &clusterv3.Cluster_Type{Type: clusterv3.Cluster_STRICT_DNS}
+		}
+		hosts = append(hosts, host)
+		all = append(all, &corev3.Address{Address: &corev3.Address_SocketAddress{SocketAddress: &corev3.SocketAddress{
+			Address: host, PortSpecifier: &corev3.SocketAddress_PortValue{PortValue: uint32(n)},
+		}}})
 	}
-	n, err := strconv.ParseUint(port, 10, 16)
-	if err != nil {
-		return nil, fmt.Errorf("ADS address: port %q", port)
-	}
-	if net.ParseIP(host) == nil {
-		c.ClusterDiscoveryType = &clusterv3.Cluster_Type{Type: clusterv3.Cluster_STRICT_DNS}
-	}
-	if c.TransportSocket, err = mutualTLS(o.TLS, host); err != nil {
-		return nil, err
-	}
-	return &corev3.Address{Address: &corev3.Address_SocketAddress{SocketAddress: &corev3.SocketAddress{
-		Address: host, PortSpecifier: &corev3.SocketAddress_PortValue{PortValue: uint32(n)},
-	}}}, nil
+	c.TransportSocket, err = mutualTLS(o.TLS, hosts)
+	return all, err
 }
 
 func overloadManager(o BootstrapOptions) (*overloadv3.OverloadManager, error) {

@@ -11,14 +11,14 @@ import (
 	"google.golang.org/protobuf/types/known/anypb"
 )
 
-// mutualTLS towards the control plane at host.
-func mutualTLS(f TLSFiles, host string) (*corev3.TransportSocket, error) {
+// mutualTLS towards the control plane, which is at one of the hosts.
+func mutualTLS(f TLSFiles, hosts []string) (*corev3.TransportSocket, error) {
 	if f.CA == "" || f.Cert == "" || f.Key == "" {
 		return nil, errors.New("ADS over the network needs a CA, a certificate and a key")
 	}
 	sni := ""
-	if net.ParseIP(host) == nil {
-		sni = host
+	if len(hosts) == 1 && net.ParseIP(hosts[0]) == nil { // of several, each has its own
+		sni = hosts[0]
 	}
 	any, err := anypb.New(&tlsv3.UpstreamTlsContext{
 		Sni: sni,
@@ -28,7 +28,7 @@ func mutualTLS(f TLSFiles, host string) (*corev3.TransportSocket, error) {
 				CertificateChain: file(f.Cert), PrivateKey: file(f.Key),
 			}},
 			ValidationContextType: &tlsv3.CommonTlsContext_ValidationContext{
-				ValidationContext: validation(f, host),
+				ValidationContext: validation(f, hosts),
 			},
 			AlpnProtocols: []string{"h2"},
 		},
@@ -40,27 +40,26 @@ func mutualTLS(f TLSFiles, host string) (*corev3.TransportSocket, error) {
 		ConfigType: &corev3.TransportSocket_TypedConfig{TypedConfig: any}}, nil
 }
 
-// validation requires the control plane's name: the one given, or that of the
+// validation requires the control plane's name: the one given, or that of a
 // host it is reached at.
-func validation(f TLSFiles, host string) *tlsv3.CertificateValidationContext {
-	name, kind := f.Server, tlsv3.SubjectAltNameMatcher_DNS
-	switch {
-	case strings.Contains(name, "://"):
-		kind = tlsv3.SubjectAltNameMatcher_URI
-	case name == "" && net.ParseIP(host) != nil:
-		name, kind = host, tlsv3.SubjectAltNameMatcher_IP_ADDRESS
-	case name == "":
-		name = host
+func validation(f TLSFiles, hosts []string) *tlsv3.CertificateValidationContext {
+	names := hosts
+	if f.Server != "" {
+		names = []string{f.Server}
 	}
-	return &tlsv3.CertificateValidationContext{
-		TrustedCa: file(f.CA),
-		MatchTypedSubjectAltNames: []*tlsv3.SubjectAltNameMatcher{{
-			SanType: kind,
-			Matcher: &matcherv3.StringMatcher{
-				MatchPattern: &matcherv3.StringMatcher_Exact{Exact: name},
-			},
-		}},
+	v := &tlsv3.CertificateValidationContext{TrustedCa: file(f.CA)}
+	for _, name := range names {
+		kind := tlsv3.SubjectAltNameMatcher_DNS
+		switch {
+		case strings.Contains(name, "://"):
+			kind = tlsv3.SubjectAltNameMatcher_URI
+		case f.Server == "" && net.ParseIP(name) != nil:
+			kind = tlsv3.SubjectAltNameMatcher_IP_ADDRESS
+		}
+		v.MatchTypedSubjectAltNames = append(v.MatchTypedSubjectAltNames, &tlsv3.SubjectAltNameMatcher{SanType: kind,
+			Matcher: &matcherv3.StringMatcher{MatchPattern: &matcherv3.StringMatcher_Exact{Exact: name}}})
 	}
+	return v
 }
 
 func file(path string) *corev3.DataSource {

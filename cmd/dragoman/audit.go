@@ -52,23 +52,22 @@ func newAuditVerify(f *flags) *cobra.Command {
 // load finds the audit folder and what it is verified against.
 func (v *verifyFlags) load(ctx context.Context, f *flags) (string, audit.VerifyOptions, error) {
 	opt := audit.VerifyOptions{Witnesses: v.witnesses}
-	data, dir := v.data, v.data
+	dir, key := v.data, filepath.Join(v.data, "keys", recordPubFile)
 	var cfg *config.Config
 	var err error
-	if data == "" {
+	if v.data == "" {
 		if cfg, err = f.load(); err != nil {
 			return "", opt, err
 		}
-		data, dir = cfg.Data, cfg.AuditDir()
+		dir, key = cfg.AuditDir(), cfg.RecordPub()
 		if err := inFolder(cfg, "--data, --key"); err != nil {
 			return "", opt, err
 		}
-	} else if info, err := os.Stat(filepath.Join(data, "audit")); err == nil && info.IsDir() {
-		dir = filepath.Join(data, "audit")
+	} else if info, err := os.Stat(filepath.Join(v.data, "audit")); err == nil && info.IsDir() {
+		dir = filepath.Join(v.data, "audit")
 	}
-	key := v.key
-	if key == "" {
-		key = filepath.Join(data, "keys", recordPubFile)
+	if v.key != "" {
+		key = v.key
 	}
 	if opt.Keys, err = keyringFor(ctx, cfg, v.keks); err != nil {
 		return "", opt, err

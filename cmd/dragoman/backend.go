@@ -101,7 +101,7 @@ type sessionBackend struct{ c *control }
 // List leaves out the access log's own records, unless it is asked for them.
 func (b sessionBackend) List(ctx context.Context, f audit.Filter) (audit.Page, error) {
 	for {
-		page, err := b.c.audit.List(ctx, f)
+		page, err := b.c.records.List(ctx, f)
 		var wrong *index.QueryError
 		if errors.As(err, &wrong) {
 			return page, invalid(wrong)
@@ -118,16 +118,16 @@ func (b sessionBackend) List(ctx context.Context, f audit.Filter) (audit.Page, e
 }
 
 func (b sessionBackend) Get(ctx context.Context, id string) (audit.Session, error) {
-	s, err := b.c.audit.Get(ctx, id)
+	s, err := b.c.records.Get(ctx, id)
 	return s, sessionError(err)
 }
 
 func (b sessionBackend) Actions(ctx context.Context, id string, after uint64, limit int) ([]audit.Action, error) {
-	return b.c.audit.Actions(ctx, id, after, limit)
+	return b.c.records.Actions(ctx, id, after, limit)
 }
 
 func (b sessionBackend) Frames(ctx context.Context, id string) (api.Frames, error) {
-	r, err := b.c.audit.Frames(ctx, id)
+	r, err := b.c.records.Frames(ctx, id)
 	if err != nil {
 		return nil, sessionError(err)
 	}
@@ -135,7 +135,7 @@ func (b sessionBackend) Frames(ctx context.Context, id string) (api.Frames, erro
 }
 
 func (b sessionBackend) Tail(ctx context.Context, id string, history bool) (api.Frames, error) {
-	t, err := b.c.audit.Tail(ctx, id, history)
+	t, err := b.c.records.Tail(ctx, id, history)
 	if err != nil {
 		return nil, sessionError(err)
 	}
@@ -162,7 +162,7 @@ func (b sessionBackend) End(_ context.Context, id, words string) error {
 }
 
 func (b sessionBackend) Lost(ctx context.Context, id string) error {
-	if err := b.c.audit.Lost(ctx, id); err != nil {
+	if err := b.c.records.Lost(ctx, id); err != nil {
 		return sessionError(err)
 	}
 	b.c.sessions.Ended(id)
@@ -171,7 +171,7 @@ func (b sessionBackend) Lost(ctx context.Context, id string) error {
 
 // Delete refuses what must be kept: targets under legal hold, and the log of who read what.
 func (b sessionBackend) Delete(ctx context.Context, id string) error {
-	row, err := b.c.audit.Get(ctx, id)
+	row, err := b.c.records.Get(ctx, id)
 	if err != nil {
 		return sessionError(err)
 	}
@@ -183,7 +183,7 @@ func (b sessionBackend) Delete(ctx context.Context, id string) error {
 			return fmt.Errorf("%w: records of %s are under legal hold (audit.legal_hold)", api.ErrConflict, t.Name)
 		}
 	}
-	if err := b.c.audit.Delete(ctx, audit.Requested, id); errors.Is(err, audit.ErrLive) {
+	if err := b.c.records.Delete(ctx, audit.Requested, id); errors.Is(err, audit.ErrLive) {
 		return fmt.Errorf("%w: %w; end the session first, or wait until it is sealed", api.ErrConflict, err)
 	} else if err != nil {
 		return sessionError(err)
@@ -200,7 +200,7 @@ func (b readBackend) List(ctx context.Context, f access.Filter) ([]access.Entry,
 	if err := b.c.access.Settle(ctx); err != nil {
 		return nil, err
 	}
-	return access.Find(ctx, b.c.audit, f)
+	return access.Find(ctx, b.c.records, f)
 }
 
 func sessionError(err error) error {

@@ -16,7 +16,6 @@ import (
 	"dragoman.dev/dragoman/authz"
 	"dragoman.dev/dragoman/authz/approval"
 	"dragoman.dev/dragoman/internal/access"
-	"dragoman.dev/dragoman/internal/audit"
 	"dragoman.dev/dragoman/internal/check"
 	"dragoman.dev/dragoman/internal/config"
 	"dragoman.dev/dragoman/internal/identity"
@@ -47,7 +46,7 @@ type control struct {
 	approvals *approval.Service
 	sessions  *authz.Sessions
 	authz     *authz.Service
-	audit     *audit.Store
+	records   records
 	access    *access.Log
 	telemetry *telemetry.Telemetry
 	ready     atomic.Bool      // every listener of the local Envoy serves
@@ -64,6 +63,11 @@ type control struct {
 // force. ctx ends the xDS streams. The caller closes it, also after an error.
 func newControl(ctx context.Context, cfg *config.Config, log *slog.Logger) (*control, error) {
 	c := &control{cfg: cfg, log: log, started: time.Now(), lost: make(chan error, 1)}
+	unlock, err := c.lockSetup(ctx)
+	if err != nil {
+		return c, err
+	}
+	defer unlock()
 	for _, step := range []func(context.Context) error{
 		c.makeFolders, c.openDatabase, c.openIdentity, c.openTelemetry, c.openRecords, c.openApprovals, c.openSessions, c.openAuthz, c.openXDS,
 	} {
@@ -93,6 +97,9 @@ func (c *control) close() error {
 }
 
 func (c *control) makeFolders(context.Context) error {
+	if err := c.checkFolders(); err != nil {
+		return err
+	}
 	for _, dir := range []string{c.cfg.Data, c.cfg.RunDir(), c.cfg.KeysDir(), c.cfg.SpoolDir(), c.cfg.AuditDir()} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return fmt.Errorf("the data folder: %w", err)
@@ -111,11 +118,7 @@ func (c *control) makeFolders(context.Context) error {
 }
 
 func (c *control) openIdentity(ctx context.Context) (err error) {
-	if c.db, err = sqlitedb.Open(c.cfg.StateFile()); err != nil {
-		return err
-	}
-	c.onClose(c.db.Close)
-	if c.tokens, err = token.NewStore(ctx, c.db, time.Now, c.log); err != nil {
+	if err := c.openTokens(ctx); err != nil {
 		return err
 	}
 	c.onClose(func() error { c.tokens.Close(); return nil })
@@ -125,6 +128,20 @@ func (c *control) openIdentity(ctx context.Context) (err error) {
 	}
 	c.issuer = token.NewIssuer(keys, c.tokens, token.Config{Name: c.cfg.Identity.Issuer.Name, MaxTTL: c.cfg.Identity.Issuer.MaxTTL.Std(), Now: time.Now})
 	c.auth, err = authenticatorOf(c.cfg, c.issuer, c.tokens, c.log)
+	return err
+}
+
+// openTokens opens the store of tokens and revocations.
+func (c *control) openTokens(ctx context.Context) (err error) {
+	if c.cfg.Replicas.Set() {
+		c.tokens, err = token.NewPostgres(ctx, c.shared, time.Now, c.log)
+		return err
+	}
+	if c.db, err = sqlitedb.Open(c.cfg.StateFile()); err != nil {
+		return err
+	}
+	c.onClose(c.db.Close)
+	c.tokens, err = token.NewStore(ctx, c.db, time.Now, c.log)
 	return err
 }
 
@@ -141,18 +158,14 @@ func (c *control) openRecords(ctx context.Context) error {
 	if told != nil {
 		opt.Feed = feeds{told, c.telemetry}
 	}
-	if opt.Index, err = c.sharedIndex(ctx); err != nil {
+	if c.records, err = c.keepRecords(ctx, opt); err != nil {
 		return err
 	}
-	if c.audit, err = audit.Open(c.cfg.AuditDir(), opt); err != nil {
-		return err
-	}
-	c.onClose(c.audit.Close)
 	c.background(c.retain)
-	if c.access, err = access.Open(access.Options{Dir: c.cfg.AccessDir(), Ingest: c.audit, Node: accessNode, Log: c.log, Now: time.Now}); err != nil {
+	if c.access, err = access.Open(access.Options{Dir: c.cfg.AccessDir(), Ingest: c.records, Node: accessNode, Log: c.log, Now: time.Now}); err != nil {
 		return err
 	}
-	c.onClose(c.access.Close)
+	c.onClose(c.closeAccess)
 	c.ship = ship.NewServer(ship.ServerOptions{Ingest: ingest{c}, Log: c.log,
 		Authenticate: func(ctx context.Context, claimed string) (string, error) { return c.xds.Caller(ctx, claimed) }})
 	return nil
@@ -165,18 +178,26 @@ func (c *control) openApprovals(ctx context.Context) error {
 	}
 	c.approvals, err = approval.New(ctx, store, approval.Config{
 		Rules:     approval.Rules{AllowDelegated: c.cfg.Approvals.AllowDelegated, MinQuorum: c.cfg.Approvals.MinQuorum},
-		Owner:     "local",
+		Owner:     c.owner(),
 		Approvers: c.cfg.Approvals.Approvers,
 		Now:       time.Now, Log: c.log,
 	})
 	if err == nil {
 		c.onClose(func() error { c.approvals.Close(); return nil })
 		c.background(c.prune)
+		c.background(c.withdrawLeft)
 	}
 	return err
 }
 
 func (c *control) openSessions(ctx context.Context) (err error) {
+	if c.cfg.Replicas.Set() {
+		c.sessions, err = authz.NewSharedSessions(ctx, c.shared, c.tokens, ender{c.ship}, time.Now, c.log)
+		if err == nil {
+			c.onClose(func() error { c.sessions.Close(); return nil })
+		}
+		return err
+	}
 	// Opening a session does not wait for the disk: what is live does not outlive the machine.
 	relaxed, err := sqlitedb.OpenRelaxed(c.cfg.StateFile())
 	if err != nil {
@@ -220,6 +241,7 @@ func (c *control) openXDS(ctx context.Context) error {
 	if err := c.policy.Load(ctx); err != nil {
 		return &exitError{exitUsage, fmt.Errorf("the policy is not good:\n%w", err)}
 	}
+	c.background(c.followPolicy)
 	return nil
 }
 
@@ -229,7 +251,19 @@ func (c *control) pushPolicy(ctx context.Context, b policy.Bundle, e *policy.Eng
 		return err
 	}
 	c.engine.Swap(e)
+	c.tellPolicy(ctx, b.Revision)
 	return nil
+}
+
+// closeAccess gives what was read to the store. With replicas, all of which may be stopping, that may fail: then it waits in
+// the spool for the next start.
+func (c *control) closeAccess() error {
+	err := c.access.Close()
+	if err != nil && c.cfg.Replicas.Set() {
+		c.log.Warn("records of who read what wait in the spool", "err", err)
+		return nil
+	}
+	return err
 }
 
 // accessNode is the node of the access log's records: no Envoy can have this name.
@@ -260,7 +294,7 @@ type ingest struct{ c *control }
 
 // Append implements ship.Ingest.
 func (i ingest) Append(ctx context.Context, node string, chunks []ship.Chunk) ([]ship.Ack, error) {
-	acks, err := i.c.audit.Append(ctx, node, chunks)
+	acks, err := i.c.records.Append(ctx, node, chunks)
 	if err == nil {
 		for _, ch := range chunks {
 			if ch.Ended {

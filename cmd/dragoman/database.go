@@ -18,9 +18,9 @@ import (
 // databaseLock is held by the one process that uses a database.
 const databaseLock = "control plane"
 
-// openShared opens the configured PostgreSQL for this process alone; nil when there is none. lost is called when
-// another process has taken it over.
-func openShared(ctx context.Context, cfg *config.Config, log *slog.Logger, lost func(error)) (*pgdb.DB, error) {
+// openShared opens the configured PostgreSQL for this process alone, or together with others that do so; nil when there
+// is none. lost is called when another process has taken it over.
+func openShared(ctx context.Context, cfg *config.Config, log *slog.Logger, together bool, lost func(error)) (*pgdb.DB, error) {
 	if cfg.Database == "" {
 		return nil, nil
 	}
@@ -32,7 +32,13 @@ func openShared(ctx context.Context, cfg *config.Config, log *slog.Logger, lost 
 	if err != nil {
 		return nil, fmt.Errorf("database: %w", err)
 	}
-	if err := db.Lock(ctx, databaseLock, lost); err != nil {
+	take := db.Lock
+	if together {
+		take = db.LockShared
+	}
+	if err := take(ctx, databaseLock, lost); errors.Is(err, pgdb.ErrTaken) {
+		return nil, errors.Join(fmt.Errorf("database: %w: one control plane uses it at a time, unless all have `replicas` in their configuration", err), db.Close())
+	} else if err != nil {
 		return nil, errors.Join(fmt.Errorf("database: %w", err), db.Close())
 	}
 	return db, nil
@@ -46,7 +52,7 @@ func embeddedIndex(cfg *config.Config) (path string, there bool, err error) {
 }
 
 func (c *control) openDatabase(ctx context.Context) (err error) {
-	if c.shared, err = openShared(ctx, c.cfg, c.log, func(err error) { c.lost <- err }); err != nil || c.shared == nil {
+	if c.shared, err = openShared(ctx, c.cfg, c.log, c.cfg.Replicas.Set(), func(err error) { report(c.lost, err) }); err != nil || c.shared == nil {
 		return err
 	}
 	c.onClose(c.shared.Close)

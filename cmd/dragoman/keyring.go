@@ -75,12 +75,16 @@ func kekFlag(c *cobra.Command, keks *[]string) {
 func (c *control) retain(ctx context.Context) { housekeeping(ctx, c.retainOnce) }
 
 func (c *control) retainOnce(ctx context.Context) {
+	store := c.records.Mine()
+	if store == nil { // another replica does it
+		return
+	}
 	for _, t := range c.cfg.Targets {
 		keep := c.cfg.Trail.Retention
 		if t.Audit.Retention != nil {
 			keep = *t.Audit.Retention
 		}
-		n, err := c.audit.Expire(ctx, audit.Retain{Target: t.Name, For: keep.Std(), Hold: t.Audit.LegalHold})
+		n, err := store.Expire(ctx, audit.Retain{Target: t.Name, For: keep.Std(), Hold: t.Audit.LegalHold})
 		if err != nil && ctx.Err() == nil {
 			c.log.Error("records whose time is over cannot be deleted; tried again later", "target", t.Name, "error", err)
 		}

@@ -129,7 +129,8 @@ func (c *control) nodeState(s *samples) {
 
 // recordState is how much is kept, and how much room there is.
 func (c *control) recordState(s *samples) {
-	if raw, err := c.audit.Checkpoint(); err != nil {
+	s.gauge("dragoman_records_keeper", "This control plane is the one that takes records in.", truth(c.records.Mine() != nil))
+	if raw, err := c.records.Checkpoint(); err != nil {
 		s.failed(err)
 	} else if head, err := translog.ParseCheckpoint(raw); err != nil {
 		s.failed(err)

@@ -62,7 +62,7 @@ func migrate(ctx context.Context, cfg *config.Config, log *slog.Logger) (done mi
 	defer func() { err = errors.Join(err, unlock()) }()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	db, err := openShared(ctx, cfg, log, cancel)
+	db, err := openShared(ctx, cfg, log, false, cancel)
 	if err != nil {
 		return done, err
 	}

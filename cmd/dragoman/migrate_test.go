@@ -134,7 +134,7 @@ func (r *auditRig) checkShared(t *testing.T) {
 	if _, err := controlOf(t, other.cfg); !errors.Is(err, pgdb.ErrTaken) {
 		t.Error("a second control plane:", err)
 	}
-	page, err := c.audit.List(t.Context(), audit.Filter{Identity: "agent:a"})
+	page, err := c.records.List(t.Context(), audit.Filter{Identity: "agent:a"})
 	if err != nil || len(page.Sessions) != 2 || page.Sessions[0].Node != "n1" {
 		t.Fatalf("%+v %v", page, err)
 	}

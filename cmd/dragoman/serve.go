@@ -122,7 +122,7 @@ func serverTLS(cert, key string) (*tls.Config, error) {
 // serveAdmin serves the HTTP API on the admin socket and, if there is one, on the port.
 func (c *control) serveAdmin(ctx context.Context, sys api.System, fatal chan<- error) error {
 	back := api.Backend{Tokens: tokenBackend{c}, Approvals: approvalBackend{c.approvals}, Sessions: sessionBackend{c},
-		Reads: readBackend{c}, Proofs: c.audit, System: sys, Log: c.log}
+		Reads: readBackend{c}, Proofs: c.records, System: sys, Log: c.log}
 	local, err := listenUnix(c.cfg.Admin.Socket)
 	if err != nil {
 		return fmt.Errorf("the admin socket: %w", err)

@@ -27,6 +27,15 @@ func (b *batch) frame(l *session, f record.Frame) error {
 	return b.ops.frame(l, f)
 }
 
+// known is frame for one that the index has: it counts, and nothing is written again.
+func (b *batch) known(l *session, f record.Frame) error {
+	if feed := b.s.opt.Feed; feed != nil {
+		feed.Frame(l.id, f)
+	}
+	o := ops{decoder: b.ops.decoder}
+	return o.frame(l, f)
+}
+
 func (s *Store) feedCommit(ctx context.Context) error {
 	if s.opt.Feed == nil {
 		return nil

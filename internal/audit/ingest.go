@@ -159,19 +159,27 @@ func (b *batch) session(ctx context.Context, node, id string) (*session, Session
 	return l, row, nil
 }
 
-// load makes a session's state from its body, and puts all of it into the index again.
+// load makes a session's state from its body, and puts into the index what that does not have yet.
 func (b *batch) load(ctx context.Context, id, key, node string) (*session, error) {
 	if old := b.s.live[id]; old != nil {
 		b.evict(old)
 	}
 	l := newSession(id, key)
 	l.row.Node, l.row.Started = node, b.s.opt.Now()
-	if node == "" {
-		if row, err := b.s.Get(ctx, id); err == nil {
+	known := uint64(0) // frames that the index has
+	if row, err := b.s.Get(ctx, id); err == nil {
+		known = row.Frames
+		if node == "" {
 			l.row.Node = row.Node
 		}
 	}
-	if err := l.read(ctx, b.s.blobs, func(f record.Frame) error { return b.frame(l, f) }); err != nil {
+	err := l.read(ctx, b.s.blobs, func(f record.Frame) error {
+		if l.stream.Frames() <= known {
+			return b.known(l, f)
+		}
+		return b.frame(l, f)
+	})
+	if err != nil {
 		return nil, errors.Join(err, l.close())
 	}
 	b.adopt(l)

@@ -207,12 +207,22 @@ func (a *Archive) keysOf(ctx context.Context, key string) record.Keys {
 // destroyKey removes a data key for good: what it encrypts cannot be read any more, wherever it is. One may be there
 // though nothing is decrypted now: encryption may have been turned off.
 func (a *Archive) destroyKey(ctx context.Context, bodyKey string) error {
-	if d := a.keys; d != nil {
-		d.mu.Lock()
-		delete(d.known, sessionOf(bodyKey))
-		d.mu.Unlock()
-	}
+	a.forgetKey(sessionOf(bodyKey))
 	return a.raw.Delete(ctx, storedAt(bodyKey))
+}
+
+// forgetKey takes a session's data key out of memory; "": all.
+func (a *Archive) forgetKey(session string) {
+	d := a.keys
+	if d == nil {
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if session == "" {
+		clear(d.known)
+	}
+	delete(d.known, session)
 }
 
 // growsEncrypted reports whether a body that grows is encrypted.

@@ -115,11 +115,7 @@ func (s *Store) logRunning() {
 // Proof proves the newest entry of a session: that it is in the log of the newest
 // checkpoint. ErrNotFound when the log has none yet.
 func (s *Store) Proof(ctx context.Context, session string) (translog.Inclusion, error) {
-	n, err := s.index.LastLeaf(ctx, session)
-	if err != nil {
-		return translog.Inclusion{}, fmt.Errorf("audit: %w", err)
-	}
-	return s.log.Inclusion(ctx, n)
+	return proof(ctx, s.index, s.log.View, session)
 }
 
 // Consistency proves that the log of the newest checkpoint begins with that of an older one of this size.

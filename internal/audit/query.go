@@ -2,7 +2,6 @@ package audit
 
 import (
 	"context"
-	"fmt"
 
 	"dragoman.dev/dragoman/internal/audit/index"
 )
@@ -19,28 +18,12 @@ type (
 var ErrNotFound = index.ErrNotFound
 
 // List returns sessions, newest first. A *index.QueryError says what is wrong with the filter.
-func (s *Store) List(ctx context.Context, f Filter) (Page, error) {
-	p, err := s.index.List(ctx, f)
-	if err != nil {
-		return p, fmt.Errorf("audit: %w", err)
-	}
-	return p, nil
-}
+func (s *Store) List(ctx context.Context, f Filter) (Page, error) { return list(ctx, s.index, f) }
 
 // Get returns one session, or ErrNotFound.
-func (s *Store) Get(ctx context.Context, id string) (Session, error) {
-	r, err := s.index.Get(ctx, id)
-	if err != nil {
-		return r, fmt.Errorf("audit: %w", err)
-	}
-	return r, nil
-}
+func (s *Store) Get(ctx context.Context, id string) (Session, error) { return get(ctx, s.index, id) }
 
 // Actions returns a session's actions after an ordinal, in order; limit as in Filter.
 func (s *Store) Actions(ctx context.Context, id string, after uint64, limit int) ([]Action, error) {
-	a, err := s.index.Actions(ctx, id, after, limit)
-	if err != nil {
-		return nil, fmt.Errorf("audit: %w", err)
-	}
-	return a, nil
+	return actions(ctx, s.index, id, after, limit)
 }

@@ -32,6 +32,7 @@ func (c *Config) complete(dir string) {
 		anchorRefs(dir, &c.Admin.Tokens[i].Token)
 	}
 	c.Envoy.complete(dir)
+	c.Bridge.complete(dir)
 	c.Identity.complete(dir, c.KeysDir())
 	c.Trail.complete(dir, c.KeysDir())
 	anchor(dir, &c.Vault.CA, &c.Policy.Dir)
@@ -97,6 +98,7 @@ func (t *Target) complete(dir, node string) {
 	setDefault(&t.Limits.MaxConnections, DefaultMaxConns)
 	t.completeHealth()
 	t.completeHTTP(dir)
+	t.completeSSH(dir)
 }
 
 // completeHealth checks endpoints by default when there is a choice of them.

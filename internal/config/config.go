@@ -22,6 +22,7 @@ type Config struct {
 	Replicas  Replicas  `yaml:"replicas"`
 	Admin     Admin     `yaml:"admin"`
 	Envoy     Envoy     `yaml:"envoy"`
+	Bridge    Bridge    `yaml:"bridge"`
 	Identity  Identity  `yaml:"identity"`
 	Approvals Approvals `yaml:"approvals"`
 	Trail     Trail     `yaml:"audit"`
@@ -101,7 +102,7 @@ type Envoy struct {
 // record shipping), over mTLS.
 type ControlListen struct {
 	Listen   string `yaml:"listen"`
-	Address  string `yaml:"address"` // host:port that nodes dial; default Listen
+	Address  string `yaml:"address"` // host:port that nodes dial, of several replicas with commas between them; default Listen
 	Cert     string `yaml:"cert"`
 	Key      string `yaml:"key"`
 	ClientCA string `yaml:"client_ca"`
@@ -125,6 +126,7 @@ type Identity struct {
 	Issuer Issuer        `yaml:"issuer"`
 	OIDC   []OIDC        `yaml:"oidc"`
 	SPIFFE []TrustDomain `yaml:"spiffe"`
+	SSH    SSHIdentities `yaml:"ssh"`
 	// EndSessionsAtExpiry ends a session when its credential does; default true.
 	EndSessionsAtExpiry *bool `yaml:"end_sessions_at_expiry"`
 }

@@ -25,5 +25,8 @@ func (c *Config) AuditDir() string { return filepath.Join(c.sharedDir(), "audit"
 // KeysDir holds private keys.
 func (c *Config) KeysDir() string { return filepath.Join(c.sharedDir(), "keys") }
 
+// RecordPub is the public key that records are verified with.
+func (c *Config) RecordPub() string { return filepath.Join(c.KeysDir(), "record.pub") }
+
 // StateFile is the SQLite index of holds, grants and revocations.
 func (c *Config) StateFile() string { return filepath.Join(c.Data, "state.db") }

@@ -98,7 +98,9 @@ func (e *Envoy) validate(p *problems) {
 	c := e.Control
 	if c.Listen != "" {
 		p.hostPort("envoy.control.listen", c.Listen, true)
-		p.hostPort("envoy.control.address", c.Address, false)
+		for _, a := range strings.Split(c.Address, ",") {
+			p.hostPort("envoy.control.address", strings.TrimSpace(a), false)
+		}
 		if c.Cert == "" || c.Key == "" || c.ClientCA == "" {
 			p.addf("envoy.control", "cert, key and client_ca are needed: nodes reach the control plane over mutual TLS only")
 		}
@@ -142,6 +144,7 @@ func (id *Identity) validate(p *problems) {
 		}
 		seen[o.Issuer] = true
 	}
+	id.SSH.validate(p)
 	for i, d := range id.SPIFFE {
 		if d.Name == "" || strings.ContainsAny(d.Name, "/: ") {
 			p.addf(index("identity.spiffe", i)+".name", "%q is not a trust domain like example.org", d.Name)

@@ -29,7 +29,7 @@ func (d *DB) Lead(ctx context.Context, name string, lead func(ctx context.Contex
 }
 
 func (d *DB) leadOnce(ctx context.Context, name string, lead func(ctx context.Context) error) error {
-	conn, err := d.lock(ctx, name)
+	conn, err := d.lock(ctx, name, tryLock)
 	if err != nil {
 		return err
 	}

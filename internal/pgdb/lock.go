@@ -21,15 +21,29 @@ const lockWait = time.Second
 // Lock takes the lock of this name for as long as d is open, or fails with ErrTaken. The server gives it up when the
 // connection is lost; then it is taken again, and lost is called, once, if another process was quicker.
 func (d *DB) Lock(ctx context.Context, name string, lost func(error)) error {
-	conn, err := d.lock(ctx, name)
-	for end := time.Now().Add(lockWait); errors.Is(err, ErrTaken) && time.Now().Before(end); conn, err = d.lock(ctx, name) {
+	return d.keepLock(ctx, name, tryLock, lost)
+}
+
+// LockShared is Lock for one of several that may have it together, but not with one of Lock's.
+func (d *DB) LockShared(ctx context.Context, name string, lost func(error)) error {
+	return d.keepLock(ctx, name, tryLockShared, lost)
+}
+
+const (
+	tryLock       = "SELECT pg_try_advisory_lock($1, hashtext($2))"
+	tryLockShared = "SELECT pg_try_advisory_lock_shared($1, hashtext($2))"
+)
+
+func (d *DB) keepLock(ctx context.Context, name, try string, lost func(error)) error {
+	conn, err := d.lock(ctx, name, try)
+	for end := time.Now().Add(lockWait); errors.Is(err, ErrTaken) && time.Now().Before(end); conn, err = d.lock(ctx, name, try) {
 		time.Sleep(50 * time.Millisecond)
 	}
 	if err != nil {
 		return fmt.Errorf("pgdb: %s: %w", name, err)
 	}
 	d.done.Go(func() {
-		if err := d.guard(conn, name); err != nil {
+		if err := d.guard(conn, name, try); err != nil {
 			lost(fmt.Errorf("pgdb: %s: %w", name, err))
 		}
 	})
@@ -37,7 +51,7 @@ func (d *DB) Lock(ctx context.Context, name string, lost func(error)) error {
 }
 
 // lock takes it on a connection of its own.
-func (d *DB) lock(ctx context.Context, name string) (*pgx.Conn, error) {
+func (d *DB) lock(ctx context.Context, name, try string) (*pgx.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	conn, err := pgx.ConnectConfig(ctx, d.pool.Config().ConnConfig)
@@ -46,7 +60,7 @@ func (d *DB) lock(ctx context.Context, name string) (*pgx.Conn, error) {
 	}
 	lease(ctx, conn)
 	var got bool
-	err = conn.QueryRow(ctx, "SELECT pg_try_advisory_lock($1, hashtext($2))", int32(schemaLock), name).Scan(&got)
+	err = conn.QueryRow(ctx, try, int32(schemaLock), name).Scan(&got)
 	if err == nil && !got {
 		err = ErrTaken
 	}
@@ -66,7 +80,7 @@ func lease(ctx context.Context, conn *pgx.Conn) {
 }
 
 // guard keeps the lock until Close. It returns ErrTaken when it cannot.
-func (d *DB) guard(conn *pgx.Conn, name string) error {
+func (d *DB) guard(conn *pgx.Conn, name, try string) error {
 	defer func() {
 		if conn != nil {
 			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
@@ -94,7 +108,7 @@ func (d *DB) guard(conn *pgx.Conn, name string) error {
 			conn.Close(d.run)
 		}
 		var err error
-		if conn, err = d.lock(d.run, name); errors.Is(err, ErrTaken) {
+		if conn, err = d.lock(d.run, name, try); errors.Is(err, ErrTaken) {
 			return err
 		}
 	}

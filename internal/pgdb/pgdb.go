@@ -54,6 +54,7 @@ func Open(ctx context.Context, url string, log *slog.Logger) (*DB, error) {
 		return nil, errors.New("pgdb: the database's URL cannot be read") // its error may quote the password
 	}
 	conf.MaxConns = connections
+	conf.ConnConfig.DialFunc = dial
 	params := conf.ConnConfig.RuntimeParams
 	params["search_path"], params["synchronous_commit"], params["timezone"] = Schema, "on", "UTC"
 	if params["application_name"] == "" {

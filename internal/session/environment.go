@@ -10,7 +10,6 @@ import (
 	"os"
 	"strings"
 
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 
@@ -45,7 +44,7 @@ func newRuntime(env func(string) string, log *slog.Logger) (*Runtime, error) {
 	if err != nil {
 		return nil, err
 	}
-	conn, err := grpc.NewClient(control, append(check.DialOptions(), grpc.WithTransportCredentials(creds))...)
+	conn, err := check.Dial(control, creds)
 	if err != nil {
 		return nil, fmt.Errorf("control plane %s: %w", control, err)
 	}

@@ -61,12 +61,11 @@ type Options struct {
 
 // Log appends. It is safe for concurrent use; one process at a time may have it open.
 type Log struct {
-	dir      string
+	View
 	origin   string
 	opt      Options
 	add      tessera.AddFn
 	shutdown func(context.Context) error
-	reader   tessera.LogReader
 	stop     context.CancelFunc
 }
 
@@ -95,12 +94,12 @@ func Open(dir string, opt Options) (*Log, error) {
 		stop()
 		return nil, fmt.Errorf("translog: %w", err)
 	}
-	a, shutdown, reader, err := tessera.NewAppender(ctx, driver, appending)
+	a, shutdown, _, err := tessera.NewAppender(ctx, driver, appending)
 	if err != nil {
 		stop()
 		return nil, fmt.Errorf("translog: %w", err)
 	}
-	l := &Log{dir: dir, origin: origin, opt: opt, add: a.Add, shutdown: shutdown, reader: reader, stop: stop}
+	l := &Log{View: NewView(dir), origin: origin, opt: opt, add: a.Add, shutdown: shutdown, stop: stop}
 	// A crash may have come before the first one; then it is made soon.
 	if err := l.await(context.Background(), func(Checkpoint) bool { return true }); err != nil {
 		return nil, errors.Join(err, l.Close())
@@ -243,40 +242,6 @@ func (l *Log) await(ctx context.Context, done func(Checkpoint) bool) error {
 		case <-tick.C:
 		}
 	}
-}
-
-// Checkpoint returns the newest signed checkpoint, as it stands and parsed.
-func (l *Log) Checkpoint() ([]byte, Checkpoint, error) {
-	raw, err := os.ReadFile(filepath.Join(l.dir, "checkpoint"))
-	if err != nil {
-		return nil, Checkpoint{}, fmt.Errorf("translog: %w", err)
-	}
-	c, err := parseCheckpoint(raw)
-	if err != nil {
-		return nil, c, fmt.Errorf("translog: checkpoint: %w", err)
-	}
-	return raw, c, nil
-}
-
-// Entries calls f for each entry from a place on that is covered by the newest checkpoint.
-func (l *Log) Entries(from uint64, f func(n uint64, entry []byte) error) error {
-	_, c, err := l.Checkpoint()
-	if err != nil {
-		return err
-	}
-	for n := from; n < c.Size; {
-		entries, err := readBundle(l.dir, n/tileWidth, c.Size)
-		if err != nil {
-			return fmt.Errorf("translog: %w", err)
-		}
-		for _, e := range entries[n%tileWidth:] {
-			if err := f(n, e); err != nil {
-				return err
-			}
-			n++
-		}
-	}
-	return nil
 }
 
 // Rotate hands the log to another key: its last act is an entry that both keys sign. After

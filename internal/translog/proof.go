@@ -32,7 +32,7 @@ type Consistency struct {
 var ErrRange = errors.New("not in the log")
 
 // Inclusion proves an entry against the newest checkpoint.
-func (l *Log) Inclusion(ctx context.Context, n uint64) (Inclusion, error) {
+func (l View) Inclusion(ctx context.Context, n uint64) (Inclusion, error) {
 	raw, c, err := l.Checkpoint()
 	if err != nil {
 		return Inclusion{}, err
@@ -44,7 +44,7 @@ func (l *Log) Inclusion(ctx context.Context, n uint64) (Inclusion, error) {
 	if err != nil {
 		return Inclusion{}, fmt.Errorf("translog: %w", err)
 	}
-	b, err := client.NewProofBuilder(ctx, c.Size, l.reader.ReadTile)
+	b, err := client.NewProofBuilder(ctx, c.Size, l.tiles.ReadTile)
 	if err != nil {
 		return Inclusion{}, fmt.Errorf("translog: %w", err)
 	}
@@ -56,12 +56,12 @@ func (l *Log) Inclusion(ctx context.Context, n uint64) (Inclusion, error) {
 }
 
 // Consistency proves the newest checkpoint against an older one of the given size.
-func (l *Log) Consistency(ctx context.Context, from uint64) (Consistency, error) {
+func (l View) Consistency(ctx context.Context, from uint64) (Consistency, error) {
 	return l.ConsistencyBetween(ctx, from, 0)
 }
 
 // ConsistencyBetween proves two sizes against each other; to 0 is the newest checkpoint's.
-func (l *Log) ConsistencyBetween(ctx context.Context, from, to uint64) (Consistency, error) {
+func (l View) ConsistencyBetween(ctx context.Context, from, to uint64) (Consistency, error) {
 	raw, c, err := l.Checkpoint()
 	if err != nil {
 		return Consistency{}, err
@@ -76,7 +76,7 @@ func (l *Log) ConsistencyBetween(ctx context.Context, from, to uint64) (Consiste
 	if from == 0 || from == p.To {
 		return p, nil
 	}
-	b, err := client.NewProofBuilder(ctx, c.Size, l.reader.ReadTile)
+	b, err := client.NewProofBuilder(ctx, c.Size, l.tiles.ReadTile)
 	if err == nil {
 		p.Hashes, err = b.ConsistencyProof(ctx, from, p.To)
 	}

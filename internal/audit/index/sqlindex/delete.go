@@ -8,7 +8,7 @@ import (
 
 // Delete implements index.Index.
 func (x *Index) Delete(ctx context.Context, id string) error {
-	tx, err := x.db.BeginTx(ctx, nil)
+	tx, err := x.d.begin(ctx, x.db)
 	if err != nil {
 		return failed("delete", err)
 	}

@@ -10,7 +10,6 @@ package sqlindex
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -46,6 +45,8 @@ type dialect interface {
 	// tidy is what Tidy does; size the query of Size.
 	tidy() []string
 	size() string
+	// begin begins a transaction that writes.
+	begin(ctx context.Context, db *sql.DB) (*sql.Tx, error)
 	close() error
 }
 
@@ -72,13 +73,7 @@ func newIndex(d dialect, db, rdb *sql.DB) *Index {
 }
 
 // Close implements index.Index.
-func (x *Index) Close() error {
-	err := x.d.close()
-	if x.rdb != x.db {
-		err = errors.Join(err, x.rdb.Close())
-	}
-	return errors.Join(err, x.db.Close())
-}
+func (x *Index) Close() error { return x.d.close() }
 
 // Watch implements index.Index.
 func (x *Index) Watch(f func(string)) func() { return x.watch.add(f) }

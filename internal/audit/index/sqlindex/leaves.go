@@ -27,7 +27,7 @@ func (x *Index) AddLeaves(ctx context.Context, leaves []index.Leaf) error {
 
 // change makes a transaction.
 func (x *Index) change(ctx context.Context, f func(*statements)) error {
-	tx, err := x.db.BeginTx(ctx, nil)
+	tx, err := x.d.begin(ctx, x.db)
 	if err != nil {
 		return err
 	}

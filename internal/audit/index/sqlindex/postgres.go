@@ -2,7 +2,9 @@ package sqlindex
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -40,11 +42,18 @@ func OpenPostgres(ctx context.Context, url string, log *slog.Logger) (*Index, er
 }
 
 // NewPostgres makes the index in a database that stays the caller's.
-func NewPostgres(ctx context.Context, db *pgdb.DB) (*Index, error) {
+func NewPostgres(ctx context.Context, db *pgdb.DB) (*Index, error) { return newPostgres(ctx, db, nil) }
+
+// NewPostgresOf is NewPostgres for a process that writes as long as it leads: after its term nothing is written any more.
+func NewPostgresOf(ctx context.Context, db *pgdb.DB, t pgdb.Term) (*Index, error) {
+	return newPostgres(ctx, db, &t)
+}
+
+func newPostgres(ctx context.Context, db *pgdb.DB, t *pgdb.Term) (*Index, error) {
 	if err := db.Migrate(ctx, "audit", leavesTable+rebuildTables+postgresTables); err != nil {
 		return nil, err
 	}
-	d := &postgres{db: db}
+	d := &postgres{db: db, term: t}
 	x := newIndex(d, db.SQL, db.SQL)
 	d.cancel = db.Listen(auditChannel, x.watch.tell)
 	return x, nil
@@ -55,6 +64,7 @@ const auditChannel = "audit"
 type postgres struct {
 	db     *pgdb.DB
 	owned  bool
+	term   *pgdb.Term // nil: whoever writes
 	cancel func()
 }
 
@@ -69,12 +79,23 @@ func (*postgres) direct() bool            { return true }
 func (*postgres) fence() string           { return " OFFSET 0" } // no planner turns that into a join
 func (*postgres) conflict(err error) bool { return pgdb.IsConflict(err) }
 
+func (d *postgres) begin(ctx context.Context, db *sql.DB) (*sql.Tx, error) {
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil || d.term == nil {
+		return tx, err
+	}
+	if err := d.term.Check(ctx, tx); err != nil {
+		return nil, errors.Join(err, tx.Rollback())
+	}
+	return tx, nil
+}
+
 func (d *postgres) close() error {
 	d.cancel()
 	if d.owned {
 		return d.db.Close()
 	}
-	return nil
+	return nil // the database is the caller's
 }
 
 func (*postgres) wrote(st *statements, sessions []string) {

@@ -16,7 +16,7 @@ func (x *Index) Stale(ctx context.Context) (bool, error) {
 
 // Rebuild implements index.Index.
 func (x *Index) Rebuild(ctx context.Context) (map[string]string, error) {
-	tx, err := x.db.BeginTx(ctx, nil)
+	tx, err := x.d.begin(ctx, x.db)
 	if err != nil {
 		return nil, failed("rebuild", err)
 	}

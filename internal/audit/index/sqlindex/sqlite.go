@@ -2,6 +2,8 @@ package sqlindex
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"strings"
 
 	"dragoman.dev/dragoman/internal/audit/index"
@@ -45,16 +47,19 @@ func OpenSQLite(ctx context.Context, path string) (*Index, error) {
 		db.Close()
 		return nil, err
 	}
-	return newIndex(sqlite{}, db, rdb), nil
+	return newIndex(sqlite{db, rdb}, db, rdb), nil
 }
 
-type sqlite struct{}
+type sqlite struct{ db, rdb *sql.DB }
+
+func (d sqlite) close() error { return errors.Join(d.rdb.Close(), d.db.Close()) }
+
+func (sqlite) begin(ctx context.Context, db *sql.DB) (*sql.Tx, error) { return db.BeginTx(ctx, nil) }
 
 func (sqlite) bind(query string) string    { return query }
 func (sqlite) create() string              { return sqliteTables }
 func (sqlite) wrote(*statements, []string) {}
 func (sqlite) conflict(error) bool         { return false }
-func (sqlite) close() error                { return nil }
 func (sqlite) tidy() []string              { return []string{"PRAGMA wal_checkpoint(TRUNCATE)", "PRAGMA optimize"} }
 func (sqlite) size() string {
 	return "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()"

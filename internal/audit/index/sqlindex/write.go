@@ -41,7 +41,7 @@ func (x *Index) write(ctx context.Context, b *index.Batch) error {
 	if err != nil {
 		return err
 	}
-	tx, err := x.db.BeginTx(ctx, nil)
+	tx, err := x.d.begin(ctx, x.db)
 	if err != nil {
 		return err
 	}
@@ -211,7 +211,7 @@ func (x *Index) termsOf(ctx context.Context, facts []index.Fact) (map[index.Fact
 	fresh := slices.SortedFunc(maps.Keys(missing), func(a, b index.Fact) int {
 		return strings.Compare(a.Kind+"\x00"+a.Value, b.Kind+"\x00"+b.Value)
 	})
-	tx, err := x.db.BeginTx(ctx, nil)
+	tx, err := x.d.begin(ctx, x.db)
 	if err != nil {
 		return nil, err
 	}
