@@ -61,7 +61,7 @@ func (s *Service) open(ctx context.Context, req check.OpenRequest) (check.OpenRe
 }
 
 func (s *Service) authenticate(ctx context.Context, log *slog.Logger, req check.OpenRequest) (identity.Proof, *check.Refusal) {
-	proof, err := s.Authenticator.Authenticate(ctx, identity.Credential{Token: req.Token, SPIFFE: req.SPIFFE, CertDigest: req.CertDigest})
+	proof, err := s.Authenticator.Authenticate(ctx, identity.Credential{Token: req.Token, SPIFFE: req.SPIFFE, CertDigest: req.CertDigest, SSHKey: string(req.SSHKey)})
 	if err == nil {
 		return proof, nil
 	}
@@ -172,11 +172,19 @@ func newHoldID() string {
 	return "hld_" + strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(b[:]))
 }
 
+// credentials are those of the target, for the session where they are made for each.
+func (s *Service) credentials(ctx context.Context, live Live) (check.Credentials, error) {
+	if each, ok := s.Targets.(SessionTargets); ok {
+		return each.SessionCredentials(ctx, live)
+	}
+	return s.Targets.Credentials(ctx, live.Target.Name)
+}
+
 // grant registers the session, then looks once more whether the identity still
 // stands: whatever is revoked later finds the session in the registry.
 func (s *Service) grant(ctx context.Context, log *slog.Logger, live Live, d policy.Decision) (check.OpenResponse, *check.Refusal) {
 	unavailable := &check.Refusal{Code: check.CodeUnavailable, Rule: "gateway.unavailable", Message: msgUnavailable}
-	creds, err := s.Targets.Credentials(ctx, live.Target.Name)
+	creds, err := s.credentials(ctx, live)
 	if err != nil {
 		log.Error("a session is refused: no credentials for the target", "err", err)
 		return check.OpenResponse{}, unavailable

@@ -53,6 +53,12 @@ type Targets interface {
 	Credentials(ctx context.Context, name string) (check.Credentials, error)
 }
 
+// SessionTargets may be implemented by Targets whose credentials are made for each session.
+type SessionTargets interface {
+	// SessionCredentials takes the place of Credentials. The session is authorised, and has its id.
+	SessionCredentials(ctx context.Context, live Live) (check.Credentials, error)
+}
+
 // Options of a Service. All without a default must be set.
 type Options struct {
 	Authenticator Authenticator

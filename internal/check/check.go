@@ -28,6 +28,8 @@ type OpenRequest struct {
 	// Trusted only because the caller is our own authenticated Envoy.
 	SPIFFE     string `json:"spiffe,omitempty"`
 	CertDigest string `json:"cert_digest,omitempty"`
+	// SSHKey is the SSH key or certificate (wire form) that the client has proven to have; the bridge vouches for that.
+	SSHKey []byte `json:"ssh_key,omitempty"`
 	// Session is the session as far as known; ID is empty, authz gives it.
 	Session policy.Session `json:"session"`
 }
@@ -51,6 +53,10 @@ type Credentials struct {
 	User     string `json:"user"`
 	Password string `json:"password"`
 	Database string `json:"database,omitempty"` // "" leaves the client's choice
+
+	// PrivateKey (OpenSSH's format) logs in to an SSH target, with Certificate (authorized_keys form) when there is one.
+	PrivateKey  string `json:"private_key,omitempty"`
+	Certificate string `json:"certificate,omitempty"`
 	// Headers are what an HTTP target gets with each request: its credential, the signed identity chain.
 	Headers []Header `json:"headers,omitempty"`
 	// Expires is when Headers end to be good: then a new session is opened. Zero means never.

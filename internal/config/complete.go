@@ -33,6 +33,7 @@ func (c *Config) complete(dir string) {
 	}
 	c.Envoy.complete(dir)
 	c.Bridge.complete(dir)
+	c.Bridge.complete(dir)
 	c.Identity.complete(dir, c.KeysDir())
 	c.Trail.complete(dir, c.KeysDir())
 	anchor(dir, &c.Vault.CA, &c.Policy.Dir)
@@ -92,12 +93,13 @@ func (t *Target) complete(dir, node string) {
 		t.Audit.Comment = new(true)
 	}
 	if t.AllowCleartext == nil {
-		t.AllowCleartext = new(Loopback(t.Listen) && c.Cert == "")
+		t.AllowCleartext = new(t.Protocol == ProtocolSSH || Loopback(t.Listen) && c.Cert == "")
 	}
 	setDefault(&t.Limits.ConnectTimeout, Duration(DefaultConnect))
 	setDefault(&t.Limits.MaxConnections, DefaultMaxConns)
 	t.completeHealth()
 	t.completeHTTP(dir)
+	t.completeSSH(dir)
 	t.completeSSH(dir)
 }
 

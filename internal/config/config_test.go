@@ -59,7 +59,7 @@ func TestFindings(t *testing.T) {
 		want []string
 	}{
 		"unknown key": {target("    lisen: 127.0.0.1:1\n"), []string{`f.yaml:5: targets[0].lisen: unknown key; did you mean "listen"?`}},
-		"unknown far": {"bananas: 1\n" + minimal, []string{`f.yaml:1: bananas: unknown key; valid here: admin, approvals, audit, data`}},
+		"unknown far": {"bananas: 1\n" + minimal, []string{`f.yaml:1: bananas: unknown key; valid here: admin, approvals, audit, bridge, data`}},
 		"no target":   {"policy: {dir: p}\n", []string{"f.yaml: targets: no target"}},
 		"no policy":   {strings.Replace(minimal, "policy: {dir: policy}", "", 1), []string{"policy: no policy"}},
 		"empty":       {"", []string{"no target", "no policy"}},

@@ -27,6 +27,8 @@ type Target struct {
 	Limits      Limits      `yaml:"limits"`
 	// HTTP is for targets of protocol http.
 	HTTP HTTP `yaml:"http"`
+	// SSH is for targets of protocol ssh.
+	SSH SSH `yaml:"ssh"`
 	// AllowCleartext lets clients log in without TLS. Default: true on a
 	// loopback listener that has no certificate, false otherwise.
 	AllowCleartext *bool `yaml:"allow_cleartext"`
@@ -85,6 +87,7 @@ type Credentials struct {
 	Database Ref `yaml:"database"`
 
 	HTTPCredentials `yaml:",inline"`
+	SSHCredentials  `yaml:",inline"`
 }
 
 // Audit is how a target's sessions are recorded.

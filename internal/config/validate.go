@@ -145,6 +145,7 @@ func (id *Identity) validate(p *problems) {
 		seen[o.Issuer] = true
 	}
 	id.SSH.validate(p)
+	id.SSH.validate(p)
 	for i, d := range id.SPIFFE {
 		if d.Name == "" || strings.ContainsAny(d.Name, "/: ") {
 			p.addf(index("identity.spiffe", i)+".name", "%q is not a trust domain like example.org", d.Name)

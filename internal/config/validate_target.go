@@ -14,7 +14,7 @@ func index(path string, i int) string { return fmt.Sprintf("%s[%d]", path, i) }
 
 func (c *Config) validateTarget(p *problems, path string, t *Target) {
 	p.name(path+".name", t.Name)
-	p.oneOf(path+".protocol", t.Protocol, ProtocolPostgres, ProtocolMySQL, ProtocolHTTP)
+	p.oneOf(path+".protocol", t.Protocol, ProtocolPostgres, ProtocolMySQL, ProtocolHTTP, ProtocolSSH)
 	if len(t.Addresses) == 0 {
 		p.addf(path, "address is missing: where is the target?")
 	}
@@ -34,7 +34,8 @@ func (c *Config) validateTarget(p *problems, path string, t *Target) {
 	p.secret(path+".credentials.password", t.Credentials.Password, true)
 	p.secret(path+".credentials.database", t.Credentials.Database, false)
 	c.validateHTTP(p, path, t)
-	if t.Credentials.User == "" && t.Protocol != ProtocolHTTP {
+	c.validateSSH(p, path, t)
+	if t.Credentials.User == "" && t.Protocol != ProtocolHTTP && t.Protocol != ProtocolSSH {
 		p.addf(path+".credentials", "user is missing: as whom does the gateway log in to the target?")
 	}
 	c.validateVaultUse(p, path, t)
@@ -153,7 +154,7 @@ func (c *Config) validatePorts(p *problems) {
 			}
 			for _, n := range names {
 				k := claim{node, t.Listen, n}
-				if other, ok := taken[k]; ok && other != t.Name {
+				if other, ok := taken[k]; ok && other != t.Name && !sharesByUser(t) {
 					p.addf(path+".listen", "%s", collision(t.Listen, n, other))
 				}
 				taken[k] = t.Name

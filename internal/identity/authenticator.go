@@ -14,6 +14,7 @@ import (
 type Authenticator struct {
 	verifiers   map[string]Verifier
 	certs       CertVerifier
+	keys        KeyVerifier // nil: SSH keys prove nothing
 	revocations Revocations
 }
 
@@ -34,6 +35,12 @@ func NewAuthenticator(verifiers []Verifier, certs CertVerifier, revocations Revo
 		a.verifiers[v.Issuer()] = v
 	}
 	return a, nil
+}
+
+// WithKeys has the authenticator accept SSH keys and certificates.
+func (a *Authenticator) WithKeys(k KeyVerifier) *Authenticator {
+	a.keys = k
+	return a
 }
 
 // Authenticate proves who presents the credential. It fails with *Error when
@@ -73,6 +80,8 @@ func (a *Authenticator) prove(ctx context.Context, c Credential) (Proof, error) 
 			return Proof{}, Refuse(ReasonIssuer, "no issuer %.200q is configured", iss)
 		}
 		return v.Verify(ctx, c.Token)
+	case c.SSHKey != "" && a.keys != nil:
+		return a.keys.Identify([]byte(c.SSHKey))
 	case c.SPIFFE != "" && a.certs != nil:
 		return a.certs.Identify(c.SPIFFE, c.CertDigest)
 	}

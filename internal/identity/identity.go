@@ -15,6 +15,9 @@ const (
 	MethodOIDC  = "oidc"  // a JWT of a configured OpenID Connect issuer
 	MethodMTLS  = "mtls"  // a client certificate with a SPIFFE ID
 	MethodLocal = "local" // the local admin socket, stated by its user
+
+	MethodSSHKey  = "ssh-key"         // an SSH key that the config binds to somebody
+	MethodSSHCert = "ssh-certificate" // an SSH user certificate of a configured CA
 )
 
 // Identity says who acts. The JSON form is what policy sees as

@@ -13,6 +13,9 @@ type Credential struct {
 	Token      string
 	SPIFFE     string // URI SAN of a client certificate that Envoy verified
 	CertDigest string // its SHA-256, hex
+	// SSHKey is the public key or certificate, in SSH's wire form, whose private key the client has
+	// proven to have; "" without one.
+	SSHKey string
 }
 
 // Proof is a proven identity.
@@ -90,6 +93,12 @@ type Verifier interface {
 type CertVerifier interface {
 	// Identify fails with *Error.
 	Identify(spiffeID, certDigest string) (Proof, error)
+}
+
+// KeyVerifier maps SSH keys and certificates.
+type KeyVerifier interface {
+	// Identify fails with *Error.
+	Identify(wire []byte) (Proof, error)
 }
 
 // Revocation takes a credential back, by its id or by an actor of its chain.
