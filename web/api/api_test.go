@@ -169,10 +169,10 @@ func TestOpenAPI(t *testing.T) {
 		}
 	}
 	for _, route := range (&handler{}).routes() {
-		if !described[route.pattern] {
-			t.Errorf("%s is not described", route.pattern)
+		if !described[route.Pattern] {
+			t.Errorf("%s is not described", route.Pattern)
 		}
-		delete(described, route.pattern)
+		delete(described, route.Pattern)
 	}
 	for p := range described {
 		t.Errorf("%s is described and not served", p)

@@ -14,7 +14,7 @@ import (
 const maxReadText = 1024
 
 // record writes a read into the access log. When that fails, nothing is served.
-func (h *handler) record(r *http.Request, c Caller, way, text string, refused error, sessions ...string) error {
+func (h *Guard) record(r *http.Request, c Caller, way, text string, refused error, sessions ...string) error {
 	for len(sessions) > access.MaxSessions {
 		if err := h.record(r, c, way, text, refused, sessions[:access.MaxSessions]...); err != nil {
 			return err
@@ -38,11 +38,11 @@ func (h *handler) record(r *http.Request, c Caller, way, text string, refused er
 }
 
 // wayOf is how a session is read: what the caller says that it reads the frames for, or what the route is.
-func wayOf(r *http.Request, to route) string {
-	if w := r.URL.Query().Get("way"); to.way == access.Frames && slices.Contains([]string{access.Replay, access.Export}, w) {
+func wayOf(r *http.Request, to Route) string {
+	if w := r.URL.Query().Get("way"); to.Way == access.Frames && slices.Contains([]string{access.Replay, access.Export}, w) {
 		return w
 	}
-	return to.way
+	return to.Way
 }
 
 // listReads shows the access log; that is a read, too.

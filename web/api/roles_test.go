@@ -87,14 +87,14 @@ func TestRouteRoles(t *testing.T) {
 	}
 	for _, route := range (&handler{}).routes() {
 		var want []Role
-		if route.roles != nil {
-			want = append(slices.Clone(route.roles), Admin)
+		if route.Roles != nil {
+			want = append(slices.Clone(route.Roles), Admin)
 		}
-		if got := said[route.pattern]; len(want) != len(got) && !slices.Equal(got, []Role{Admin}) || len(want) == len(got) && !slices.Equal(want, got) {
-			t.Errorf("%s: served for %v, described for %v", route.pattern, want, got)
+		if got := said[route.Pattern]; len(want) != len(got) && !slices.Equal(got, []Role{Admin}) || len(want) == len(got) && !slices.Equal(want, got) {
+			t.Errorf("%s: served for %v, described for %v", route.Pattern, want, got)
 		}
-		if strings.Contains(route.pattern, "GET /v1/sessions/{id}") && route.way == "" {
-			t.Errorf("%s reads a session, and it is not recorded", route.pattern)
+		if strings.Contains(route.Pattern, "GET /v1/sessions/{id}") && route.Way == "" {
+			t.Errorf("%s reads a session, and it is not recorded", route.Pattern)
 		}
 	}
 }

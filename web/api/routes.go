@@ -12,8 +12,8 @@ var (
 	admins   = []Role{Admin}
 )
 
-func (h *handler) routes() []route {
-	return []route{
+func (h *handler) routes() []Route {
+	return []Route{
 		{"GET /healthz", anybody, "", h.health},
 		{"GET /readyz", anybody, "", h.ready},
 		{"GET /openapi.json", anybody, "", h.openapi},

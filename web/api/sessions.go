@@ -21,35 +21,44 @@ import (
 var cursorOK = regexp.MustCompile(`^[0-9]{1,19}:[A-Za-z0-9_]{1,64}$`)
 
 func (h *handler) listSessions(w http.ResponseWriter, r *http.Request, c Caller) error {
+	page, err := h.FindSessions(r, c)
+	if err != nil {
+		return err
+	}
+	return reply(w, page)
+}
+
+// FindSessions finds the sessions that the request's parameters name, and records that it did.
+func (h *Guard) FindSessions(r *http.Request, c Caller) (audit.Page, error) {
 	q := query{r: r}
 	f := audit.Filter{Identity: q.text("identity"), Target: q.text("target"), Since: q.moment("since"), Until: q.moment("until"),
 		Verdict: q.text("verdict"), Table: q.text("table"), Column: q.text("column"), Verb: q.text("verb"), Live: q.flag("live"),
 		Approver: q.text("approver"), Session: q.text("session"), Text: q.text("text"),
 		Limit: int(q.number("limit")), Cursor: q.text("cursor")}
 	if q.err != nil {
-		return q.err
+		return audit.Page{}, q.err
 	}
 	if !slices.Contains([]string{"", "allow", "block", "hold"}, f.Verdict) {
-		return fmt.Errorf("%w: verdict %q is not one of allow, block, hold", ErrInvalid, f.Verdict)
+		return audit.Page{}, fmt.Errorf("%w: verdict %q is not one of allow, block, hold", ErrInvalid, f.Verdict)
 	}
 	if f.Cursor != "" && !cursorOK.MatchString(f.Cursor) {
-		return fmt.Errorf("%w: the cursor is not one of ours", ErrInvalid)
+		return audit.Page{}, fmt.Errorf("%w: the cursor is not one of ours", ErrInvalid)
 	}
 	if f.Target == access.Target && !c.may(Auditor) {
-		return fmt.Errorf("%w: the access log needs the role %s", ErrForbidden, wanted(auditors))
+		return audit.Page{}, fmt.Errorf("%w: the access log needs the role %s", ErrForbidden, wanted(auditors))
 	}
 	page, err := h.Sessions.List(r.Context(), f)
 	if err != nil {
-		return err
+		return audit.Page{}, err
 	}
 	ids := make([]string, len(page.Sessions))
 	for i, s := range page.Sessions {
 		ids[i] = s.ID
 	}
 	if err := h.record(r, c, access.List, r.URL.RawQuery, nil, ids...); err != nil {
-		return err
+		return audit.Page{}, err
 	}
-	return reply(w, page)
+	return page, nil
 }
 
 func (h *handler) showSession(w http.ResponseWriter, r *http.Request, _ Caller) error {
