@@ -14,7 +14,7 @@ type Problem struct {
 // CodeRefused is the JSON-RPC code of what policy refuses (in the range for implementations).
 const CodeRefused = -32003
 
-type reply struct {
+type errorReply struct {
 	Version string          `json:"jsonrpc"`
 	ID      json.RawMessage `json:"id"`
 	Error   replyError      `json:"error"`
@@ -27,17 +27,17 @@ type replyError struct {
 }
 
 // Refuse is the answer to a request that is not let through.
-func Refuse(id ID, p Problem) []byte { return refusal(id, replyError{CodeRefused, p.Reason, &p}) }
+func Refuse(id ID, p Problem) []byte { return errorBody(id, replyError{CodeRefused, p.Reason, &p}) }
 
 // Body is the answer to a POST that cannot be decoded.
-func (e *Error) Body() []byte { return refusal(e.ID, replyError{Code: e.Code, Message: e.Message}) }
+func (e *Error) Body() []byte { return errorBody(e.ID, replyError{Code: e.Code, Message: e.Message}) }
 
-func refusal(id ID, e replyError) []byte {
+func errorBody(id ID, e replyError) []byte {
 	raw := json.RawMessage("null")
 	if id != "" {
 		raw = json.RawMessage(id)
 	}
-	b, err := json.Marshal(reply{"2.0", raw, e})
+	b, err := json.Marshal(errorReply{"2.0", raw, e})
 	if err != nil { // all fields are text, so this cannot be
 		return []byte(`{"jsonrpc":"2.0","id":null,"error":{"code":-32603,"message":"refused"}}`)
 	}

@@ -79,6 +79,14 @@ func New(plan *mask.Plan, lim Limits) *Masker {
 	return m
 }
 
+// NewText masks one document by the detectors alone, for documents that the
+// plan's JSON paths are not about.
+func NewText(plan *mask.Plan, lim Limits) *Masker {
+	m := New(plan, lim)
+	m.paths, m.words, m.by = nil, 0, mask.Named{}
+	return m
+}
+
 // NewLines masks any number of documents, each with or without blanks behind
 // it: NDJSON, JSON Lines.
 func NewLines(plan *mask.Plan, lim Limits) *Masker {
