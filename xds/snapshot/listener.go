@@ -28,6 +28,9 @@ const (
 // listenerOf builds the listener of one address, which several targets may
 // share by server name.
 func listenerOf(listen string, targets []*config.Target) (*listener.Listener, error) {
+	if protocols[targets[0].Protocol].bridged {
+		return bridgeListener(listen, targets)
+	}
 	addr, err := socketAddress(listen)
 	if err != nil {
 		return nil, err

@@ -9,6 +9,7 @@ import (
 
 // protocol is what a protocol of targets needs in Envoy.
 type protocol struct {
+	bridged  bool     // the bridge serves it
 	http     bool     // Envoy's own HTTP stack serves it, with our HTTP filter
 	network  string   // filter_name of its network filter in the module
 	listener string   // filter_name of its listener filter, "" when it has none
@@ -21,6 +22,7 @@ type protocol struct {
 var protocols = map[string]protocol{
 	config.ProtocolPostgres: {network: nodeconfig.PostgresFilter, listener: nodeconfig.PostgresListener, alpn: []string{"postgresql"}},
 	config.ProtocolMySQL:    {network: nodeconfig.MySQLFilter, listener: nodeconfig.MySQLListener, greets: true, ciphers: mysqlCiphers},
+	config.ProtocolSSH:      {bridged: true},
 	config.ProtocolHTTP:     {http: true, alpn: []string{"h2", "http/1.1"}},
 }
 

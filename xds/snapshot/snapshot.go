@@ -43,6 +43,7 @@ type builder struct {
 	bundle policy.Bundle
 	read   ReadFile
 	out    *Snapshot
+	bridge bool // its cluster is there
 }
 
 // Build makes the snapshot of a node. A node that serves no target gets an
@@ -79,6 +80,9 @@ func Build(cfg *config.Config, bundle policy.Bundle, node string, read ReadFile)
 
 // target adds what a target needs apart from its listener.
 func (b *builder) target(t *config.Target) error {
+	if protocols[t.Protocol].bridged {
+		return b.bridged(t)
+	}
 	clusters, err := clustersOf(t)
 	if err != nil {
 		return err
