@@ -46,10 +46,17 @@ func open(path, synchronous string) (*sql.DB, error) {
 	q := url.Values{"_txlock": {"immediate"}, "_pragma": {
 		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(" + synchronous + ")", "foreign_keys(1)",
 	}}
-	db, err := sql.Open("sqlite", (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}).String())
+	name := (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}).String()
+	plain, err := sql.Open("sqlite", name)
 	if err != nil {
 		return nil, fmt.Errorf("sqlitedb: %w", err)
 	}
+	defer plain.Close() // it has no connection: its driver is wanted
+	c := &connector{inner: plain.Driver(), name: name, file: &file{}}
+	return ready(c.pool(), path)
+}
+
+func ready(db *sql.DB, path string) (*sql.DB, error) {
 	db.SetMaxOpenConns(4)
 	if err := db.Ping(); err != nil {
 		db.Close()

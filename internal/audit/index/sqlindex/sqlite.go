@@ -42,7 +42,7 @@ func OpenSQLite(ctx context.Context, path string) (*Index, error) {
 		db.Close()
 		return nil, err
 	}
-	rdb, err := sqlitedb.Open(path)
+	rdb, err := sqlitedb.Another(db)
 	if err != nil {
 		db.Close()
 		return nil, err
