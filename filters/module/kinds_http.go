@@ -2,7 +2,10 @@
 
 package main
 
-import "dragoman.dev/dragoman/filters"
+import (
+	"dragoman.dev/dragoman/filters"
+	"dragoman.dev/dragoman/filters/http"
+)
 
 // httpKinds are the HTTP filters that this module offers.
-func httpKinds() []filters.HTTPKind { return nil }
+func httpKinds() []filters.HTTPKind { return []filters.HTTPKind{http.Kind(runtime().Runtime)} }

@@ -1,0 +1,124 @@
+package http
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	nethttp "net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"dragoman.dev/dragoman/internal/check"
+	"dragoman.dev/dragoman/internal/policy"
+)
+
+// problem is why a request is refused, as the agent is told: a problem document (RFC 9457).
+type problem struct {
+	Type     string `json:"type"`
+	Title    string `json:"title"`
+	Status   int    `json:"status"`
+	Detail   string `json:"detail,omitempty"`
+	Instance string `json:"instance,omitempty"` // the session and the action's number
+	// Code is for machines: "unauthenticated", "blocked", "held", "denied", "expired", …
+	Code string `json:"code"`
+	Rule string `json:"rule,omitempty"`
+	Hint string `json:"hint,omitempty"`
+	// Of a hold.
+	Hold      string     `json:"hold,omitempty"`
+	Deadline  *time.Time `json:"deadline,omitempty"`
+	Approvers []string   `json:"approvers,omitempty"`
+
+	status string // of record.Result
+	retry  int    // seconds, for Retry-After
+}
+
+// typeOf is the problem type of a code; its page is docs/http.md.
+func typeOf(code string) string { return "https://dragoman.dev/problems/" + code }
+
+func (p *problem) body() []byte {
+	p.Type, p.Title = typeOf(p.Code), nethttp.StatusText(p.Status)
+	b, err := json.Marshal(p)
+	if err != nil {
+		return []byte(`{"status":500}`)
+	}
+	return append(b, '\n')
+}
+
+// fields are the header fields that come with it.
+func (p *problem) fields() map[string][]string {
+	h := map[string][]string{"content-type": {"application/problem+json"}, "cache-control": {"no-store"}}
+	if p.Status == nethttp.StatusUnauthorized {
+		h["www-authenticate"] = []string{`Bearer realm="dragoman"`}
+	}
+	if p.retry > 0 {
+		h["retry-after"] = []string{strconv.Itoa(p.retry)}
+	}
+	return h
+}
+
+// grpcStatus is the gRPC code for the HTTP status.
+func (p *problem) grpcStatus() string {
+	switch p.Status {
+	case 400:
+		return "3"
+	case 401:
+		return "16"
+	case 403, 405:
+		return "7"
+	case 413, 429:
+		return "8"
+	case 503:
+		return "14"
+	}
+	return "13"
+}
+
+// grpcHead is the answer to a gRPC call: a head only.
+func (p *problem) grpcHead() [][2]string {
+	text := p.Detail
+	if p.Rule != "" {
+		text += " (rule " + p.Rule + ")"
+	}
+	return [][2]string{{":status", "200"}, {"content-type", "application/grpc"}, {"grpc-status", p.grpcStatus()},
+		{"grpc-message", url.PathEscape(text)}, {"dragoman-code", p.Code}}
+}
+
+// refusedSession is why there is no session.
+func refusedSession(err error) *problem {
+	var no *check.Refusal
+	if !errors.As(err, &no) {
+		return &problem{Status: 503, Code: check.CodeUnavailable, Detail: "The gateway cannot open a session now.", retry: 5}
+	}
+	p := &problem{Status: 403, Code: no.Code, Rule: no.Rule, Detail: no.Message, Hint: no.Hint}
+	switch no.Code {
+	case check.CodeUnauthenticated:
+		p.Status = 401
+	case check.CodeUnavailable:
+		p.Status, p.retry = 503, 5
+	default:
+		p.Code = "forbidden"
+	}
+	return p
+}
+
+// blockedBy is what policy says.
+func blockedBy(d *policy.Decision) *problem {
+	reason := d.Reason
+	if reason == "" {
+		reason = "Policy does not allow this request."
+	}
+	return &problem{Status: 403, Code: "blocked", Rule: d.Rule, Detail: reason, Hint: d.Hint, status: "blocked"}
+}
+
+// notRecorded: what cannot be recorded is not done.
+func notRecorded() *problem {
+	return &problem{Status: 503, Code: "not_recorded", Detail: "The gateway cannot record this now, so it is not done.", status: "error", retry: 5}
+}
+
+func instance(session string, action uint64) string {
+	if action == 0 {
+		return session
+	}
+	return fmt.Sprintf("%s/%d", session, action)
+}
