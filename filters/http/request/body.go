@@ -3,12 +3,14 @@ package request
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"mime"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 
+	"dragoman.dev/dragoman/filters/http/content/coding"
 	"dragoman.dev/dragoman/internal/action"
 )
 
@@ -24,6 +26,38 @@ type Body struct {
 // TooLarge is the body of which more came than Limits.Body, or than was waited for.
 func TooLarge() *Body {
 	return &Body{Features: map[string]any{"body": "opaque", action.FeatureBodyTooLarge: true}}
+}
+
+// ReadCodedBody is ReadBody for a body with a Content-Encoding, which is the header's value: codings that are known are
+// undone first, as far as the body is then no larger than Limits.Body.
+func ReadCodedBody(contentType, contentEncoding string, body []byte, lim Limits) *Body {
+	names, err := coding.Parse(contentEncoding)
+	if err == nil && len(names) == 0 || len(body) == 0 {
+		return ReadBody(contentType, body, lim)
+	}
+	b := &Body{Features: map[string]any{}}
+	var plain []byte
+	if err == nil {
+		d := coding.NewDecoder(names, 0)
+		defer d.Abort()
+		sink := func(p []byte) error {
+			if plain = append(plain, p...); len(plain) > lim.BodyLimit() {
+				return ErrMany
+			}
+			return nil
+		}
+		if err = d.Write(body, sink); err == nil {
+			err = d.Close(sink)
+		}
+	}
+	switch {
+	case err == nil:
+		return ReadBody(contentType, plain, lim)
+	case errors.Is(err, ErrMany):
+		return TooLarge()
+	}
+	b.set("opaque", action.FeatureUnparsed)
+	return b
 }
 
 // ReadBody understands a whole body. contentType is the header's value. It
@@ -57,6 +91,8 @@ func ReadBody(contentType string, body []byte, lim Limits) *Body {
 		if looksJSON {
 			b.ambiguous("JSON as a form")
 		}
+	case name == "multipart/form-data":
+		b.multipart(body, params["boundary"], lim)
 	case strings.HasPrefix(name, "multipart/"):
 		b.set("multipart", action.FeatureOpaqueBody)
 	default:
@@ -89,12 +125,17 @@ func (b *Body) form(body []byte, lim Limits) {
 	if what != "" {
 		b.ambiguous("form: " + what)
 	}
-	for i := range pairs {
-		if strings.EqualFold(pairs[i].Name, "_method") {
-			b.Features[action.FeatureMethodOverride] = pairs[i].Value
+	b.Fields = pairs
+	b.overrides()
+}
+
+// overrides notes fields that frameworks take for the method.
+func (b *Body) overrides() {
+	for _, p := range b.Fields {
+		if strings.EqualFold(p.Name, "_method") {
+			b.Features[action.FeatureMethodOverride] = p.Value
 		}
 	}
-	b.Fields = pairs
 }
 
 func (b *Body) json(body []byte, lim Limits) {
@@ -112,6 +153,7 @@ func (b *Body) json(body []byte, lim Limits) {
 	}
 }
 
+// leafError is why Leaves fails.
 type leafError string
 
 func (e leafError) Error() string { return string(e) }

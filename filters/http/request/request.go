@@ -97,6 +97,9 @@ func Parse(h Head, lim Limits) (*Request, error) {
 	if err := r.target(h.Path); err != nil {
 		return nil, err
 	}
+	if r.Upgrade != "" && r.Upgrade != "websocket" {
+		r.ambiguous("an upgrade to another protocol")
+	}
 	r.Template = template(r.Path)
 	return r, nil
 }
