@@ -18,6 +18,7 @@ import (
 	"dragoman.dev/dragoman/internal/access"
 	"dragoman.dev/dragoman/internal/check"
 	"dragoman.dev/dragoman/internal/config"
+	"dragoman.dev/dragoman/internal/httpcred"
 	"dragoman.dev/dragoman/internal/identity"
 	"dragoman.dev/dragoman/internal/identity/token"
 	"dragoman.dev/dragoman/internal/notify"
@@ -37,24 +38,25 @@ type control struct {
 	log     *slog.Logger
 	started time.Time
 
-	db        *sql.DB
-	shared    *pgdb.DB   // nil: everything is in the data folder
-	lost      chan error // another process has taken the database over: this one must end
-	tokens    *token.Store
-	issuer    *token.Issuer
-	auth      *identity.Authenticator
-	approvals *approval.Service
-	sessions  *authz.Sessions
-	authz     *authz.Service
-	records   records
-	access    *access.Log
-	telemetry *telemetry.Telemetry
-	ready     atomic.Bool      // every listener of the local Envoy serves
-	notify    *notify.Delivery // nil when nobody is told
-	ship      *ship.Server
-	xds       *xds.Server
-	policy    *xds.Policy
-	engine    policy.Handle
+	db         *sql.DB
+	shared     *pgdb.DB   // nil: everything is in the data folder
+	lost       chan error // another process has taken the database over: this one must end
+	tokens     *token.Store
+	issuer     *token.Issuer
+	assertions *token.Keys // sign identity chains for HTTP targets
+	auth       *identity.Authenticator
+	approvals  *approval.Service
+	sessions   *authz.Sessions
+	authz      *authz.Service
+	records    records
+	access     *access.Log
+	telemetry  *telemetry.Telemetry
+	ready      atomic.Bool      // every listener of the local Envoy serves
+	notify     *notify.Delivery // nil when nobody is told
+	ship       *ship.Server
+	xds        *xds.Server
+	policy     *xds.Policy
+	engine     policy.Handle
 
 	closers []func() error // in order of opening
 }
@@ -124,6 +126,9 @@ func (c *control) openIdentity(ctx context.Context) (err error) {
 	c.onClose(func() error { c.tokens.Close(); return nil })
 	keys, err := token.OpenKeys(c.cfg.Identity.Issuer.Keys, time.Now)
 	if err != nil {
+		return err
+	}
+	if err := c.openAssertions(); err != nil {
 		return err
 	}
 	c.issuer = token.NewIssuer(keys, c.tokens, token.Config{Name: c.cfg.Identity.Issuer.Name, MaxTTL: c.cfg.Identity.Issuer.MaxTTL.Std(), Now: time.Now})
@@ -225,7 +230,7 @@ func (c *control) openAuthz(context.Context) error {
 		Judge: authz.JudgeFunc(func(ctx context.Context, in *policy.Input, st *sqlstmt.Statement) policy.Decision {
 			return c.engine.Engine().Judge(ctx, in, st) // a nil engine blocks
 		}),
-		Targets:   targets{cfg: c.cfg, secrets: c.cfg.Secrets()},
+		Targets:   c.targetsOf(),
 		Approvals: c.approvals,
 		Sessions:  c.sessions,
 		MaskKey:   key,
@@ -320,6 +325,7 @@ func (e ender) EndSession(ctx context.Context, id, reason string) error {
 type targets struct {
 	cfg     *config.Config
 	secrets *config.Secrets
+	http    *httpcred.Source
 }
 
 // Target implements authz.Targets.
