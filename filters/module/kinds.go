@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"dragoman.dev/dragoman/filters"
+	"dragoman.dev/dragoman/filters/mysql"
 	"dragoman.dev/dragoman/filters/postgres"
 	"dragoman.dev/dragoman/filters/session"
 )
@@ -23,12 +24,15 @@ var runtime = sync.OnceValue(func() *session.Runtime {
 	return rt
 })
 
+// mysqlModule is what the two MySQL filters share.
+var mysqlModule = sync.OnceValue(func() *mysql.Module { return mysql.New(runtime()) })
+
 // networkKinds and listenerKinds are all that this module offers. They are called
 // once, at the first config that Envoy loads.
 func networkKinds() []filters.NetworkKind {
-	return []filters.NetworkKind{postgres.Kind(runtime())}
+	return []filters.NetworkKind{postgres.Kind(runtime()), mysqlModule().Kind()}
 }
 
 func listenerKinds() []filters.ListenerKind {
-	return []filters.ListenerKind{postgres.ListenerKind()}
+	return []filters.ListenerKind{postgres.ListenerKind(), mysqlModule().ListenerKind()}
 }

@@ -12,12 +12,14 @@ type Column struct {
 	Type     byte
 	Unsigned bool
 	Mask     *mask.Masker
+	// Scrub, when there is one, gives the text that is delivered in the place of a value.
+	Scrub func([]byte) []byte
 }
 
 // Any reports whether any column is masked.
 func Any(cols []Column) bool {
 	for i := range cols {
-		if cols[i].Mask != nil {
+		if cols[i].Mask != nil || cols[i].Scrub != nil {
 			return true
 		}
 	}
@@ -73,6 +75,11 @@ func Text(dst, body []byte, cols []Column) (out []byte, masked int, err error) {
 			return dst, 0, err
 		}
 		body = rest
+		if f := cols[i].Scrub; f != nil {
+			out = wire.AppendLenencString(out, f(v))
+			masked++
+			continue
+		}
 		masks := cols[i].Mask
 		if masks == nil {
 			out = wire.AppendLenencString(out, v)
@@ -118,6 +125,12 @@ func Binary(dst, body []byte, cols []Column) (out []byte, masked int, err error)
 			return dst, 0, err
 		}
 		body = rest
+		if c.Scrub != nil {
+			out = wire.AppendLenencString(out, c.Scrub(v))
+			nulls = out[at : at+n]
+			masked++
+			continue
+		}
 		if c.Mask == nil {
 			out = append(out, raw...)
 			continue

@@ -43,6 +43,9 @@ func (a *analysis) statement(n ast.StmtNode, st *sql.Statement) {
 		st.Name = x.DBName
 	case *ast.ShowStmt:
 		a.show(x)
+		if x.Tp == ast.ShowWarnings || x.Tp == ast.ShowErrors {
+			st.Name = "warnings"
+		}
 	case *ast.ExplainStmt:
 		a.explain(x, st)
 	case *ast.ExplainForStmt:

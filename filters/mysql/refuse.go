@@ -1,0 +1,53 @@
+package mysql
+
+import (
+	"dragoman.dev/dragoman/filters/mysql/wire"
+	"dragoman.dev/dragoman/filters/statement"
+	"dragoman.dev/dragoman/internal/policy"
+)
+
+// Error numbers that the gateway uses for what it says itself (the servers' error reference, ER_…).
+const (
+	errDiskFull      = 1021
+	errHandshake     = 1043
+	errAccess        = 1045
+	errUnknownCom    = 1047
+	errShutdown      = 1053
+	errUnknownThread = 1094
+	errUnknown       = 1105
+	errTooLarge      = 1153
+	errSpecific      = 1227 // access denied; you need …
+	errUnknownStmt   = 1243
+	errInterrupted   = 1317
+	errTooMany       = 1461
+	errTableAccess   = 1142
+)
+
+// SQLSTATEs.
+const (
+	stateAccess     = "42000"
+	stateRejected   = "28000"
+	stateConnection = "08S01"
+	stateCancelled  = "70100"
+)
+
+// broken is the error of a connection that cannot go on.
+func broken(message string) *wire.Error {
+	return &wire.Error{Number: errUnknown, State: stateConnection, Message: message}
+}
+
+// denied is the error for an action that is refused: what, why, and what to do.
+func denied(what, because, hint string) *wire.Error {
+	e := &wire.Error{Number: errTableAccess, State: stateAccess, Message: what + " (" + because + ")"}
+	if hint != "" {
+		e.Message += " Hint: " + hint
+	}
+	return e
+}
+
+// blocked is the error for an action that policy refuses.
+func blocked(j *judged) *wire.Error {
+	return denied(statement.What(&j.st.Action)+" is refused by policy", statement.Because(&j.d), statement.Hint(&j.d))
+}
+
+func orPolicy(d *policy.Decision) string { return statement.Because(d) }
