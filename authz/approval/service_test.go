@@ -221,6 +221,12 @@ func TestRaces(t *testing.T) {
 		for i := range 4 {
 			wg.Go(func() {
 				time.Sleep(delay)
+				for calm { // the hold must be there, or nobody ends it before its deadline
+					if _, err := s.Show(t.Context(), h.ID); err == nil {
+						break
+					}
+					time.Sleep(time.Millisecond)
+				}
 				s.Approve(t.Context(), approval.Vote{ID: h.ID, By: dba(fmt.Sprint("p", i))})
 			})
 		}
