@@ -1,0 +1,39 @@
+package e2e
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestHTTPThin: curl, through Envoy, to nginx and back, with a token; recorded, and replayed.
+func TestHTTPThin(t *testing.T) {
+	n := nginx(t, "", map[string]string{"hello.txt": "hello from nginx\n"})
+	g, url := httpGateway(t, n.Addr, ", credentials: {user: gw, password: 'env:GW_PASSWORD'}", allowHTTP)
+	if out := curl(t, "-i", url+"/hello.txt"); !strings.Contains(out, "401") || !strings.Contains(strings.ToLower(out), "www-authenticate: bearer") ||
+		!strings.Contains(out, `"code":"unauthenticated"`) {
+		t.Fatal(out)
+	}
+	token := g.token("agents")
+	if out := curl(t, "-i", "-H", "Authorization: Bearer "+token, url+"/hello.txt"); !strings.HasSuffix(out, "hello from nginx\n") {
+		t.Fatal(out, g.log)
+	}
+	if lines, err := n.Log(); err != nil || len(lines) != 1 {
+		t.Fatal("the unauthenticated request reached the target:", lines, err)
+	}
+	ids := g.webSessions()
+	if len(ids) != 1 {
+		t.Fatal(ids)
+	}
+	show, replay := g.must("sessions", "show", ids[0]), g.must("sessions", "replay", ids[0])
+	t.Log(show, replay)
+	for _, want := range []string{"GET /hello.txt", "hello from nginx"} {
+		if !strings.Contains(replay, want) {
+			t.Errorf("replay has no %q", want)
+		}
+	}
+	for _, secret := range []string{token, "Z3c6"} { // gw: in base64
+		if strings.Contains(show+replay, secret) {
+			t.Error("the record has a secret")
+		}
+	}
+}
