@@ -4,7 +4,7 @@ import (
 	"strconv"
 
 	"dragoman.dev/dragoman/filters/mysql/rows"
-	"dragoman.dev/dragoman/filters/mysql/wire"
+	wire "dragoman.dev/dragoman/internal/mysqlwire"
 	"dragoman.dev/dragoman/internal/sql"
 )
 

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"strings"
 
-	"dragoman.dev/dragoman/filters/mysql/wire"
 	"dragoman.dev/dragoman/filters/session"
 	"dragoman.dev/dragoman/filters/statement"
 	"dragoman.dev/dragoman/internal/check"
+	wire "dragoman.dev/dragoman/internal/mysqlwire"
 	"dragoman.dev/dragoman/internal/policy"
 )
 

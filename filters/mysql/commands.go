@@ -4,8 +4,8 @@ import (
 	"encoding/binary"
 	"slices"
 
-	"dragoman.dev/dragoman/filters/mysql/wire"
 	"dragoman.dev/dragoman/internal/action"
+	wire "dragoman.dev/dragoman/internal/mysqlwire"
 	"dragoman.dev/dragoman/internal/policy"
 	"dragoman.dev/dragoman/internal/sql"
 )

@@ -6,9 +6,9 @@ import (
 	"github.com/envoyproxy/envoy/contrib/golang/common/go/api"
 
 	"dragoman.dev/dragoman/filters"
-	"dragoman.dev/dragoman/filters/mysql/wire"
 	"dragoman.dev/dragoman/filters/session"
 	"dragoman.dev/dragoman/internal/mask"
+	wire "dragoman.dev/dragoman/internal/mysqlwire"
 	"dragoman.dev/dragoman/internal/policy"
 )
 

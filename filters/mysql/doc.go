@@ -6,6 +6,6 @@
 // at most one command is under way, and what names mean is certain whenever one is judged.
 //
 // It does no I/O of its own: bytes come by OnData and leave through the session (filters/session), which records
-// them first. Framing is in wire, the login to the target in login, values of rows in rows, SQL in
+// them first. Framing is in internal/mysqlwire, the login to the target in login, values of rows in rows, SQL in
 // internal/sql/mysql. How a connection goes through its states is in conn.go.
 package mysql

@@ -3,7 +3,7 @@ package mysql
 import (
 	"github.com/envoyproxy/envoy/contrib/golang/common/go/api"
 
-	"dragoman.dev/dragoman/filters/mysql/wire"
+	wire "dragoman.dev/dragoman/internal/mysqlwire"
 )
 
 // clientEnded is the end of what the client sends. Envoy keeps the other half open until we close it. What runs for a

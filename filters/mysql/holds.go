@@ -1,11 +1,11 @@
 package mysql
 
 import (
-	"dragoman.dev/dragoman/filters/mysql/wire"
 	"dragoman.dev/dragoman/filters/session"
 	"dragoman.dev/dragoman/filters/statement"
 	"dragoman.dev/dragoman/internal/check"
 	"dragoman.dev/dragoman/internal/hold"
+	wire "dragoman.dev/dragoman/internal/mysqlwire"
 	"dragoman.dev/dragoman/internal/policy"
 )
 

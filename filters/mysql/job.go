@@ -3,7 +3,7 @@ package mysql
 import (
 	"errors"
 
-	"dragoman.dev/dragoman/filters/mysql/wire"
+	wire "dragoman.dev/dragoman/internal/mysqlwire"
 )
 
 // job is queries of our own, which run over the session's own connection while nothing of the client's is under way.

@@ -6,7 +6,7 @@ import (
 	"fmt"
 
 	"dragoman.dev/dragoman/filters"
-	"dragoman.dev/dragoman/filters/mysql/wire"
+	wire "dragoman.dev/dragoman/internal/mysqlwire"
 	"dragoman.dev/dragoman/internal/nodeconfig"
 )
 

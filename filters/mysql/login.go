@@ -4,9 +4,9 @@ import (
 	"time"
 
 	"dragoman.dev/dragoman/filters/mysql/login"
-	"dragoman.dev/dragoman/filters/mysql/wire"
 	"dragoman.dev/dragoman/filters/session"
 	"dragoman.dev/dragoman/filters/statement"
+	wire "dragoman.dev/dragoman/internal/mysqlwire"
 )
 
 // loginState is the login to the target.

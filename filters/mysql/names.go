@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"dragoman.dev/dragoman/filters/mysql/wire"
+	wire "dragoman.dev/dragoman/internal/mysqlwire"
 	"dragoman.dev/dragoman/internal/sql/mysql"
 )
 

@@ -8,9 +8,9 @@ import (
 	"hash"
 	"unicode/utf8"
 
-	"dragoman.dev/dragoman/filters/mysql/wire"
 	"dragoman.dev/dragoman/filters/statement"
 	"dragoman.dev/dragoman/internal/action"
+	wire "dragoman.dev/dragoman/internal/mysqlwire"
 	"dragoman.dev/dragoman/internal/policy"
 	"dragoman.dev/dragoman/internal/sql"
 	"dragoman.dev/dragoman/internal/sql/mysql"

@@ -4,9 +4,9 @@ import (
 	"strconv"
 
 	"dragoman.dev/dragoman/filters/mysql/rows"
-	"dragoman.dev/dragoman/filters/mysql/wire"
 	"dragoman.dev/dragoman/internal/action"
 	"dragoman.dev/dragoman/internal/mask"
+	wire "dragoman.dev/dragoman/internal/mysqlwire"
 	"dragoman.dev/dragoman/internal/sql"
 )
 

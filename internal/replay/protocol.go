@@ -19,6 +19,10 @@ func newProtocol(name string) Protocol {
 	switch name {
 	case "postgres":
 		return newPostgres()
+	case "mysql":
+		return newMySQL()
+	case "http":
+		return httpExchanges{}
 	}
 	return raw{}
 }
@@ -33,6 +37,8 @@ type Event struct {
 	Done    *string  // an operation is complete; its tag
 	Report  *Report  // an error or a notice
 	Data    []byte   // bytes of a bulk transfer, or of a protocol that is not decoded
+	// Lines are what the text shows instead, where the fields above do not do it justice.
+	Lines []string
 	// Fields are what else the message says.
 	Fields map[string]any
 }

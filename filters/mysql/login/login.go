@@ -7,7 +7,7 @@ import (
 	"errors"
 	"fmt"
 
-	"dragoman.dev/dragoman/filters/mysql/wire"
+	wire "dragoman.dev/dragoman/internal/mysqlwire"
 )
 
 // ErrMethod is a way of authentication that is not known or not safe here.

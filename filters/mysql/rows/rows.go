@@ -3,8 +3,8 @@
 package rows
 
 import (
-	"dragoman.dev/dragoman/filters/mysql/wire"
 	"dragoman.dev/dragoman/internal/mask"
+	wire "dragoman.dev/dragoman/internal/mysqlwire"
 )
 
 // Column is what masks a column: nil passes its values.

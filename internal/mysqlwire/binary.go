@@ -1,4 +1,4 @@
-package wire
+package mysqlwire
 
 import (
 	"encoding/binary"
