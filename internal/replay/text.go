@@ -140,11 +140,22 @@ func (t *textView) about(f record.Frame) {
 
 // request shows only what the actions do not: bulk data.
 func (t *textView) request(e Event) error {
+	if e.Lines != nil {
+		t.lines(e.Lines)
+		return nil
+	}
 	if e.Data != nil {
 		t.table.finish()
 		t.printf("%s> %s\n", indent, data(e.Data))
 	}
 	return nil
+}
+
+func (t *textView) lines(list []string) {
+	t.table.finish()
+	for _, l := range list {
+		t.printf("%s%s\n", indent, line(l))
+	}
 }
 
 func data(b []byte) string {
@@ -161,6 +172,8 @@ func (t *textView) response(e Event) error {
 		t.table.begin(e.Columns)
 	}
 	switch {
+	case e.Lines != nil:
+		t.lines(e.Lines)
 	case e.Row != nil:
 		t.table.row(e.Row)
 	case e.Done != nil:

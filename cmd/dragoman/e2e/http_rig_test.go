@@ -128,27 +128,45 @@ func curl(t testing.TB, args ...string) string {
 	return out.String()
 }
 
-// webSessions are the ids of sessions on the target, newest first, once they are in the index.
-func (g *gateway) webSessions() []string {
+// webSessions are the ids of the sessions on the target, once there are any.
+func (g *gateway) webSessions() (ids []string) {
 	g.t.Helper()
-	var list []struct {
-		ID string `json:"id"`
-	}
-	raw := g.must("sessions", "list", "--json", "--target", "web")
-	var ids []string
-	if json.Unmarshal([]byte(raw), &list) != nil {
-		for line := range strings.Lines(raw) {
-			var one struct {
+	for range 100 {
+		var list struct {
+			Sessions []struct {
 				ID string `json:"id"`
-			}
-			if json.Unmarshal([]byte(line), &one) == nil && one.ID != "" {
-				ids = append(ids, one.ID)
-			}
+			} `json:"sessions"`
 		}
-		return ids
-	}
-	for _, s := range list {
-		ids = append(ids, s.ID)
+		if err := json.Unmarshal([]byte(g.must("sessions", "list", "--json", "--target", "web")), &list); err != nil {
+			g.t.Fatal(err)
+		}
+		for _, s := range list.Sessions {
+			ids = append(ids, s.ID)
+		}
+		if len(ids) > 0 {
+			break
+		}
+		time.Sleep(100 * time.Millisecond)
 	}
 	return ids
+}
+
+// replay is the record of a session as text, once it has the words.
+func (g *gateway) replay(id string, words ...string) (text string) {
+	g.t.Helper()
+	for range 100 {
+		text = g.must("sessions", "replay", id)
+		missing := ""
+		for _, w := range words {
+			if !strings.Contains(text, w) {
+				missing = w
+			}
+		}
+		if missing == "" {
+			return text
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	g.t.Errorf("the record has not all of %q:\n%s", words, text)
+	return text
 }

@@ -24,13 +24,9 @@ func TestHTTPThin(t *testing.T) {
 	if len(ids) != 1 {
 		t.Fatal(ids)
 	}
-	show, replay := g.must("sessions", "show", ids[0]), g.must("sessions", "replay", ids[0])
+	replay := g.replay(ids[0], "> GET /hello.txt", "HTTP/1.1 200", "authorization: [hidden]", "dragoman-identity: [hidden]", "hello from nginx")
+	show := g.must("sessions", "show", ids[0])
 	t.Log(show, replay)
-	for _, want := range []string{"GET /hello.txt", "hello from nginx"} {
-		if !strings.Contains(replay, want) {
-			t.Errorf("replay has no %q", want)
-		}
-	}
 	for _, secret := range []string{token, "Z3c6"} { // gw: in base64
 		if strings.Contains(show+replay, secret) {
 			t.Error("the record has a secret")
