@@ -107,7 +107,7 @@ func newRoot() *cobra.Command {
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.PersistentFlags().StringVarP(&f.config, "config", "c", "dragoman.yaml", "the configuration file")
 	root.PersistentFlags().BoolVar(&f.json, "json", false, "print data as JSON")
-	root.AddCommand(newUp(f), newToken(f), newSessions(f), newApprovals(f), newAudit(f), newMigrate(f), newPolicy(f), newNodes(f),
+	root.AddCommand(newUp(f), newLogin(f), newToken(f), newSessions(f), newApprovals(f), newAudit(f), newMigrate(f), newPolicy(f), newNodes(f),
 		newBootstrap(f), newDoctor(f), newVersion(f))
 	usageErrors(root)
 	return root

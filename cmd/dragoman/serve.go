@@ -20,6 +20,7 @@ import (
 	"dragoman.dev/dragoman/internal/check"
 	"dragoman.dev/dragoman/internal/config"
 	"dragoman.dev/dragoman/web/api"
+	"dragoman.dev/dragoman/web/page"
 )
 
 // maxGRPC bounds one message on the control connection, in bytes: a record chunk
@@ -123,6 +124,17 @@ func serverTLS(cert, key string) (*tls.Config, error) {
 func (c *control) serveAdmin(ctx context.Context, sys api.System, fatal chan<- error) error {
 	back := api.Backend{Tokens: tokenBackend{c}, Approvals: approvalBackend{c.approvals}, Sessions: sessionBackend{c},
 		Reads: readBackend{c}, Proofs: c.records, System: sys, Log: c.log}
+	var people http.Handler
+	var access api.Bearer
+	if c.cfg.Admin.Listen != "" {
+		var err error
+		if access, err = bearerOf(ctx, c.cfg, c.auth); err != nil {
+			return err
+		}
+		logins := page.NewLogins(access, time.Now)
+		back.Logins = logins
+		people = page.New(back, logins)
+	}
 	local, err := listenUnix(c.cfg.Admin.Socket)
 	if err != nil {
 		return fmt.Errorf("the admin socket: %w", err)
@@ -130,10 +142,6 @@ func (c *control) serveAdmin(ctx context.Context, sys api.System, fatal chan<- e
 	c.serveHTTP(local, api.New(back, api.Socket{}), fatal)
 	if c.cfg.Admin.Listen == "" {
 		return nil
-	}
-	access, err := bearerOf(ctx, c.cfg, c.auth)
-	if err != nil {
-		return err
 	}
 	l, err := net.Listen("tcp", c.cfg.Admin.Listen)
 	if err != nil {
@@ -147,7 +155,7 @@ func (c *control) serveAdmin(ctx context.Context, sys api.System, fatal chan<- e
 		conf.NextProtos = []string{"http/1.1"}
 		l = tls.NewListener(l, conf)
 	}
-	c.serveHTTP(l, api.New(back, access), fatal)
+	c.serveHTTP(l, beside(api.New(back, access), people), fatal)
 	return nil
 }
 

@@ -142,5 +142,8 @@ Try, in another terminal:
   bin/dragoman sessions replay SESSION -c @CONFIG@
   bin/dragoman audit verify -c @CONFIG@
 
+  # the same in a browser: a link that signs you in
+  bin/dragoman login -c @CONFIG@
+
 Ctrl-C stops everything.
 `

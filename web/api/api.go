@@ -120,12 +120,18 @@ type System interface {
 	EnvoyMetrics(ctx context.Context) ([]byte, error)
 }
 
+// Logins lets browsers in.
+type Logins interface {
+	// Code makes a code that signs a browser in as the caller, once and soon.
+	Code(c Caller) string
+}
+
 // Authenticator proves bearer tokens; *identity.Authenticator is one.
 type Authenticator interface {
 	Authenticate(context.Context, identity.Credential) (identity.Proof, error)
 }
 
-// Backend is what is behind the API; all must be set.
+// Backend is what is behind the API; all must be set but Logins, which is nil when there is no page.
 type Backend struct {
 	Tokens    Tokens
 	Approvals Approvals
@@ -133,5 +139,6 @@ type Backend struct {
 	Reads     Reads
 	Proofs    Proofs
 	System    System
+	Logins    Logins
 	Log       *slog.Logger
 }

@@ -118,3 +118,8 @@ func wanted(roles []Role) string {
 	}
 	return strings.Join(append(names, string(Admin)), " or ")
 }
+
+// RecordRead records a read that is of no single session, before it is shown.
+func (h *Guard) RecordRead(r *http.Request, c Caller, way string) error {
+	return h.record(r, c, way, r.URL.RawQuery, nil)
+}

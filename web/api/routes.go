@@ -22,6 +22,7 @@ func (h *handler) routes() []Route {
 		{"GET /v1/status", insiders, "", h.status},
 		{"GET /v1/policy", insiders, "", h.policy},
 		{"GET /v1/nodes", insiders, "", h.nodes},
+		{"POST /v1/logins", admins, "", h.loginCode},
 		{"POST /v1/tokens", admins, "", h.mint},
 		{"GET /v1/tokens", auditors, "", h.listTokens},
 		{"POST /v1/tokens/revoke", admins, "", h.revoke},

@@ -55,3 +55,20 @@ func (h *handler) envoyMetrics(w http.ResponseWriter, r *http.Request, _ Caller)
 	_, err = w.Write(b)
 	return err
 }
+
+// LoginCode signs a browser in: GET /login/code?code=… on the HTTP port, once and within a minute.
+type LoginCode struct {
+	Code string `json:"code"`
+}
+
+// loginCode lets an administrator of this machine into the page. Over the port, whoever has a token signs in with that.
+func (h *handler) loginCode(w http.ResponseWriter, _ *http.Request, c Caller) error {
+	switch {
+	case c.Via != ViaSocket:
+		return fmt.Errorf("%w: only the admin socket gives codes; sign in with your token", ErrConflict)
+	case h.Logins == nil:
+		return fmt.Errorf("%w: there is no page: give admin.listen in the configuration", ErrConflict)
+	}
+	h.Log.Info("a code for the page is given", "to", c.Identity.Chain())
+	return reply(w, LoginCode{h.Logins.Code(c)})
+}

@@ -3,6 +3,9 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
 	"os"
 	"regexp"
 	"strings"
@@ -31,7 +34,8 @@ func demoGateway(t *testing.T) (*gateway, place) {
 		t.Fatal(err)
 	}
 	port := freePort(t)
-	config := strings.NewReplacer("127.0.0.1:15432", fmt.Sprintf("127.0.0.1:%d", port), "127.0.0.1:15433", db.Addr()).Replace(string(text))
+	config := strings.NewReplacer("127.0.0.1:15432", fmt.Sprintf("127.0.0.1:%d", port), "127.0.0.1:15433", db.Addr(),
+		"127.0.0.1:15480", fmt.Sprintf("127.0.0.1:%d", freePort(t))).Replace(string(text))
 	// The harness names data and Envoy itself.
 	config = regexp.MustCompile(`(?m)^(data|envoy):.*\n(?:[ #].*\n|\n)*`).ReplaceAllString(config, "")
 	s := setup{Config: config, Files: map[string]string{"data/shop-password": "demo-password\n"}}
@@ -91,7 +95,56 @@ func TestDemo(t *testing.T) {
 		t.Fatal("the approved statement still hangs")
 	}
 
+	checkPage(t, g)
 	checkTrail(t, g)
+}
+
+// checkPage signs a browser in and looks at what the page shows of the demo.
+func checkPage(t *testing.T, g *gateway) {
+	t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	browser := &http.Client{Jar: jar, Timeout: 10 * time.Second}
+	get := func(link string) string {
+		t.Helper()
+		res, err := browser.Get(link)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		body, err := io.ReadAll(res.Body)
+		if err != nil || res.StatusCode != http.StatusOK {
+			t.Fatalf("%s: %s %v\n%s", link, res.Status, err, body)
+		}
+		return string(body)
+	}
+	link := strings.TrimSpace(g.must("login"))
+	start := get(link)
+	base := link[:strings.Index(link, "/login")]
+	id := regexp.MustCompile(`/sessions/(ses_[0-9A-Za-z]+)`).FindStringSubmatch(start)
+	if id == nil || !strings.Contains(start, "user:alice@example.com") {
+		t.Fatalf("the page shows no session:\n%s", start)
+	}
+	all := ""
+	for _, m := range regexp.MustCompile(`/sessions/ses_[0-9A-Za-z]+`).FindAllString(get(base+"/sessions"), -1) {
+		page := get(base + m)
+		for _, action := range regexp.MustCompile(m+`/actions/[0-9]+`).FindAllString(page, -1) {
+			all += get(base + action)
+		}
+	}
+	for _, want := range []string{"DROP TABLE orders", "SELECT * FROM customers ORDER BY id LIMIT 3", "<td>1</td>", "42501"} {
+		if !strings.Contains(all, want) {
+			t.Errorf("the page does not show %q", want)
+		}
+	}
+	if regexp.MustCompile(`400000\d{10}`).MatchString(all) {
+		t.Error("the page shows a masked value")
+	}
+	if approvals := get(base + "/approvals"); !strings.Contains(approvals, "UPDATE orders SET quantity = 2 WHERE id = 7") {
+		t.Errorf("the page shows no hold:\n%s", approvals)
+	}
 }
 
 // awaitHold waits for the one pending hold and returns its id.

@@ -1,0 +1,95 @@
+// Loads parts of pages when they are wanted, follows what is live, and checks proofs. Every page works without it,
+// but for the proof.
+"use strict";
+
+async function part(url) {
+  const r = await fetch(url, {credentials: "same-origin"});
+  if (r.redirected) location.reload(); // signed out
+  if (!r.ok) throw new Error("not loaded: " + r.status);
+  return r.text();
+}
+
+document.addEventListener("toggle", async (e) => {
+  const d = e.target;
+  if (!d.open || !d.dataset || !d.dataset.part) return;
+  const url = d.dataset.part;
+  delete d.dataset.part;
+  try {
+    d.querySelector("p").outerHTML = await part(url);
+  } catch (err) {
+    d.dataset.part = url;
+  }
+}, true);
+
+document.addEventListener("click", async (e) => {
+  const more = e.target.closest("[data-more]");
+  if (more && e.target.tagName === "BUTTON") {
+    e.target.disabled = true;
+    try {
+      more.outerHTML = await part(more.dataset.more);
+    } catch (err) {
+      e.target.disabled = false;
+    }
+    return;
+  }
+  if (e.target.dataset.proof) check(e.target);
+});
+
+// check recomputes the log's root from the session's entry and its audit path (RFC 6962, section 2.1.1).
+async function check(button) {
+  const out = button.parentElement.querySelector("output");
+  const r = await fetch(button.dataset.proof, {credentials: "same-origin"});
+  if (!r.ok) {
+    out.textContent = r.status === 404 ? "The log has no entry of it yet." : "Not loaded: " + r.status;
+    return;
+  }
+  const p = await r.json();
+  const [origin, size, root] = p.checkpoint.split("\n");
+  let hash = await digest([0], bytes(p.entry));
+  let at = BigInt(p.index), last = BigInt(size) - 1n;
+  for (const h of p.hashes || []) {
+    if (last === 0n) { hash = null; break; }
+    if (at % 2n === 1n || at === last) {
+      hash = await digest([1], bytes(h), hash);
+      while (at % 2n === 0n && at !== 0n) { at /= 2n; last /= 2n; }
+    } else {
+      hash = await digest([1], hash, bytes(h));
+    }
+    at /= 2n; last /= 2n;
+  }
+  const good = hash && last === 0n && btoa(String.fromCharCode(...hash)) === root;
+  out.textContent = good ? "Entry " + p.index + " of " + size + " in " + origin + ": the path leads to the checkpoint's root."
+    : "The path does not lead to the checkpoint's root!";
+  out.className = good ? "tag allow" : "tag block";
+}
+
+function bytes(b64) { return Uint8Array.from(atob(b64), (c) => c.charCodeAt(0)); }
+
+async function digest(...parts) {
+  const all = new Uint8Array(await new Blob(parts.map((p) => new Uint8Array(p))).arrayBuffer());
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", all));
+}
+
+for (const box of document.querySelectorAll("[data-watch]")) {
+  const events = new EventSource(box.dataset.watch);
+  let busy = false;
+  const load = async () => {
+    if (busy) return;
+    busy = true;
+    try { box.innerHTML = await part(box.dataset.reload); } catch (err) { /* the next event tries again */ }
+    busy = false;
+    left();
+  };
+  events.addEventListener("hold", load);
+  addEventListener("pagehide", () => events.close());
+}
+
+// left counts down.
+function left() {
+  for (const t of document.querySelectorAll("[data-left]")) {
+    const s = Math.round((new Date(t.dateTime) - Date.now()) / 1000);
+    t.textContent = s > 0 ? Math.floor(s / 60) + ":" + String(s % 60).padStart(2, "0") + " left" : "over";
+  }
+}
+left();
+setInterval(left, 1000);

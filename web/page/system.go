@@ -1,0 +1,66 @@
+package page
+
+import (
+	"encoding/json"
+	"net/http"
+
+	"dragoman.dev/dragoman/internal/access"
+	"dragoman.dev/dragoman/internal/identity/token"
+	"dragoman.dev/dragoman/web/api"
+)
+
+type statusData struct {
+	Status        api.Status
+	Policy, Nodes string // JSON
+}
+
+func (s *server) status(w http.ResponseWriter, r *http.Request, _ api.Caller) error {
+	st := s.System.Status()
+	d := statusData{Status: st}
+	for _, one := range []struct {
+		to   *string
+		from any
+	}{{&d.Policy, st.Policy}, {&d.Nodes, st.Nodes}} {
+		b, err := json.MarshalIndent(one.from, "", "  ")
+		if err != nil {
+			return err
+		}
+		*one.to = string(b)
+	}
+	s.show(w, r, http.StatusOK, "status", d)
+	return nil
+}
+
+const tokensShown = 200
+
+func (s *server) tokens(w http.ResponseWriter, r *http.Request, _ api.Caller) error {
+	list, err := s.Tokens.List(r.Context(), r.URL.Query().Get("all") != "", tokensShown)
+	if err != nil {
+		return err
+	}
+	s.show(w, r, http.StatusOK, "tokens", struct{ Tokens []token.Issued }{list})
+	return nil
+}
+
+func (s *server) revoke(w http.ResponseWriter, r *http.Request, c api.Caller) error {
+	if _, err := s.Tokens.Revoke(r.Context(), r.PostFormValue("id"), c.Identity.Chain(), r.PostFormValue("reason")); err != nil {
+		return err
+	}
+	http.Redirect(w, r, "/tokens", http.StatusSeeOther)
+	return nil
+}
+
+const readsShown = 200
+
+func (s *server) reads(w http.ResponseWriter, r *http.Request, c api.Caller) error {
+	if err := s.RecordRead(r, c, access.Reads); err != nil {
+		return err
+	}
+	q := r.URL.Query()
+	list, err := s.Reads.List(r.Context(), access.Filter{Session: q.Get("session"), Identity: q.Get("identity"), Limit: readsShown})
+	if err != nil {
+		return err
+	}
+	s.show(w, r, http.StatusOK, "reads", struct{ Reads []access.Entry }{list})
+	return nil
+}
