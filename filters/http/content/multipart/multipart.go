@@ -49,7 +49,8 @@ const (
 	delimited              // behind a delimiter
 	heads                  // in a part's header
 	body                   // in a part
-	epilogue               // behind the last delimiter
+	closing                // behind the last boundary, in its line
+	epilogue               // behind that line
 )
 
 // New masks a body with that boundary; inner makes what masks a part that is no
@@ -87,9 +88,7 @@ func (m *Masker) Close(dst []byte) ([]byte, error) {
 	switch {
 	case m.err != nil:
 		return dst, m.err
-	case m.state == epilogue, m.state == preamble && m.parts == 0 && len(m.buf) == len("\r\n"):
-	case m.state == delimited && string(m.buf) == "--":
-		dst = append(dst, "--\r\n"...)
+	case m.state == epilogue, m.state == closing && len(m.buf) == 0, m.state == preamble && m.parts == 0 && len(m.buf) == len("\r\n"):
 	default:
 		m.err = refusal.New(refusal.Ended, "the multipart body is cut off")
 		return dst, m.err
@@ -109,6 +108,17 @@ func (m *Masker) step(dst []byte) (out []byte, more bool, err error) {
 		return m.header(dst)
 	case body:
 		return m.content(dst)
+	case closing:
+		rest := bytes.TrimLeft(m.buf, " \t")
+		switch {
+		case bytes.HasPrefix(rest, []byte("\r\n")):
+			m.state = epilogue
+		case len(rest) > 1 || len(rest) == 1 && rest[0] != '\r':
+			return dst, false, refusal.New(refusal.Undecodable, "something follows the last boundary of the multipart body")
+		default:
+			m.buf = append(m.buf[:0], rest...)
+			return dst, false, nil
+		}
 	}
 	m.buf = m.buf[:0]
 	return dst, false, nil
@@ -116,7 +126,10 @@ func (m *Masker) step(dst []byte) (out []byte, more bool, err error) {
 
 // skip drops the preamble.
 func (m *Masker) skip(dst []byte) ([]byte, bool, error) {
-	i := bytes.Index(m.buf, m.delim)
+	i, err := m.find()
+	if err != nil {
+		return dst, false, err
+	}
 	if i < 0 {
 		if keep := len(m.delim) - 1; len(m.buf) > keep {
 			m.drop(len(m.buf) - keep)
@@ -128,6 +141,19 @@ func (m *Masker) skip(dst []byte) ([]byte, bool, error) {
 	return append(dst, m.delim[2:]...), true, nil
 }
 
+// find finds the next delimiter, -1 without one. A boundary behind a bare line feed is refused:
+// some recipients take it for one.
+func (m *Masker) find() (int, error) {
+	i := bytes.Index(m.buf, m.delim[1:])
+	switch {
+	case i < 0:
+		return -1, nil
+	case i == 0 || m.buf[i-1] != '\r':
+		return -1, refusal.New(refusal.Undecodable, "the multipart body has a boundary behind a bare line feed")
+	}
+	return i - 1, nil
+}
+
 func (m *Masker) drop(n int) { m.buf = append(m.buf[:0], m.buf[n:]...) }
 
 // delimiter reads what follows the boundary: blanks and CRLF, or "--".
@@ -136,8 +162,9 @@ func (m *Masker) delimiter(dst []byte) ([]byte, bool, error) {
 		return dst, false, nil
 	}
 	if m.buf[0] == '-' && m.buf[1] == '-' {
-		m.state, m.buf = epilogue, m.buf[:0]
-		return append(dst, "--\r\n"...), false, nil
+		m.drop(2)
+		m.state = closing
+		return append(dst, "--\r\n"...), true, nil
 	}
 	i := bytes.Index(m.buf, []byte("\r\n"))
 	switch {
@@ -188,7 +215,7 @@ func (m *Masker) fields(head []byte) (p Part, out []byte, err error) {
 		}
 		name, value, found := strings.Cut(string(line), ":")
 		name = strings.ToLower(name)
-		if !found || name == "" || strings.ContainsAny(name, " \t") || strings.ContainsAny(value, "\r\n\x00") || seen[name] {
+		if !found || !isToken(name) || strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7F }) || seen[name] {
 			return p, nil, refusal.New(refusal.Undecodable, "a part's header is malformed")
 		}
 		seen[name] = true
@@ -220,4 +247,14 @@ func (m *Masker) fields(head []byte) (p Part, out []byte, err error) {
 		return p, out, nil
 	}
 	return p, nil, refusal.New(refusal.Coding, "a part has a transfer encoding that is not undone here")
+}
+
+// isToken checks a field's name, in lower case (RFC 9110, section 5.6.2).
+func isToken(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if b := s[i]; !(b >= 'a' && b <= 'z' || b >= '0' && b <= '9' || strings.IndexByte("!#$%&'*+-.^_`|~", b) >= 0) {
+			return false
+		}
+	}
+	return s != ""
 }

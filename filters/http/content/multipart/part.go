@@ -19,7 +19,10 @@ func (m *Masker) open(p Part) (layer.Masker, error) {
 // content gives a part's bytes to what masks it, up to the next delimiter. At first the
 // buffer begins with the CRLF of the empty line before the part: lead.
 func (m *Masker) content(dst []byte) (out []byte, more bool, err error) {
-	i := bytes.Index(m.buf, m.delim)
+	i, err := m.find()
+	if err != nil {
+		return dst, false, err
+	}
 	end := i
 	if i < 0 {
 		end = len(m.buf) - len(m.delim) + 1

@@ -47,6 +47,11 @@ func (e *Event) Append(dst []byte) []byte {
 	return append(dst, '\n')
 }
 
+// empty reports whether there is nothing in it that a client knows.
+func (e *Event) empty() bool {
+	return !e.HasData && !e.HasID && !e.HasRetry && e.Type == nil && len(e.Comments) == 0
+}
+
 func field(dst []byte, name string, value []byte) []byte {
 	dst = append(append(dst, name...), ':', ' ')
 	for _, b := range value {
@@ -110,7 +115,7 @@ func (d *Decoder) Close(do func(*Event) error) error {
 		d.readLine()
 	}
 	var err error
-	if d.any {
+	if d.any && !d.event.empty() {
 		d.event.Open = true
 		err = do(&d.event)
 	}
@@ -137,7 +142,10 @@ func (d *Decoder) endLine(do func(*Event) error) error {
 		d.size = 0
 		return nil
 	}
-	err := do(&d.event)
+	var err error
+	if !d.event.empty() {
+		err = do(&d.event)
+	}
 	d.event, d.any, d.size = Event{Data: d.event.Data[:0]}, false, 0
 	return err
 }
