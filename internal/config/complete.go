@@ -33,7 +33,6 @@ func (c *Config) complete(dir string) {
 	}
 	c.Envoy.complete(dir)
 	c.Bridge.complete(dir)
-	c.Bridge.complete(dir)
 	c.Identity.complete(dir, c.KeysDir())
 	c.Trail.complete(dir, c.KeysDir())
 	anchor(dir, &c.Vault.CA, &c.Policy.Dir)
@@ -99,7 +98,6 @@ func (t *Target) complete(dir, node string) {
 	setDefault(&t.Limits.MaxConnections, DefaultMaxConns)
 	t.completeHealth()
 	t.completeHTTP(dir)
-	t.completeSSH(dir)
 	t.completeSSH(dir)
 }
 

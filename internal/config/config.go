@@ -23,7 +23,6 @@ type Config struct {
 	Admin     Admin     `yaml:"admin"`
 	Envoy     Envoy     `yaml:"envoy"`
 	Bridge    Bridge    `yaml:"bridge"`
-	Bridge    Bridge    `yaml:"bridge"`
 	Identity  Identity  `yaml:"identity"`
 	Approvals Approvals `yaml:"approvals"`
 	Trail     Trail     `yaml:"audit"`
@@ -127,7 +126,6 @@ type Identity struct {
 	Issuer Issuer        `yaml:"issuer"`
 	OIDC   []OIDC        `yaml:"oidc"`
 	SPIFFE []TrustDomain `yaml:"spiffe"`
-	SSH    SSHIdentities `yaml:"ssh"`
 	SSH    SSHIdentities `yaml:"ssh"`
 	// EndSessionsAtExpiry ends a session when its credential does; default true.
 	EndSessionsAtExpiry *bool `yaml:"end_sessions_at_expiry"`
