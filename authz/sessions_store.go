@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"fmt"
 
 	"dragoman.dev/dragoman/internal/pgdb"
 	"dragoman.dev/dragoman/internal/sqlitedb"
@@ -140,6 +141,36 @@ func (s *sharedSessions) one(ctx context.Context, id string) (storedSession, boo
 func (*sharedSessions) shared() bool { return true }
 
 func (s *sharedSessions) watch(f func(string)) (cancel func()) { return s.db.Listen(sessionChannel, f) }
+
+// CopySessions puts the open sessions of SQLite into PostgreSQL, where they are not there yet.
+func CopySessions(ctx context.Context, from *sql.DB, to *pgdb.DB) error {
+	old, err := newEmbeddedSessions(ctx, from)
+	if err != nil {
+		return err
+	}
+	fresh, err := newSharedSessions(ctx, to)
+	if err != nil {
+		return err
+	}
+	all, err := old.all(ctx)
+	if err != nil {
+		return fmt.Errorf("authz: copying sessions: %w", err)
+	}
+	for _, s := range all {
+		if _, there, err := fresh.one(ctx, s.live.Session.ID); err == nil && !there {
+			err = fresh.add(ctx, s.live)
+			if err == nil && s.ending != "" {
+				err = fresh.end(ctx, s.live.Session.ID, s.ending)
+			}
+			if err != nil {
+				return fmt.Errorf("authz: copying sessions: %w", err)
+			}
+		} else if err != nil {
+			return fmt.Errorf("authz: copying sessions: %w", err)
+		}
+	}
+	return nil
+}
 
 func readSessions(rows *sql.Rows, err error) ([]storedSession, error) {
 	if err != nil {

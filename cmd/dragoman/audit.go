@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -21,24 +22,27 @@ func newAudit(f *flags) *cobra.Command {
 type verifyFlags struct {
 	data, key, checkpoint, save string
 	witnesses, keks             []string
+	close                       func() error // of the bucket, if records are in one
 }
 
 func newAuditVerify(f *flags) *cobra.Command {
 	var v verifyFlags
 	c := &cobra.Command{Use: "verify", Short: "Verify all records, offline: needs only the files and the public key",
 		Long: "Verify the log and every record: frames, hash chains, the log's tree and its signature.\n" +
-			"Works offline and on a copy, with --data and --key (keys/record.pub of the data folder).\n" +
+			"Works offline and on a copy, with --data and --key (keys/record.pub of the data folder). Without --data,\n" +
+			"records are read from the bucket of the configuration, if they are in one.\n" +
 			"Encrypted records are verified as a whole, and frame by frame when their keys are at hand (--kek).\n" +
 			"Keep the checkpoint that it saves (--save) elsewhere, and give it to the next verification\n" +
 			"(--checkpoint): that finds a log that was rolled back or forked.\n" +
 			"Exits with 1 when anything is wrong.",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			v.close = func() error { return nil }
 			dir, opt, err := v.load(c.Context(), f)
-			if err != nil {
-				return err
+			if err == nil {
+				err = verify(c, f.json, dir, v.save, opt)
 			}
-			return verify(c, f.json, dir, v.save, opt)
+			return errors.Join(err, v.close())
 		}}
 	c.Flags().StringVar(&v.data, "data", "", "the data folder, its audit folder, or a copy of either (default: that of the configuration)")
 	c.Flags().StringVar(&v.key, "key", "", "a public key that signs the log or once did (default: keys/record.pub of the data folder)")
@@ -60,8 +64,12 @@ func (v *verifyFlags) load(ctx context.Context, f *flags) (string, audit.VerifyO
 			return "", opt, err
 		}
 		dir, key = cfg.AuditDir(), cfg.RecordPub()
-		if err := inFolder(cfg, "--data, --key"); err != nil {
+		bodies, done, err := openBucket(ctx, cfg)
+		if err != nil {
 			return "", opt, err
+		}
+		if bodies != nil {
+			opt.Bodies, v.close = bodies, done
 		}
 	} else if info, err := os.Stat(filepath.Join(v.data, "audit")); err == nil && info.IsDir() {
 		dir = filepath.Join(v.data, "audit")

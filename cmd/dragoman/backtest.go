@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -29,6 +30,7 @@ type backtestFlags struct {
 	dir, policy, since, until, target, identity string
 	limit, examples, workers                    int
 	failOn, keks                                []string
+	close                                       func() error // of the bucket, if records are in one
 }
 
 func newPolicyBacktest(f *flags) *cobra.Command {
@@ -64,8 +66,10 @@ func kindList() string {
 	return strings.Join(all, ", ")
 }
 
-func (f *flags) backtest(c *cobra.Command, b *backtestFlags) error {
+func (f *flags) backtest(c *cobra.Command, b *backtestFlags) (err error) {
+	b.close = func() error { return nil }
 	opt, err := f.backtestOptions(c, b)
+	defer func() { err = errors.Join(err, b.close()) }()
 	if err != nil {
 		return err
 	}
@@ -113,15 +117,23 @@ func (f *flags) backtestOptions(c *cobra.Command, b *backtestFlags) (opt backtes
 			return opt, err
 		}
 		opt.Dir = cfg.AuditDir()
-		if err := inFolder(cfg, "--dir"); err != nil {
+		bodies, done, err := openBucket(c.Context(), cfg)
+		if err != nil {
 			return opt, err
+		}
+		if bodies != nil {
+			opt.Bodies, b.close = bodies, done
 		}
 	}
 	ring, err := keyringFor(c.Context(), cfg, b.keks)
 	if err != nil {
 		return opt, err
 	}
-	archive := audit.NewArchive(blob.NewFiles(opt.Dir), ring)
+	bodies := opt.Bodies
+	if bodies == nil {
+		bodies = blob.NewFiles(opt.Dir)
+	}
+	archive := audit.NewArchive(bodies, ring)
 	opt.Open = func(name string) (backtest.Record, error) { return archive.Open(c.Context(), name) }
 	opt.Engine, err = compile(c.Context(), src)
 	return opt, err

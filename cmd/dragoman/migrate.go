@@ -4,39 +4,41 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"dragoman.dev/dragoman/authz/approval"
 	"dragoman.dev/dragoman/internal/audit"
 	"dragoman.dev/dragoman/internal/audit/index/sqlindex"
+	"dragoman.dev/dragoman/internal/audit/replica"
 	"dragoman.dev/dragoman/internal/config"
-	"dragoman.dev/dragoman/internal/pgdb"
-	"dragoman.dev/dragoman/internal/sqlitedb"
 )
 
 // migrated is what `migrate` did.
 type migrated struct {
+	Bodies   int   `json:"bodies"`   // records and data keys that were copied into the bucket
 	Sessions int   `json:"sessions"` // in the index
 	Holds    int64 `json:"holds"`    // that were not there yet
+	Tokens   int64 `json:"tokens"`   // and revocations, that were not there yet
 }
 
 func newMigrate(f *flags) *cobra.Command {
-	return &cobra.Command{Use: "migrate", Short: "Move the index and the holds from the data folder into the configured database",
-		Long: "Move the index of sessions and the holds from SQLite in the data folder into the PostgreSQL database that the configuration names.\n" +
-			"The control plane must not run. The index is made again from the records, which stay where they are.\n" +
-			"May be stopped and begun again; the old index stays as audit/index.db.migrated.",
+	return &cobra.Command{Use: "migrate", Short: "Move what is in the data folder into the configured database and bucket",
+		Long: "Move records into the bucket that the configuration names (audit.bodies), and the index of sessions and the holds\n" +
+			"from SQLite into its PostgreSQL database; with replicas, tokens and revocations, too.\n" +
+			"The control plane must not run. The index is made again from the records. Each record is read again in the bucket.\n" +
+			"May be stopped and begun again; what was moved stays beside its place, with .migrated behind its name.",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			cfg, err := f.load()
 			if err != nil {
 				return err
 			}
-			if cfg.Database == "" {
-				return fail(exitUsage, "the configuration names no database")
+			if cfg.Database == "" && cfg.Trail.Bodies.URL == "" {
+				return fail(exitUsage, "the configuration names no database and no bucket")
 			}
 			log := slog.New(slog.NewTextHandler(c.ErrOrStderr(), nil))
 			done, err := migrate(c.Context(), cfg, log)
@@ -46,9 +48,24 @@ func newMigrate(f *flags) *cobra.Command {
 			if f.json {
 				return printJSON(c.OutOrStdout(), done)
 			}
-			_, err = fmt.Fprintf(c.OutOrStdout(), "%d sessions are in the database's index; %d holds were moved\n", done.Sessions, done.Holds)
-			return err
+			return done.print(c.OutOrStdout(), cfg)
 		}}
+}
+
+func (m migrated) print(w io.Writer, cfg *config.Config) error {
+	if cfg.Trail.Bodies.URL != "" {
+		if _, err := fmt.Fprintf(w, "%d records and data keys were moved into the bucket\n", m.Bodies); err != nil {
+			return err
+		}
+	}
+	if cfg.Database == "" {
+		return nil
+	}
+	_, err := fmt.Fprintf(w, "%d sessions are in the database's index; %d holds were moved\n", m.Sessions, m.Holds)
+	if err == nil && cfg.Replicas.Set() {
+		_, err = fmt.Fprintf(w, "%d tokens and revocations were moved\n", m.Tokens)
+	}
+	return err
 }
 
 func migrate(ctx context.Context, cfg *config.Config, log *slog.Logger) (done migrated, err error) {
@@ -60,6 +77,16 @@ func migrate(ctx context.Context, cfg *config.Config, log *slog.Logger) (done mi
 		return done, err
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
+	if cfg.Replicas.Set() {
+		idle, err := replica.Idle(cfg.Replicas.Folder)
+		if err != nil {
+			return done, err
+		}
+		defer idle()
+	}
+	if done.Bodies, err = migrateBodies(ctx, cfg, log); err != nil || cfg.Database == "" {
+		return done, err
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	db, err := openShared(ctx, cfg, log, false, cancel)
@@ -67,7 +94,7 @@ func migrate(ctx context.Context, cfg *config.Config, log *slog.Logger) (done mi
 		return done, err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	if done.Holds, err = migrateHolds(ctx, cfg, db); err != nil {
+	if done.Holds, done.Tokens, err = migrateState(ctx, cfg, db, log); err != nil {
 		return done, err
 	}
 	path, there, err := embeddedIndex(cfg)
@@ -157,21 +184,4 @@ func progress(x *sqlindex.Index, log *slog.Logger) (stop func()) {
 		}
 	}()
 	return func() { cancel(); close(end); <-done }
-}
-
-func migrateHolds(ctx context.Context, cfg *config.Config, db *pgdb.DB) (n int64, err error) {
-	state, err := sqlitedb.Open(cfg.StateFile())
-	if err != nil {
-		return 0, err
-	}
-	defer func() { err = errors.Join(err, state.Close()) }()
-	from, err := approval.NewSQLite(ctx, state)
-	if err != nil {
-		return 0, err
-	}
-	to, err := approval.NewPostgres(ctx, db)
-	if err != nil {
-		return 0, err
-	}
-	return approval.Copy(ctx, from, to)
 }

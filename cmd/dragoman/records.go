@@ -18,32 +18,31 @@ import (
 
 // openBodies opens what records are kept in. close is never nil.
 func openBodies(ctx context.Context, cfg *config.Config) (b blob.Store, close func() error, err error) {
-	in := cfg.Trail.Bodies
-	if in.URL == "" {
-		return blob.NewFiles(cfg.AuditDir()), func() error { return nil }, nil
+	b, close, err = openBucket(ctx, cfg)
+	if err != nil || b == nil {
+		return blob.NewFiles(cfg.AuditDir()), func() error { return nil }, err
 	}
 	found, err := filepath.Glob(filepath.Join(cfg.AuditDir(), "sessions", "*", "*", "*", "*"))
 	if err == nil && len(found) > 0 {
-		err = fail(exitUsage, "audit.bodies.url is set, and there are records in %s: copy sessions/ and datakeys/ from there into the bucket under the same names "+
-			"while the control plane is stopped and no session is live, then move them away", cfg.AuditDir())
+		err = fail(exitUsage, "audit.bodies.url is set, and there are records in %s: run `dragoman migrate`, which moves them into the bucket", cfg.AuditDir())
 	}
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, errors.Join(err, close())
+	}
+	return b, close, nil
+}
+
+// openBucket opens the bucket of the configuration; nil when there is none.
+func openBucket(ctx context.Context, cfg *config.Config) (b blob.Store, close func() error, err error) {
+	in := cfg.Trail.Bodies
+	if in.URL == "" {
+		return nil, nil, nil
 	}
 	s, close, err := bucket.Open(ctx, in.URL, bucket.Lock{For: in.Lock.For.Std(), Compliance: in.Lock.Mode == config.LockCompliance, Now: time.Now})
 	if err != nil {
 		return nil, nil, fmt.Errorf("audit.bodies.url: %w", err)
 	}
 	return s, close, nil
-}
-
-// inFolder refuses a command that reads files where records are in a bucket.
-func inFolder(cfg *config.Config, flags string) error {
-	if cfg.Trail.Bodies.URL == "" {
-		return nil
-	}
-	return fail(exitUsage, "records are in %s: copy sessions/ and datakeys/ from there, and %s, into one folder, and name it with %s and --kek",
-		cfg.Trail.Bodies.URL, filepath.Join(cfg.AuditDir(), "log"), flags)
 }
 
 // recordOptions are those of the store of records that every way to open it has. What is to be closed

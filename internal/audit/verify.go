@@ -27,6 +27,8 @@ type VerifyOptions struct {
 	// Keys open encrypted bodies. Without them a sealed file is checked as a whole, by the hash that the log
 	// has, and its frames are not looked at. Optional.
 	Keys Keyring
+	// Bodies are where the records are; nil: files beside the log.
+	Bodies blob.Store
 }
 
 // Result is what Verify found about one record.
@@ -91,7 +93,7 @@ func Verify(ctx context.Context, dir string, opt VerifyOptions, each func(Result
 	if len(opt.Key) != ed25519.PublicKeySize {
 		return Summary{}, errors.New("audit: not an Ed25519 public key")
 	}
-	v := &verification{dir: dir, arch: NewArchive(blob.NewFiles(dir), opt.Keys), opt: opt, each: each, leaves: map[string]*proven{}, seen: map[string]map[string]record.Report{}, dates: map[string]string{}}
+	v := &verification{dir: dir, arch: NewArchive(opt.bodies(dir), opt.Keys), opt: opt, each: each, leaves: map[string]*proven{}, seen: map[string]map[string]record.Report{}, dates: map[string]string{}}
 	v.sum.Log = []translog.Problem{}
 	log, err := v.readLog(opt.Checkpoint)
 	if err != nil {
@@ -99,7 +101,7 @@ func Verify(ctx context.Context, dir string, opt VerifyOptions, each func(Result
 	}
 	v.sum.Origin, v.sum.Size, v.sum.Root, v.sum.Checkpoint = log.Origin, log.Size, hex.EncodeToString(log.Root[:]), string(log.Raw)
 	v.sum.Cosigned = log.Cosigned
-	err = files(dir, func(path, id, ext string) error {
+	err = v.records(ctx, func(path, id, ext string) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -116,6 +118,26 @@ func Verify(ctx context.Context, dir string, opt VerifyOptions, each func(Result
 		return v.sum, fmt.Errorf("audit: %w", err)
 	}
 	return v.sum, nil
+}
+
+func (opt VerifyOptions) bodies(dir string) blob.Store {
+	if opt.Bodies != nil {
+		return opt.Bodies
+	}
+	return blob.NewFiles(dir)
+}
+
+// records calls f for each record, by the path that it has or would have below dir.
+func (v *verification) records(ctx context.Context, f func(path, id, ext string) error) error {
+	if v.opt.Bodies == nil {
+		return files(v.dir, f)
+	}
+	return v.opt.Bodies.List(ctx, sessionsDir, func(key string) error {
+		if id, ext, ok := recordName(key); ok {
+			return f(filepath.Join(v.dir, filepath.FromSlash(key)), id, ext)
+		}
+		return nil
+	})
 }
 
 // readLog reads the log, which must continue that of an older checkpoint, into leaves.

@@ -29,6 +29,8 @@ type Options struct {
 	Limit        int    // at most so many sessions, newest first
 	Examples     int    // of each kind of change; 0 means 5
 	Workers      int    // 0 means one for each processor
+	// Bodies are where records are, when they are not in Dir.
+	Bodies blob.Store
 	// Open opens a record by its path below Dir, with slashes; nil reads what is not encrypted.
 	Open func(name string) (Record, error)
 	// Progress is called about once a second, from one goroutine.
@@ -73,10 +75,14 @@ func Run(ctx context.Context, opt Options) (*Report, error) {
 		opt.Workers = runtime.GOMAXPROCS(0)
 	}
 	if opt.Open == nil {
-		archive := audit.NewArchive(blob.NewFiles(opt.Dir), nil)
+		bodies := opt.Bodies
+		if bodies == nil {
+			bodies = blob.NewFiles(opt.Dir)
+		}
+		archive := audit.NewArchive(bodies, nil)
 		opt.Open = func(name string) (Record, error) { return archive.Open(ctx, name) }
 	}
-	files, err := history(ctx, opt.Dir, opt.Since)
+	files, err := opt.history(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -63,6 +64,26 @@ func history(ctx context.Context, dir string, since time.Time) ([]file, error) {
 		return nil, fmt.Errorf("backtest: there is no record store in %s", dir)
 	}
 	if err != nil {
+		return nil, fmt.Errorf("backtest: %w", err)
+	}
+	return newestFirst(all), nil
+}
+
+// history lists the records there are. Of those in a bucket nothing says when they were written last: all are looked into.
+func (opt Options) history(ctx context.Context) ([]file, error) {
+	if opt.Bodies == nil {
+		return history(ctx, opt.Dir, opt.Since)
+	}
+	var all []file
+	err := opt.Bodies.List(ctx, "sessions/", func(key string) error {
+		ext := path.Ext(key)
+		id := strings.TrimSuffix(path.Base(key), ext)
+		if (ext == liveExt || ext == record.SealedExt) && record.ValidSession(id) && !access.Is(id) {
+			all = append(all, file{name: key, id: id})
+		}
+		return ctx.Err()
+	})
+	if err != nil && ctx.Err() == nil {
 		return nil, fmt.Errorf("backtest: %w", err)
 	}
 	return newestFirst(all), nil
