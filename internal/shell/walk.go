@@ -1,0 +1,264 @@
+package shell
+
+import (
+	"strings"
+
+	"mvdan.cc/sh/v3/syntax"
+
+	"dragoman.dev/dragoman/internal/action"
+)
+
+// stmts goes through commands in the order in which they are written.
+func (a *analysis) stmts(list []*syntax.Stmt) bool {
+	for _, s := range list {
+		if !a.stmt(s) {
+			return false
+		}
+	}
+	return true
+}
+
+func (a *analysis) stmt(s *syntax.Stmt) bool {
+	if a.nodes++; a.nodes > maxNodes {
+		return false
+	}
+	if s.Background || s.Coprocess || s.Disown {
+		a.set(FeatureBackground)
+	}
+	fed := false
+	for _, r := range s.Redirs {
+		in, ok := a.redirect(r)
+		if !ok {
+			return false
+		}
+		fed = fed || in
+	}
+	if fed {
+		a.stdin++
+		defer func() { a.stdin-- }()
+	}
+	return a.command(s.Cmd)
+}
+
+// command is one of any sort.
+func (a *analysis) command(c syntax.Command) bool {
+	if c == nil {
+		return true
+	}
+	if b, ok := c.(*syntax.BinaryCmd); ok {
+		if b.Op != syntax.Pipe && b.Op != syntax.PipeAll {
+			return a.stmt(b.X) && a.stmt(b.Y)
+		}
+		a.set(FeaturePipe)
+		if !a.stmt(b.X) {
+			return false
+		}
+		a.stdin++
+		defer func() { a.stdin-- }()
+		return a.stmt(b.Y)
+	}
+	switch c := c.(type) {
+	case *syntax.CallExpr:
+		return a.call(c)
+	case *syntax.Subshell: // what it does to the working folder stays in it
+		was := a.cwd
+		ok := a.stmts(c.Stmts)
+		a.cwd = was
+		return ok
+	case *syntax.Block:
+		return a.stmts(c.Stmts)
+	case *syntax.FuncDecl:
+		a.set(FeatureControl)
+		return a.uncertain(func() bool { return a.stmt(c.Body) })
+	case *syntax.DeclClause:
+		for _, as := range c.Args {
+			if !a.assign(as) {
+				return false
+			}
+		}
+		a.program(c.Variant.Value, false)
+		return true
+	case *syntax.TimeClause:
+		if c.Stmt == nil {
+			return true
+		}
+		return a.stmt(c.Stmt)
+	case *syntax.CoprocClause:
+		a.set(FeatureBackground)
+		return a.stmt(c.Stmt)
+	}
+	return a.uncertain(func() bool { return a.inside(c) })
+}
+
+// uncertain is for what may run never, or more than once: afterwards the working folder is
+// known only if it has not changed.
+func (a *analysis) uncertain(f func() bool) bool {
+	was := a.cwd
+	ok := f()
+	if a.cwd != was {
+		a.cwd = "?"
+	}
+	return ok
+}
+
+// inside goes through clauses: loops, conditions, arithmetic, tests.
+func (a *analysis) inside(c syntax.Command) bool {
+	a.set(FeatureControl)
+	switch c := c.(type) {
+	case *syntax.IfClause:
+		for i := c; i != nil; i = i.Else {
+			if !a.stmts(i.Cond) || !a.stmts(i.Then) {
+				return false
+			}
+		}
+		return true
+	case *syntax.WhileClause:
+		return a.stmts(c.Cond) && a.stmts(c.Do)
+	case *syntax.ForClause:
+		if !a.node(c.Loop) {
+			return false
+		}
+		return a.stmts(c.Do)
+	case *syntax.CaseClause:
+		if !a.node(c.Word) {
+			return false
+		}
+		for _, i := range c.Items {
+			for _, p := range i.Patterns {
+				if !a.node(p) {
+					return false
+				}
+			}
+			if !a.stmts(i.Stmts) {
+				return false
+			}
+		}
+		return true
+	case *syntax.ArithmCmd, *syntax.LetClause, *syntax.TestClause:
+		a.arithm = true
+		return a.node(c)
+	}
+	return false // a sort of command that is not known here
+}
+
+// node looks for what runs something within words and expressions.
+func (a *analysis) node(n syntax.Node) bool {
+	ok := true
+	syntax.Walk(n, func(n syntax.Node) bool {
+		if n == nil || !ok {
+			return false
+		}
+		if a.nodes++; a.nodes > maxNodes {
+			ok = false
+			return false
+		}
+		switch n := n.(type) {
+		case *syntax.CmdSubst:
+			a.set(FeatureSubstitution)
+			was := a.cwd
+			ok = a.stmts(n.Stmts)
+			a.cwd = was
+			return false
+		case *syntax.ProcSubst:
+			a.set(FeatureSubstitution)
+			ok = a.stmts(n.Stmts)
+			return false
+		case *syntax.ParamExp:
+			a.set(FeatureExpansion)
+			if n.Excl || n.Exp != nil && n.Exp.Op == syntax.OtherParamOps {
+				a.set(action.FeatureDynamic) // ${!x}, ${x@P}
+			}
+		case *syntax.ArithmExp:
+			a.arithm = true
+		case *syntax.ExtGlob:
+			a.set(FeatureGlob)
+			if n.Pattern != nil && strings.ContainsAny(n.Pattern.Value, ":'\"+") {
+				a.set(action.FeatureDynamic) // zsh runs code in glob qualifiers
+			}
+		case *syntax.SglQuoted:
+			a.quoted = a.quoted || strings.Contains(n.Value, "$(") || strings.Contains(n.Value, "`")
+		case *syntax.Assign:
+			ok = a.variable(n)
+		}
+		return ok
+	})
+	return ok
+}
+
+// redirect says whether it feeds the command's input.
+func (a *analysis) redirect(r *syntax.Redirect) (feeds, ok bool) {
+	a.set(FeatureRedirect)
+	if r.Hdoc != nil {
+		a.set(FeatureHeredoc)
+		if !a.node(r.Hdoc) {
+			return false, false
+		}
+	}
+	if !a.node(r.Word) {
+		return false, false
+	}
+	switch r.Op {
+	case syntax.Hdoc, syntax.DashHdoc, syntax.WordHdoc:
+		a.set(FeatureHeredoc)
+		return true, true
+	}
+	w := a.word(r.Word)
+	if r.Op == syntax.DplIn || r.Op == syntax.DplOut {
+		if w.text == "-" || digits(strings.TrimSuffix(w.text, "-")) {
+			return r.Op == syntax.DplIn, true
+		}
+	}
+	if strings.HasPrefix(w.text, "/dev/tcp/") || strings.HasPrefix(w.text, "/dev/udp/") || !w.known && strings.Contains(w.text, "/dev/") {
+		a.set(FeatureOnward, action.FeatureOpaque)
+	}
+	switch r.Op {
+	case syntax.RdrIn, syntax.DplIn:
+		a.read(w.text)
+		return true, true
+	case syntax.RdrInOut:
+		a.read(w.text)
+		a.write(w.text)
+		return true, true
+	}
+	a.write(w.text)
+	return false, true
+}
+
+func digits(s string) bool {
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// assign is an assignment before a command, or on its own.
+func (a *analysis) assign(as *syntax.Assign) bool { return a.node(as) }
+
+// powerful are variables that change which code programs run.
+var powerful = words("PATH ENV BASH_ENV IFS SHELL SHELLOPTS BASHOPTS PROMPT_COMMAND PS0 PS1 PS2 PS4 CDPATH HOME EDITOR VISUAL PAGER MANPAGER LESSOPEN LESSCLOSE LESS BROWSER FCEDIT " +
+	"HISTFILE INPUTRC TERMINFO TERMCAP TMPDIR PYTHONPATH PYTHONSTARTUP PYTHONHOME PERL5LIB PERL5OPT PERL5DB RUBYOPT RUBYLIB NODE_OPTIONS NODE_PATH JAVA_TOOL_OPTIONS _JAVA_OPTIONS " +
+	"CLASSPATH RSYNC_RSH TAR_OPTIONS MAKEFLAGS ZDOTDIR FPATH fpath path OPENSSL_CONF SSH_ASKPASS SUDO_ASKPASS SUDO_EDITOR SYSTEMD_EDITOR SYSTEMD_PAGER GCONV_PATH LOCPATH NLSPATH BASH_FUNC")
+
+func (a *analysis) variable(as *syntax.Assign) bool {
+	if as.Name == nil {
+		return true
+	}
+	a.environment(as.Name.Value)
+	return true
+}
+
+func (a *analysis) environment(name string) {
+	if powerful[name] || strings.HasPrefix(name, "LD_") || strings.HasPrefix(name, "GIT_") || strings.HasPrefix(name, "DYLD_") || strings.HasPrefix(name, "BASH_FUNC") || strings.HasPrefix(name, "PYTHON") {
+		a.set(FeatureEnvironment, action.FeatureOpaque)
+	}
+}
+
+func words(s string) map[string]bool {
+	m := map[string]bool{}
+	for _, w := range strings.Fields(s) {
+		m[w] = true
+	}
+	return m
+}
