@@ -15,7 +15,9 @@ type job struct {
 	columns int
 	left    int
 	done    func(results [][][]string, err error)
-	release func() // ends a task that other sessions wait for, when the connection is lost
+	// tolerant says that a query may fail; its result then has no rows.
+	tolerant bool
+	release  func() // ends a task that other sessions wait for, when the connection is lost
 }
 
 // maxJobBytes bounds a job's answer.
@@ -48,6 +50,10 @@ func (c *conn) jobAnswer(m *wire.Piece) bool {
 		e, err := wire.DecodeError(m.Body)
 		if err != nil {
 			e.Message = "an error that is not understood"
+		}
+		if j.tolerant && len(j.results) < len(j.queries) {
+			c.sendJob()
+			return true
 		}
 		c.jobDone(errors.New(e.Message))
 		return c.state != stClosed

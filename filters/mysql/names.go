@@ -164,9 +164,7 @@ func (c *conn) compareCatalog(done func()) {
 		c.t.catalog.compare(results[0][0][0])
 		c.prepareCatalog(done)
 	})
-	if c.job != nil {
-		c.job.release = c.t.catalog.giveBack
-	}
+	c.job.release = c.t.catalog.giveBack
 }
 
 // catalogPatience is how long a session waits for another one's reading of the catalog.
@@ -196,6 +194,7 @@ func (c *conn) readCatalog(done func()) {
 		}))
 		return
 	}
+	release := func() { d.finish(nil, 0, "", c.now()) }
 	queries := append([]string{mysql.VersionQuery}, mysql.Queries...)
 	c.runJob(queries, func(results [][][]string, err error) {
 		var cat *mysql.Catalog
@@ -203,20 +202,33 @@ func (c *conn) readCatalog(done func()) {
 		if err == nil && (len(results[0]) != 1 || len(results[0][0]) != 1) {
 			err = fmt.Errorf("an answer of another shape")
 		}
-		if err == nil {
-			version = results[0][0][0]
-			cat, err = mysql.Decode(results[1:])
+		decode := func() {
+			if err == nil {
+				version = results[0][0][0]
+				cat, err = mysql.Decode(results[1:], c.database)
+			}
+			d.finish(cat, gen, version, c.now())
+			if err != nil {
+				c.notPrepared("catalog", err, done)
+				return
+			}
+			c.prepareCatalog(done)
 		}
-		d.finish(cat, gen, version, c.now())
-		if err != nil {
-			c.notPrepared("catalog", err, done)
+		var hidden []string
+		if err == nil {
+			hidden = mysql.Hidden(results[1:])
+		}
+		if len(hidden) == 0 {
+			decode()
 			return
 		}
-		c.prepareCatalog(done)
+		c.runJob(hidden, func(answers [][][]string, _ error) {
+			mysql.Show(results[1:], answers)
+			decode()
+		})
+		c.job.tolerant, c.job.release = true, release
 	})
-	if c.job != nil {
-		c.job.release = func() { d.finish(nil, 0, "", c.now()) }
-	}
+	c.job.release = release
 }
 
 // maxTemps bounds the temporary tables of a session that are known.

@@ -59,10 +59,47 @@ const VersionQuery = "SELECT CONCAT_WS('.'," +
 	"(SELECT CONCAT(COUNT(*),'/',COALESCE(BIT_XOR(CRC32(CONCAT_WS(0x00,table_schema,table_name,view_definition))),0)) FROM information_schema.views)," +
 	"(SELECT CONCAT(COUNT(*),'/',COALESCE(BIT_XOR(CRC32(CONCAT_WS(0x00,routine_schema,routine_name,routine_type))),0)) FROM information_schema.routines)," +
 	"(SELECT CONCAT(COUNT(*),'/',COALESCE(BIT_XOR(CRC32(CONCAT_WS(0x00,event_object_schema,event_object_table,trigger_name))),0)) FROM information_schema.triggers)," +
-	"(SELECT CONCAT(COUNT(*),'/',COALESCE(BIT_XOR(CRC32(schema_name)),0)) FROM information_schema.schemata))"
+	"(SELECT CONCAT(COUNT(*),'/',COALESCE(BIT_XOR(CRC32(schema_name)),0)) FROM information_schema.schemata)" +
+	// MySQL hides the definitions of others' views, but not when they were made.
+	"/*!80000 ,(SELECT COALESCE(BIT_XOR(CRC32(CONCAT_WS(0x00,table_schema,table_name,create_time))),0) FROM information_schema.tables WHERE table_type='VIEW')*/)"
 
-// Decode makes a catalog of the rows that Queries gave. A NULL is "".
-func Decode(results [][][]string) (*Catalog, error) {
+// maxShown bounds the views whose definitions are asked for one by one.
+const maxShown = 500
+
+// Hidden gives the queries for the definitions of views that the rows of Queries leave out, as a server does for views of
+// others. Show puts their answers in.
+func Hidden(results [][][]string) []string {
+	var out []string
+	for _, row := range hiddenViews(results) {
+		out = append(out, "SHOW CREATE VIEW `"+quoteName(row[0])+"`.`"+quoteName(row[1])+"`")
+	}
+	return out
+}
+
+func hiddenViews(results [][][]string) (rows [][]string) {
+	if len(results) != len(Queries) {
+		return nil
+	}
+	for _, row := range results[2] {
+		if len(row) == 3 && row[2] == "" && row[0] != "sys" && len(rows) < maxShown {
+			rows = append(rows, row)
+		}
+	}
+	return rows
+}
+
+// Show puts the answers to Hidden's queries into the rows of Queries; one that failed has no rows.
+func Show(results, answers [][][]string) {
+	for i, row := range hiddenViews(results) {
+		if i < len(answers) && len(answers[i]) == 1 && len(answers[i][0]) >= 2 {
+			row[2] = answers[i][0][1]
+		}
+	}
+}
+
+// Decode makes a catalog of the rows that Queries gave. A NULL is "". database is the one that USE has chosen, which
+// definitions that were shown leave out.
+func Decode(results [][][]string, database string) (*Catalog, error) {
 	if len(results) != len(Queries) || len(results[0]) != 1 || len(results[0][0]) != 2 {
 		return nil, fmt.Errorf("catalog: %d results", len(results))
 	}
@@ -84,7 +121,7 @@ func Decode(results [][][]string) (*Catalog, error) {
 		c.routines[name{c.foldDB(row[0]), strings.ToLower(row[1])}] = row[2]
 	}
 	c.generated(results[1])
-	c.views()
+	c.views(database)
 	return c, nil
 }
 

@@ -1,6 +1,8 @@
 package mysql
 
 import (
+	"github.com/pingcap/tidb/pkg/parser/ast"
+
 	"dragoman.dev/dragoman/internal/sql"
 )
 
@@ -54,16 +56,16 @@ func quoteName(s string) string {
 const maxViewDepth = 64
 
 // views follows views to their tables.
-func (c *Catalog) views() {
+func (c *Catalog) views(database string) {
 	for _, t := range c.tables {
 		if t.View {
-			c.view(t, 0)
+			c.view(t, database, 0)
 		}
 	}
 }
 
 // view fills in a view's columns. One whose definition cannot be understood has columns of unknown origin.
-func (c *Catalog) view(t *Table, depth int) {
+func (c *Catalog) view(t *Table, database string, depth int) {
 	if !t.View || !t.unknown || t.text == "" || depth > maxViewDepth {
 		t.mark()
 		return
@@ -75,9 +77,14 @@ func (c *Catalog) view(t *Table, depth int) {
 		t.mark()
 		return
 	}
-	a := newAnalysis(Env{Catalog: c, Database: t.DB})
-	a.visitView = func(inner *Table) { c.view(inner, depth+1) }
-	out, ok := a.resultSet(list[0], nil)
+	env := Env{Catalog: c, Database: t.DB}
+	query := ast.Node(list[0])
+	if create, ok := query.(*ast.CreateViewStmt); ok {
+		query, env.Database = create.Select, database
+	}
+	a := newAnalysis(env)
+	a.visitView = func(inner *Table) { c.view(inner, database, depth+1) }
+	out, ok := a.resultSet(query, nil)
 	if !ok || a.unresolved || a.failed || len(out) != len(t.Columns) {
 		t.mark()
 		return

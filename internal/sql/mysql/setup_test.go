@@ -36,7 +36,7 @@ func shop(t testing.TB) *Catalog {
 		{{"shop", "f", "FUNCTION"}, {"shop", "p", "PROCEDURE"}},
 		nil,
 		{{"shop"}, {"mysql"}, {"information_schema"}},
-	})
+	}, "")
 	if err != nil {
 		t.Fatal(err)
 	}
