@@ -74,10 +74,10 @@ func httpManager(t *config.Target) *hcm.HttpConnectionManager {
 	m := &hcm.HttpConnectionManager{
 		StatPrefix: "dragoman." + t.Name,
 		CodecType:  hcm.HttpConnectionManager_AUTO,
-		// Dot segments and double slashes are resolved before anything is judged; escaped slashes are left as they
-		// are for policy, which blocks them unless a rule allows them.
-		NormalizePath:                wrapperspb.Bool(true),
-		MergeSlashes:                 true,
+		// One reader of paths: our filter puts them in normal form or refuses them, and sends what it has judged.
+		// Here nothing is changed before it looks.
+		NormalizePath:                wrapperspb.Bool(false),
+		MergeSlashes:                 false,
 		PathWithEscapedSlashesAction: hcm.HttpConnectionManager_KEEP_UNCHANGED,
 		CommonHttpProtocolOptions: &core.HttpProtocolOptions{
 			IdleTimeout:                  durationpb.New(connectionIdle),
