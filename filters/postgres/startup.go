@@ -197,6 +197,9 @@ func (c *conn) openRefused(err error) wire.Report {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return fatal(codeCannotStart, "the authorization service did not answer in time", "", "Try again later.")
 	}
+	if errors.Is(err, session.ErrUnrecorded) {
+		return fatal(codeDiskFull, "the session cannot be recorded, so it is not opened", "", "Try again later, or ask whoever runs this gateway.")
+	}
 	return fatal(codeCannotStart, "the session could not be authorised", "", "Try again later, or ask whoever runs this gateway.")
 }
 

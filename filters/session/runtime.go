@@ -24,6 +24,9 @@ const DefaultHoldTimeout = session.DefaultHoldTimeout
 // ErrEnded says that the session was over before it could be used.
 var ErrEnded = session.ErrEnded
 
+// ErrUnrecorded says that a session is not opened because its record cannot be begun.
+var ErrUnrecorded = session.ErrUnrecorded
+
 // Runtime is what all connections of an Envoy process share, with sessions that are connections.
 type Runtime struct{ *session.Runtime }
 

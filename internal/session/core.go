@@ -1,6 +1,8 @@
 package session
 
 import (
+	"errors"
+	"fmt"
 	"time"
 
 	"dragoman.dev/dragoman/internal/check"
@@ -25,6 +27,9 @@ type core struct {
 	ended   bool
 }
 
+// ErrUnrecorded says that a session is not opened because its record cannot be begun.
+var ErrUnrecorded = errors.New("the session cannot be recorded")
+
 // start begins the record of a session that authz has opened.
 func (rt *Runtime) start(req check.OpenRequest, mode record.Mode, limits Limits, res check.OpenResponse) (core, error) {
 	if res.Decision.Verdict != policy.Allow {
@@ -38,12 +43,12 @@ func (rt *Runtime) start(req check.OpenRequest, mode record.Mode, limits Limits,
 	w, err := rt.opt.Spool.Begin(mode, record.Open{Session: c.info, Target: res.Target, Identity: res.Identity,
 		Node: rt.opt.Node, Decision: res.Decision})
 	if err != nil {
-		return core{}, err
+		return core{}, fmt.Errorf("%w: %w", ErrUnrecorded, err)
 	}
 	// The session counts only once its first frame is written.
 	if err := w.Flush(); err != nil {
 		w.Abandon()
-		return core{}, err
+		return core{}, fmt.Errorf("%w: %w", ErrUnrecorded, err)
 	}
 	c.w = w
 	return c, nil
