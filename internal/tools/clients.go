@@ -7,14 +7,16 @@ import (
 	"os/exec"
 
 	"dragoman.dev/dragoman/examples/verify"
+	"dragoman.dev/dragoman/internal/mcpserver"
 	"dragoman.dev/dragoman/internal/pgclients"
 )
 
 // runtimes are the commands that the clients need, and the distribution's package of each.
 var runtimes = []struct{ command, pkg string }{
-	{"psql", "postgresql-client"}, // the only psql that is built with TLS
+	{"psql", "postgresql-client"},                                   // the only psql that is built with TLS
 	{"/usr/sbin/sshd", "openssh-server"}, {"ssh", "openssh-client"}, // sshd wants to be started by its full path
 	{"mariadb-install-db", "mariadb-server-core"}, {"mariadb", "mariadb-client"},
+	{"chromium", "chromium"},
 	{"python3", "python3"}, {"pip3", "python3-pip"}, {"node", "nodejs"}, {"npm", "npm"}, {"java", "default-jdk-headless"}, {"mvn", "maven"},
 }
 
@@ -47,7 +49,7 @@ func ensureClients(ctx context.Context, dir string) error {
 	for _, c := range []struct {
 		name string
 		get  func(context.Context, string) (string, error)
-	}{{"python", pgclients.Python}, {"node", pgclients.Node}, {"jdbc", pgclients.JDBC}, {"pgbench", pgclients.Pgbench}, {"verify", verify.Packages}} {
+	}{{"python", pgclients.Python}, {"node", pgclients.Node}, {"jdbc", pgclients.JDBC}, {"pgbench", pgclients.Pgbench}, {"verify", verify.Packages}, {"mcp", mcpserver.Ensure}} {
 		path, err := c.get(ctx, dir)
 		if err != nil {
 			return err
