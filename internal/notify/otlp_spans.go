@@ -10,13 +10,15 @@ import (
 	"dragoman.dev/dragoman/internal/export"
 )
 
-// spans makes them of what has ended: a span for the session, one for each action in it, and one
+// spans makes them of what has ended: a span for the session, one for its opening, one for each action in it, and one
 // for the wait of a hold in that. Times are the frames', so of the gateway that did it. nil when there are none.
 func (o *OTLP) spans(events []export.Event) *coltrace.ExportTraceServiceRequest {
 	var all []*trace.Span
 	for i := range events {
 		e := &events[i]
 		switch e.Kind {
+		case export.SessionOpened:
+			all = append(all, openSpan(e))
 		case export.SessionClosed:
 			all = append(all, sessionSpan(e))
 		case export.ActionEnded:
@@ -48,6 +50,17 @@ func sessionSpan(e *export.Event) *trace.Span {
 		s.Status = &trace.Status{Code: trace.Status_STATUS_CODE_ERROR, Message: "the end of the record was lost"}
 	}
 	return s
+}
+
+// openSpan is from the client's coming to the first frame: what proving who it is and asking whether it may took.
+func openSpan(e *export.Event) *trace.Span {
+	began := e.Open.Session.Started
+	if began.IsZero() || began.After(e.Time) {
+		began = e.Time
+	}
+	return &trace.Span{TraceId: TraceID(e.Session), SpanId: SpanID(e.Session, 0, "open"), ParentSpanId: SpanID(e.Session, 0, ""), Name: "open " + e.Open.Target.Name,
+		Kind: trace.Span_SPAN_KIND_INTERNAL, StartTimeUnixNano: uint64(began.UnixNano()), EndTimeUnixNano: uint64(e.Time.UnixNano()),
+		Attributes: eventAttributes(e)}
 }
 
 func actionSpan(e *export.Event) *trace.Span {

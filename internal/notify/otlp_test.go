@@ -144,16 +144,16 @@ func TestOTLP(t *testing.T) {
 			t.Error(s)
 		}
 	}
-	if len(byID) != 4 || len(spans) != 4 {
+	if len(byID) != 5 || len(spans) != 5 {
 		t.Fatal(names)
 	}
 	for _, s := range spans {
 		parent := byID[string(s.ParentSpanId)]
-		if want := map[string]string{"update shop": "session shop", "hold": "update shop", "session shop": ""}[s.Name]; parent != want {
+		if want := map[string]string{"update shop": "session shop", "open shop": "session shop", "hold": "update shop", "session shop": ""}[s.Name]; parent != want {
 			t.Errorf("%s is in %q, want %q", s.Name, parent, want)
 		}
 	}
-	if d := spans[1].EndTimeUnixNano - spans[1].StartTimeUnixNano; spans[1].Name != "hold" || d != uint64(time.Second) {
+	if d := spans[2].EndTimeUnixNano - spans[2].StartTimeUnixNano; spans[2].Name != "hold" || d != uint64(time.Second) {
 		t.Error("the hold waited", d)
 	}
 }
