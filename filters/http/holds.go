@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"dragoman.dev/dragoman/filters/http/header"
+	"dragoman.dev/dragoman/filters/http/request"
 	"dragoman.dev/dragoman/internal/check"
 	"dragoman.dev/dragoman/internal/hold"
 	"dragoman.dev/dragoman/internal/policy"
@@ -25,6 +26,11 @@ func (s *stream) hold() {
 		}
 		s.wantBody = true // who approves, approves all of it
 		return
+	}
+	if s.req.HasBody() {
+		s.shown = s.req.Action(request.ReadBody(s.fields.Joined("content-type"), s.kept, s.cfg.limits))
+	} else {
+		s.shown = s.action
 	}
 	digest := s.digest()
 	async := s.cfg.RespondAsync || s.req.Async
@@ -44,7 +50,7 @@ func (s *stream) hold() {
 
 // ask puts the question; it may wait for the disk.
 func (s *stream) ask(digest string, async bool) {
-	h := session.Holding{Ordinal: s.ordinal, Action: s.action, Digest: digest, Decision: s.d, Timeout: s.cfg.Limits.HoldTimeout}
+	h := session.Holding{Ordinal: s.ordinal, Action: s.shown, Digest: digest, Decision: s.d, Timeout: s.cfg.Limits.HoldTimeout}
 	l := &later{}
 	done := func(res check.HoldResponse, err error) { s.host.Post(func() { s.decided(res, err) }) }
 	if async {

@@ -29,8 +29,12 @@ func (s *stream) EncodeHeaders(h api.ResponseHeaderMap, end bool) api.StatusType
 		return api.LocalReply
 	}
 	replace(h, list, masked)
-	s.answered = true
 	down := s.down.begin(end, true, masked.Get("content-length"))
+	if !end && s.canWait(masked) {
+		s.waiting = masked
+		return api.HeaderStopIteration
+	}
+	s.answered = true
 	status := api.HeaderContinue
 	s.keep(&s.downWaits, func(b *session.Batch) {
 		b.Response(s.ordinal, s.responseHead(masked))
@@ -43,6 +47,23 @@ func (s *stream) EncodeHeaders(h api.ResponseHeaderMap, end bool) api.StatusType
 		return api.HeaderStopIteration
 	}
 	return status
+}
+
+// canWait reports whether the head waits for the body's first piece: then a body that cannot be masked is answered with
+// a problem, and both are recorded at once. Where the body may be long in coming, its head does not wait.
+func (s *stream) canWait(list header.List) bool {
+	if s.upgraded || strings.HasPrefix(list.Get("content-type"), "text/event-stream") || strings.HasPrefix(list.Get("content-type"), "application/grpc") {
+		return false
+	}
+	return s.masker != nil || list.Get("content-length") != ""
+}
+
+// addHead adds a head that has waited.
+func (s *stream) addHead(b *session.Batch) {
+	if s.waiting != nil {
+		b.Response(s.ordinal, s.responseHead(s.waiting))
+		s.waiting, s.answered = nil, true
+	}
 }
 
 // deliver is what happens when what was recorded is safe: on the spot in a callback, or later.
@@ -62,6 +83,10 @@ func (s *stream) deliver(status *api.StatusType) func(error) {
 
 // lostResponse ends a response that cannot be recorded any further.
 func (s *stream) lostResponse(err error) {
+	if s.phase == refused {
+		return
+	}
+	s.phase = refused
 	s.t.rt.Log().Error("a response cannot be recorded", "session", s.sh.span.ID(), "error", err)
 	s.host.Reset("dragoman_not_recorded")
 }
@@ -120,9 +145,13 @@ func (s *stream) EncodeData(b api.BufferInstance, end bool) api.StatusType {
 	}
 	status := api.Continue
 	if len(out) == 0 && !end {
+		if s.waiting != nil {
+			return api.DataStopIterationNoBuffer
+		}
 		return s.orWait(status)
 	}
 	s.keep(&s.downWaits, func(batch *session.Batch) {
+		s.addHead(batch)
 		s.down.add(batch.Response, s.ordinal, out)
 		if end {
 			s.down.end(batch.Response, s.ordinal)
@@ -156,8 +185,13 @@ func (s *stream) maskPiece(b api.BufferInstance, end bool) ([]byte, error) {
 	return out, b.Set(out)
 }
 
-// cutOff ends a response whose body turns out not to be maskable.
+// cutOff ends a response whose body turns out not to be maskable, as well as can still be done.
 func (s *stream) cutOff(err error) {
+	if s.waiting != nil {
+		s.waiting = nil
+		s.blockResponse(err)
+		return
+	}
 	s.t.rt.Log().Warn("a response is cut off: it cannot be masked", "session", s.sh.span.ID(), "action", s.ordinal, "error", err)
 	s.finish("blocked", "the response cannot be masked any further")
 	s.host.Reset("dragoman_undecodable")
@@ -183,6 +217,7 @@ func (s *stream) EncodeTrailers(t api.ResponseTrailerMap) api.StatusType {
 	}
 	status := api.Continue
 	s.keep(&s.downWaits, func(b *session.Batch) {
+		s.addHead(b)
 		s.down.add(b.Response, s.ordinal, rest)
 		s.down.end(b.Response, s.ordinal)
 		b.Response(s.ordinal, trailersOf(list))

@@ -58,13 +58,15 @@ type stream struct {
 	// the verdict
 	sh      *shared
 	action  action.Action
+	shown   action.Action // with the body's fields, for those who decide
 	d       policy.Decision
 	plan    *mask.Plan
 	ordinal uint64
 	held    *session.Held
 
 	// the response
-	answered  bool // its head came
+	answered  bool        // its head is on its way to the client
+	waiting   header.List // a head that waits for the body's first piece
 	code      int
 	down      bodyLog
 	downWaits int

@@ -27,6 +27,7 @@ const (
 	headersTimeout = 30 * time.Second
 	// connectionIdle closes client connections without a request.
 	connectionIdle = time.Hour
+	delayedClose   = 200 * time.Millisecond
 	maxStreams     = 256       // of one HTTP/2 connection
 	streamWindow   = 256 << 10 // HTTP/2 flow control: what Envoy may have to keep of one stream
 	connWindow     = 1 << 20
@@ -100,7 +101,9 @@ func httpManager(t *config.Target) *hcm.HttpConnectionManager {
 		RequestHeadersTimeout:      durationpb.New(headersTimeout),
 		// A held request waits for people, an event stream for events: our filter and the session end them.
 		StreamIdleTimeout: durationpb.New(0),
-		RouteSpecifier:    &hcm.HttpConnectionManager_RouteConfig{RouteConfig: httpRoutes(t)},
+		// A stream whose session ended is gone at once; clients that we answer in the middle of an upload have this long to read it.
+		DelayedCloseTimeout: durationpb.New(delayedClose),
+		RouteSpecifier:      &hcm.HttpConnectionManager_RouteConfig{RouteConfig: httpRoutes(t)},
 	}
 	if t.TLS.Client.ClientCA != "" {
 		m.ForwardClientCertDetails = hcm.HttpConnectionManager_SANITIZE_SET

@@ -123,7 +123,7 @@ func curl(t testing.TB, args ...string) string {
 	cmd := exec.Command("curl", append([]string{"-sS", "--max-time", "30"}, args...)...)
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	if err := cmd.Run(); err != nil {
-		t.Fatalf("curl %v: %v\n%s", args, err, errs.String())
+		t.Fatalf("curl %v: %v\n%s%s", args, err, errs.String(), out.String())
 	}
 	return out.String()
 }
