@@ -212,7 +212,8 @@ func TestClean(t *testing.T) {
 		{"text", "multipart/mixed; boundary=b", "--b\r\nX: y\r\n\r\nhello\r\n--b\r\n\r\n\r\n--b--\r\n"},
 		{"json", "text/event-stream", "event: a\nid: 1\ndata: {\"n\":1}\n\n: ping\n\ndata: [DONE]\n\n"},
 		{"text", "application/grpc", "\x00\x00\x00\x00\x04\x0a\x02hi"},
-		{"both", "text/plain", "[INFO] starting\n"}, {"both", "text/csv", "a,b\n1,2\n"},
+		{"both", "text/plain", "[INFO] starting\n"}, {"both", "text/csv", "a,b\n1,2\n"}, {"both", "text/plain", "[2024-01-01 10:00] up\n"}, {"both", "text/plain", "{name} is here"},
+		{"text", "text/javascript", `var a = "\u00e9\x20"; /* \u0041 */`}, {"text", "application/octet-stream", "héllo"},
 		{"fields", "image/png", "\x89PNG\x00\x01"},
 	} {
 		for _, piece := range []int{1, 5, 100000} {

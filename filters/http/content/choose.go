@@ -88,7 +88,7 @@ func noJSON() error {
 // charsetOK reports whether the character encoding has ASCII in it as it is, with
 // nothing else that looks like it; JSON is always UTF-8.
 func charsetOK(t mediaType) bool {
-	if t.kind == kindOpaque || t.kind == kindGRPC || t.kind == kindMultipart {
+	if t.kind == kindOpaque || t.kind == kindSealed || t.kind == kindGRPC || t.kind == kindMultipart {
 		return true
 	}
 	return plainCharset(t.charset) && (t.kind != kindJSON && t.kind != kindLines || isUTF8(t.charset))
@@ -148,12 +148,11 @@ func (s *sniffer) Write(dst, piece []byte) ([]byte, error) {
 
 // enough reports whether there is enough to decide, however the body was cut.
 func (s *sniffer) enough() bool {
-	if s.kind == kindText && len(s.head) < lookBinary {
-		c := content(s.head)
-		return len(c) > 3 && (c[0] != '{' && c[0] != '[' || len(bytes.TrimLeft(c[1:], " \t\r\n")) > 0)
-	}
 	if s.kind == kindText {
-		return true
+		// Of a text, the first character tells, unless it is a bracket.
+		if c := content(s.head); len(c) > 3 && c[0] != '{' && c[0] != '[' {
+			return true
+		}
 	}
 	look := lookBinary
 	if s.kind == kindMarkup {
@@ -178,16 +177,12 @@ func (s *sniffer) decide(dst []byte) ([]byte, error) {
 
 func (s *sniffer) choose() (layer.Masker, error) {
 	plan, first := s.c.plan, content(s.head)
-	isText := s.kind != kindOpaque || looksText(s.head)
+	isText := s.kind != kindSealed && (s.kind != kindOpaque || looksText(s.head))
 	switch {
-	case len(first) > 0 && (first[0] == '{' || first[0] == '[') && (s.kind != kindText || !plan.PassText() || jsonStart(first)):
-		if isText {
-			return jsonbody.New(plan, s.c.lim.json()), nil
-		}
 	case len(s.head) == 0:
 		return asIs{}, nil
-	}
-	switch {
+	case isText && jsonbody.Looks(first), isText && !plan.PassText() && len(first) > 0 && (first[0] == '{' || first[0] == '['):
+		return jsonbody.New(plan, s.c.lim.json()), nil
 	case !isText && plan.PassOpaque():
 		return asIs{}, nil
 	case !isText:
@@ -200,17 +195,19 @@ func (s *sniffer) choose() (layer.Masker, error) {
 		}
 		return text.NewMarkup(plan), nil
 	}
+	if s.kind == kindOpaque {
+		return text.NewStrict(plan), nil
+	}
 	return text.New(plan), nil
 }
 
-// jsonStart reports whether what follows the first bracket can be JSON: log lines begin with one, too.
-func jsonStart(b []byte) bool {
-	b = bytes.TrimLeft(b[1:], " \t\r\n")
-	return len(b) == 0 || strings.IndexByte("\"{}[]-0123456789tfn", b[0]) >= 0
-}
-
-// looksText reports whether the first bytes can be text.
+// looksText reports whether the first bytes can be text that is to be read as it is.
 func looksText(b []byte) bool {
+	for _, magic := range []string{"%PDF-", "%!PS", "{\\rtf"} {
+		if bytes.HasPrefix(b, []byte(magic)) {
+			return false
+		}
+	}
 	for _, c := range b[:min(len(b), lookBinary)] {
 		if c < ' ' && c != '\t' && c != '\n' && c != '\r' && c != '\f' && c != 0x1B {
 			return false

@@ -18,6 +18,7 @@ const (
 	kindMarkup // XML, HTML
 	kindText
 	kindGRPC
+	kindSealed // text to look at, and yet not to be read as it is: base64, containers of text
 )
 
 // mediaType is a Content-Type that was read.
@@ -38,7 +39,8 @@ var kinds = map[string]kind{
 	"application/xml-dtd": kindMarkup, "application/xml-external-parsed-entity": kindMarkup,
 	"application/javascript": kindText, "application/ecmascript": kindText, "application/x-javascript": kindText,
 	"application/yaml": kindText, "application/x-yaml": kindText, "application/toml": kindText, "application/sql": kindText,
-	"application/graphql": kindText, "application/x-sh": kindText, "application/rtf": kindOpaque,
+	"application/graphql": kindText, "application/x-sh": kindText, "application/rtf": kindSealed, "text/rtf": kindSealed, "application/pdf": kindSealed,
+	"application/postscript": kindSealed, "application/base64": kindSealed, "application/grpc-web-text": kindSealed,
 	"application/grpc": kindGRPC, "application/grpc-web": kindGRPC,
 }
 
@@ -57,6 +59,9 @@ func parseType(s string) mediaType {
 		t.kind = kindJSON
 	case strings.HasSuffix(name, "+xml"):
 		t.kind = kindMarkup
+	case strings.HasPrefix(name, "application/grpc-web-text"), strings.HasPrefix(name, "message/"),
+		strings.HasPrefix(name, "application/pgp-"), strings.HasPrefix(name, "application/pkcs"):
+		t.kind = kindSealed
 	case strings.HasPrefix(name, "application/grpc+"), strings.HasPrefix(name, "application/grpc-web+"):
 		t.kind = kindGRPC
 	case strings.HasPrefix(name, "multipart/"):

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 
+	"dragoman.dev/dragoman/filters/http/content/jsonbody"
 	"dragoman.dev/dragoman/internal/mask"
 )
 
@@ -153,7 +154,7 @@ func maskText(plan *mask.Plan, s []byte) (out []byte, n int, err error) {
 	if len(body) > 0 && (body[0] == '{' || body[0] == '[') && json.Valid(body) {
 		return maskJSON(plan, s, true)
 	}
-	if len(body) > 0 && !plan.PassText() {
+	if len(body) > 0 && (!plan.PassText() || plan.HasJSON() && jsonbody.Looks(body)) {
 		return []byte(mask.Hidden), 1, nil
 	}
 	v := plan.Values()

@@ -138,10 +138,30 @@ func (m *Masker) endName(plain []byte) {
 
 // endValue gives out a string that was collected, masked.
 func (m *Masker) endValue(plain []byte) {
-	at := len(m.out)
+	at, before := len(m.out), m.masked
 	if m.quote(m.by, m.name, plain) {
 		m.out = append(m.out[:at], "null"...)
 	}
+	if m.masked == before && bytes.IndexByte(plain, '\\') >= 0 {
+		m.twice(at, plain)
+	}
+}
+
+// twice hides a string in which the detectors find something once more of its
+// escapes are undone, as in JSON within a string. What they find cannot be cut out.
+func (m *Masker) twice(at int, plain []byte) {
+	inner := mask.AppendUnescaped(nil, plain)
+	_, null, n := m.values.Text(nil, m.by, m.name, inner)
+	if n == 0 {
+		return
+	}
+	m.masked += n
+	m.out = m.out[:at]
+	if null {
+		m.out = append(m.out, "null"...)
+		return
+	}
+	m.out = append(append(append(m.out, '"'), mask.Hidden...), '"')
 }
 
 // quote gives out a string; null says that it is to be null instead.

@@ -87,13 +87,8 @@ func (m *Masker) data(b []byte) ([]byte, error) {
 	if bytes.IndexByte(b, 0) >= 0 {
 		return nil, refusal.New(refusal.Charset, "an event has zero bytes")
 	}
-	if !m.plan.PassText() || looksLikeJSON(b) && m.plan.HasJSON() {
+	if !m.plan.PassText() || m.plan.HasJSON() && jsonbody.Looks(b) {
 		return nil, refusal.New(refusal.Opaque, "an event's data is not JSON, and masks name JSON paths")
 	}
 	return m.text(b), nil
-}
-
-func looksLikeJSON(b []byte) bool {
-	b = bytes.TrimLeft(b, " \t\r\n")
-	return len(b) > 0 && (b[0] == '{' || b[0] == '[')
 }

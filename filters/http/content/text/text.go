@@ -7,6 +7,7 @@ package text
 
 import (
 	"bytes"
+	"unicode/utf8"
 
 	"dragoman.dev/dragoman/filters/http/content/refusal"
 	"dragoman.dev/dragoman/internal/mask"
@@ -25,6 +26,8 @@ const (
 type Masker struct {
 	plan   *mask.Plan
 	markup bool
+	strict bool
+	cut    []byte // of a character that is not whole yet
 	buf    []byte
 	seen   int // bytes of buf that were given out: context
 	masked int
@@ -45,6 +48,9 @@ const (
 
 // New masks plain text.
 func New(plan *mask.Plan) *Masker { return &Masker{plan: plan} }
+
+// NewStrict masks what was not said to be text: what is not UTF-8, or has control characters that texts do not have, is refused.
+func NewStrict(plan *mask.Plan) *Masker { return &Masker{plan: plan, strict: true} }
 
 // NewMarkup masks XML or HTML.
 func NewMarkup(plan *mask.Plan) *Masker { return &Masker{plan: plan, markup: true} }
@@ -76,6 +82,9 @@ func (m *Masker) check(piece []byte) error {
 	if bytes.IndexByte(piece, 0) >= 0 {
 		return refusal.New(refusal.Charset, "a text has zero bytes; it may be UTF-16, which cannot be looked into")
 	}
+	if m.strict && !m.plain(piece) {
+		return refusal.New(refusal.Charset, "it is neither text in UTF-8 nor of a type that can be looked into")
+	}
 	if m.began || len(m.buf)+len(piece) < 2 {
 		return nil
 	}
@@ -85,6 +94,27 @@ func (m *Masker) check(piece []byte) error {
 		return refusal.New(refusal.Charset, "a text in UTF-16 cannot be looked into")
 	}
 	return nil
+}
+
+// plain reports whether a piece goes on as text in UTF-8.
+func (m *Masker) plain(piece []byte) bool {
+	t := append(m.cut, piece...)
+	m.cut = nil
+	for len(t) > 0 {
+		r, size := utf8.DecodeRune(t)
+		switch {
+		case r == utf8.RuneError && size == 1:
+			if utf8.FullRune(t) {
+				return false
+			}
+			m.cut = bytes.Clone(t)
+			return true
+		case r < ' ' && r != '\t' && r != '\n' && r != '\r' && r != '\f' && r != 0x1B:
+			return false
+		}
+		t = t[size:]
+	}
+	return true
 }
 
 // Flush gives out all whole lines.

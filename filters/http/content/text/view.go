@@ -3,18 +3,20 @@ package text
 import (
 	"bytes"
 	"html"
+	"strconv"
 
 	"dragoman.dev/dragoman/internal/mask"
 )
 
 // view is a text as a reader of it sees it: for markup, with character references
-// undone and without tags that do not part words. at says where each byte stands in
-// the raw text.
+// undone and without tags that do not part words; in any text, with \u0040 and \x40 undone, as
+// scripts have them. at says where each byte stands in the raw text.
 type view struct {
-	plain []byte
-	at    []int32 // for each byte of plain, its place; one more for the end
-	skips []skip
-	same  bool // plain is the raw text
+	plain  []byte
+	at     []int32 // for each byte of plain, its place; one more for the end
+	skips  []skip
+	same   bool // plain is the raw text
+	markup bool
 }
 
 // skip is a raw range that the view leaves out.
@@ -22,22 +24,27 @@ type skip struct{ from, to int32 }
 
 // of looks at a raw text. What it gives is borrowed until the next call.
 func (v *view) of(raw []byte, markup bool) []byte {
-	v.same = !markup || bytes.IndexByte(raw, '&') < 0 && bytes.IndexByte(raw, '<') < 0
+	v.markup = markup
+	v.same = (!markup || bytes.IndexByte(raw, '&') < 0 && bytes.IndexByte(raw, '<') < 0) &&
+		!bytes.Contains(raw, []byte(`\u00`)) && !bytes.Contains(raw, []byte(`\x`))
 	if v.same {
 		return raw
 	}
 	v.plain, v.at, v.skips = v.plain[:0], v.at[:0], v.skips[:0]
 	for i := 0; i < len(raw); {
 		n := 0
-		switch raw[i] {
-		case '&':
+		switch b := raw[i]; {
+		case b == '\\':
+			n = v.escape(raw, i)
+		case !markup:
+		case b == '&':
 			n = v.reference(raw, i)
-		case '<':
+		case b == '<':
 			n = inlineTag(raw[i:])
 			if n > 0 {
 				v.skips = append(v.skips, skip{int32(i), int32(i + n)})
 			}
-		case ']':
+		case b == ']':
 			if n = len("]]>"); !bytes.HasPrefix(raw[i:], []byte("]]>")) {
 				n = 0
 			} else {
@@ -52,6 +59,25 @@ func (v *view) of(raw []byte, markup bool) []byte {
 	}
 	v.at = append(v.at, int32(len(raw)))
 	return v.plain
+}
+
+// escape takes \u00XX or \xXX of a visible ASCII character at i; 0 when there is none.
+func (v *view) escape(raw []byte, i int) int {
+	n := 4
+	if bytes.HasPrefix(raw[i:], []byte(`\u00`)) {
+		n = 6
+	} else if !bytes.HasPrefix(raw[i:], []byte(`\x`)) {
+		return 0
+	}
+	if i+n > len(raw) {
+		return 0
+	}
+	c, err := strconv.ParseUint(string(raw[i+n-2:i+n]), 16, 8)
+	if err != nil || c <= ' ' || c >= 0x7F {
+		return 0
+	}
+	v.plain, v.at = append(v.plain, byte(c)), append(v.at, int32(i))
+	return n
 }
 
 // maxReference bounds a character reference: the longest name of HTML has 33 bytes.
@@ -149,7 +175,11 @@ func (v *view) replace(dst []byte, plan *mask.Plan, t []byte, m mask.Match, raw 
 	if v.same {
 		return plan.ReplaceMatch(dst, raw, m)
 	}
-	dst = append(dst, html.EscapeString(string(plan.ReplaceMatch(nil, t[m.Start:m.End], m)))...)
+	shown := plan.ReplaceMatch(nil, t[m.Start:m.End], m)
+	if v.markup {
+		shown = []byte(html.EscapeString(string(shown)))
+	}
+	dst = append(dst, shown...)
 	from, to := v.at[m.Start], int32(v.rawEnd(m.End))
 	for _, s := range v.skips {
 		if s.from >= from && s.to <= to {

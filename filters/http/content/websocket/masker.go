@@ -137,7 +137,7 @@ func (m *Masker) message(opcode byte, b []byte) ([]byte, int, error) {
 	if err == nil {
 		return out, m.json.Masked() - before, nil
 	}
-	if !m.plan.PassText() || m.plan.HasJSON() && (b[0] == '{' || b[0] == '[') {
+	if !m.plan.PassText() || m.plan.HasJSON() && jsonbody.Looks(b) {
 		return nil, 0, refusal.New(refusal.Opaque, "a WebSocket message is not JSON, and masks name JSON paths")
 	}
 	out, _, n := m.values.Text(nil, mask.Named{}, nil, b)
