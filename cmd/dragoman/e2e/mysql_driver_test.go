@@ -140,7 +140,7 @@ func driverSession(t *testing.T, db *sql.DB) {
 	for _, text := range []string{"SET NAMES utf8mb4", "SET @a = 5", "USE shop", "SET autocommit = 1", "CREATE TEMPORARY TABLE tmp1 (a INT, b VARCHAR(10))",
 		"INSERT INTO tmp1 VALUES (1, 'x')", "SELECT a, b FROM tmp1", "DROP TEMPORARY TABLE tmp1", "CREATE TABLE made (a INT)", "INSERT INTO made VALUES (1)",
 		"SELECT a FROM made", "DROP TABLE made", "SHOW TABLES", "DESCRIBE orders", "EXPLAIN SELECT * FROM orders", "SHOW WARNINGS",
-		"SET SESSION sql_mode = 'ANSI_QUOTES'", `SELECT "note" FROM "orders"`, "SET SESSION sql_mode = ''", "SELECT 1 /* c */ -- d", "DO 1", "PREPARE s FROM 'SELECT id, email FROM customers'",
+		"SET SESSION sql_mode = 'ANSI_QUOTES'", `SELECT "note" FROM "orders"`, "SET SESSION sql_mode = ''", "SELECT 1 /* c */ -- d", "PREPARE s FROM 'SELECT id, email FROM customers'",
 		"EXECUTE s", "DEALLOCATE PREPARE s", "LOCK TABLES orders READ", "UNLOCK TABLES"} {
 		rows, err := c.QueryContext(ctx, text)
 		if err != nil {

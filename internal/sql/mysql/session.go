@@ -101,8 +101,7 @@ func (a *analysis) administration(n ast.StmtNode) bool {
 		a.features[action.FeatureLocking] = true
 		a.effects |= sql.EffectEnd
 		for _, l := range x.TableLocks {
-			_, o := a.table(l.Table.Schema.O, l.Table.Name.O)
-			touch(a.reads, o, "")
+			a.existing(l.Table)
 		}
 	case *ast.UnlockTablesStmt:
 		a.verb("unlock")

@@ -1,0 +1,13 @@
+CREATE DATABASE corpus;
+USE corpus;
+CREATE TABLE customers (id INT PRIMARY KEY, name VARCHAR(50), email VARCHAR(100), ssn CHAR(11), card VARCHAR(20), born DATE, KEY (ssn), FULLTEXT KEY (email));
+INSERT INTO customers VALUES (1,'Carla','canaryperson@example.com','219-09-8731','4929123456789012','1980-02-03'),(2,'Bob','bob@example.com','987-65-4321','5500000000000004','1970-01-01'),(3,'Eve','eve@example.com','111-22-3333','340000000000009','1990-05-05');
+CREATE TABLE orders (id INT AUTO_INCREMENT PRIMARY KEY, customer_id INT, total DECIMAL(10,2), note VARCHAR(200));
+INSERT INTO orders (customer_id,total,note) VALUES (1,10.00,'first'),(2,20.00,'second'),(1,30.50,NULL);
+CREATE TABLE notes (id INT AUTO_INCREMENT PRIMARY KEY, body TEXT);
+CREATE TABLE guesses (g CHAR(11) PRIMARY KEY);
+CREATE VIEW contacts AS SELECT id, email AS mail, ssn AS number FROM customers;
+CREATE VIEW deep AS SELECT id, CONCAT(number,'') AS n FROM contacts;
+CREATE FUNCTION shout(s VARCHAR(200)) RETURNS VARCHAR(200) DETERMINISTIC RETURN UPPER(s);
+CREATE FUNCTION first_ssn() RETURNS VARCHAR(200) READS SQL DATA RETURN (SELECT ssn FROM customers WHERE id=1);
+CREATE PROCEDURE dump() SELECT * FROM customers;
