@@ -5,12 +5,10 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
 	"dragoman.dev/dragoman/internal/audit/index"
-	"dragoman.dev/dragoman/internal/record"
 )
 
 // deletionMagic begins an entry of the log that says that a record was deleted: this, the session, the
@@ -51,27 +49,16 @@ func IsDeletion(entry []byte) bool { return strings.HasPrefix(string(entry), del
 
 // ParseDeletion reads an entry. It accepts the one encoding only.
 func ParseDeletion(b []byte) (Deletion, error) {
-	var d Deletion
-	if len(b) > 1024 {
-		return d, errLeaf
+	lines, err := entryLines(b)
+	if err != nil {
+		return Deletion{}, err
 	}
-	lines := strings.Split(string(b), "\n")
-	if len(lines) != 9 || !record.ValidSession(lines[1]) {
-		return d, errLeaf
+	about, err := parseAbout(lines[1:6], true)
+	d := Deletion{Session: about.session, Frames: about.frames, Bytes: about.bytes, Hash: about.hash, FileHash: about.fileHash, Reason: DeletionReason(lines[6])}
+	if err == nil {
+		d.Time, err = parseNano(lines[7])
 	}
-	d.Session, d.Reason = lines[1], DeletionReason(lines[6])
-	if d.Reason != Retention && d.Reason != Requested {
-		return d, errLeaf
-	}
-	var err [5]error
-	var ns int64
-	d.Frames, err[0] = strconv.ParseUint(lines[2], 10, 64)
-	d.Bytes, err[1] = strconv.ParseUint(lines[3], 10, 64)
-	err[2] = unhex(d.Hash[:], lines[4])
-	err[3] = unhex(d.FileHash[:], lines[5])
-	ns, err[4] = strconv.ParseInt(lines[7], 10, 64)
-	d.Time = time.Unix(0, ns).UTC()
-	if errors.Join(err[:]...) != nil || string(d.Encode()) != string(b) {
+	if err != nil || d.Reason != Retention && d.Reason != Requested || string(d.Encode()) != string(b) {
 		return d, errLeaf
 	}
 	return d, nil

@@ -54,32 +54,66 @@ var errLeaf = errors.New("not an entry about a record")
 
 // ParseLeaf reads an entry. It accepts the one encoding only.
 func ParseLeaf(b []byte) (Leaf, error) {
-	var l Leaf
-	if len(b) > 1024 {
-		return l, errLeaf
+	lines, err := entryLines(b)
+	if err != nil {
+		return Leaf{}, err
 	}
-	lines := strings.Split(string(b), "\n")
-	if len(lines) != 9 || !record.ValidSession(lines[2]) {
-		return l, errLeaf
-	}
-	l.State, l.Session = LeafState(lines[1]), lines[2]
+	l := Leaf{State: LeafState(lines[1])}
 	if l.State != LeafRunning && !l.Final() {
 		return l, errLeaf
 	}
-	var err [5]error
-	var ns int64
-	l.Frames, err[0] = strconv.ParseUint(lines[3], 10, 64)
-	l.Bytes, err[1] = strconv.ParseUint(lines[4], 10, 64)
-	err[2] = unhex(l.Hash[:], lines[5])
-	if l.Final() {
-		err[3] = unhex(l.FileHash[:], lines[6])
+	about, err := parseAbout(lines[2:7], l.Final())
+	l.Session, l.Frames, l.Bytes, l.Hash, l.FileHash = about.session, about.frames, about.bytes, about.hash, about.fileHash
+	if err == nil {
+		l.Time, err = parseNano(lines[7])
 	}
-	ns, err[4] = strconv.ParseInt(lines[7], 10, 64)
-	l.Time = time.Unix(0, ns).UTC()
-	if errors.Join(err[:]...) != nil || string(l.Encode()) != string(b) {
+	if err != nil || string(l.Encode()) != string(b) {
 		return l, errLeaf
 	}
 	return l, nil
+}
+
+// maxEntry bounds an entry in bytes: eight lines, of which a session's id is the longest.
+const maxEntry = 1024
+
+// entryLines are the eight lines of an entry about a session, and what is behind the last.
+func entryLines(b []byte) ([]string, error) {
+	if len(b) > maxEntry {
+		return nil, errLeaf
+	}
+	lines := strings.Split(string(b), "\n")
+	if len(lines) != 9 {
+		return nil, errLeaf
+	}
+	return lines, nil
+}
+
+// about is what entries say of a record, in five lines.
+type about struct {
+	session        string
+	frames, bytes  uint64
+	hash, fileHash [32]byte
+}
+
+// parseAbout reads it; final: the file's hash is there, too.
+func parseAbout(lines []string, final bool) (a about, err error) {
+	var errs [4]error
+	a.session = lines[0]
+	a.frames, errs[0] = strconv.ParseUint(lines[1], 10, 64)
+	a.bytes, errs[1] = strconv.ParseUint(lines[2], 10, 64)
+	errs[2] = unhex(a.hash[:], lines[3])
+	if final {
+		errs[3] = unhex(a.fileHash[:], lines[4])
+	}
+	if errors.Join(errs[:]...) != nil || !record.ValidSession(a.session) {
+		return a, errLeaf
+	}
+	return a, nil
+}
+
+func parseNano(line string) (time.Time, error) {
+	ns, err := strconv.ParseInt(line, 10, 64)
+	return time.Unix(0, ns).UTC(), err
 }
 
 func unhex(dst []byte, s string) error {

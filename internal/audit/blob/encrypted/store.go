@@ -79,12 +79,9 @@ func (s *Store) Append(ctx context.Context, key string) (blob.Body, error) {
 	if err != nil {
 		return nil, err
 	}
-	ours, err := isOurs(inner, inner.Size())
+	ours, err := mine(inner)
 	if err != nil || !ours {
-		if err != nil {
-			return nil, errors.Join(err, inner.Close())
-		}
-		return inner, nil
+		return plain(inner, err)
 	}
 	b := &body{inner: inner, name: key}
 	if b.data, err = s.keys(ctx, key, false); err == nil {
@@ -102,12 +99,9 @@ func (s *Store) Open(ctx context.Context, key string) (blob.Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	ours, err := isOurs(inner, inner.Size())
+	ours, err := mine(inner)
 	if err != nil || !ours {
-		if err != nil {
-			return nil, errors.Join(err, inner.Close())
-		}
-		return inner, nil
+		return plain(inner, err)
 	}
 	r := &reader{inner: inner}
 	data, err := s.keys(ctx, key, false)
@@ -121,6 +115,23 @@ func (s *Store) Open(ctx context.Context, key string) (blob.Reader, error) {
 		return nil, errors.Join(fmt.Errorf("%s: %w", key, err), inner.Close())
 	}
 	return r, nil
+}
+
+// plain passes a body on that is not encrypted here, unless that cannot be told.
+func plain[T io.Closer](inner T, err error) (T, error) {
+	if err != nil {
+		var none T
+		return none, errors.Join(err, inner.Close())
+	}
+	return inner, nil
+}
+
+// mine tells an encrypted growing body that was just opened.
+func mine(r interface {
+	io.ReaderAt
+	Size() int64
+}) (bool, error) {
+	return isOurs(r, r.Size())
 }
 
 // isOurs tells an encrypted growing body from others. One without a whole header was never
