@@ -87,6 +87,7 @@ const (
 	FeatureOpaqueBody     = "opaque_body"     // has a body that is neither JSON nor a form
 	FeatureBodyTooLarge   = "body_too_large"  // has a body that is too large to be judged
 	FeatureBatch          = "batch"           // one of several JSON-RPC messages; value: how many
+	FeatureListing        = "listing"         // not a call: asks whether a tool may be shown, before there are arguments
 )
 
 // Action is one decoded operation. The JSON form is policy's input.action.

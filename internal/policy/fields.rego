@@ -2,10 +2,16 @@
 # module of its own, so that a policy without such rules is seen not to read parameters.
 package dragoman.fields
 
-# touched: each name that the rule gives has a parameter with one of its values.
-touched(wanted) if count(wanted) == 0
+# Whether a tool is shown in a list is asked before there are arguments: then a rule
+# that may allow or hold some call of it does, and one that blocks some does not.
+listing if input.action.features.listing == true
 
-touched(wanted) if {
+# touched: each name that the rule gives has a parameter with one of its values.
+touched(_, wanted) if count(wanted) == 0
+
+touched("hold", _) if listing
+
+touched(_, wanted) if {
 	count(wanted) > 0
 	every field in wanted {
 		some param in input.action.params
@@ -17,9 +23,11 @@ touched(wanted) if {
 # covered: beside that, no parameter of such a name has another value.
 covered(wanted) if count(wanted) == 0
 
+covered(_) if listing
+
 covered(wanted) if {
 	count(wanted) > 0
-	touched(wanted)
+	touched("allow", wanted)
 	every field in wanted {
 		every param in input.action.params {
 			harmless(field, param)

@@ -84,6 +84,28 @@ func TestHTTPRules(t *testing.T) {
 	stranger.run(t, e)
 }
 
+// A tool is shown when some call of it may be allowed or held.
+func TestListing(t *testing.T) {
+	e := httpEngine(t, httpRules+`
+- {name: not-prod, verdict: block, when: {tools: [get_env], arguments: {env: prod}}}
+- {name: never, verdict: block, when: {tools: [get_keys]}}
+- {name: some, verdict: allow, when: {groups: [g], tools: [search], arguments: {index: [a, b]}}}
+`)
+	for tool, want := range map[string]Verdict{"get_issue": Allow, "create": Hold, "search": Allow, "get_env": Allow, "get_keys": Block, "delete": Block} {
+		a := toolAction(tool)
+		a.Features = map[string]any{action.FeatureListing: true}
+		d := e.Judge(context.Background(), &Input{Identity: who("agent:x", "g"), Target: shop, Action: a}, nil)
+		if d.Verdict != want {
+			t.Errorf("%s: %+v", tool, d)
+		}
+		if a.Features = nil; want != Block && (tool == "create" || tool == "search") {
+			if d := e.Judge(context.Background(), &Input{Identity: who("agent:x", "g"), Target: shop, Action: a}, nil); d.Verdict != Block {
+				t.Errorf("%s is called without arguments: %+v", tool, d)
+			}
+		}
+	}
+}
+
 // Bodies matter only to policies that look at them.
 func TestNeedsBody(t *testing.T) {
 	plain := "- {name: put, verdict: allow, when: {methods: [PUT], query: {v: \"1\"}}}\n"

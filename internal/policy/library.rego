@@ -58,7 +58,7 @@ rule_verdicts contains verdict if {
 	rule := data.dragoman.rules[order]
 	rule.verdict != "allow"
 	applies(rule.when)
-	fields.touched(rule.when.fields)
+	fields.touched(rule.verdict, rule.when.fields)
 	touches(rule.when)
 	verdict := object.union(rule.out, {"order": order, "covers": coverage(rule.when)})
 }

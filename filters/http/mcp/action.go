@@ -80,6 +80,15 @@ func (m *Message) Action(server string, batch int) (action.Action, bool) {
 	return a, true
 }
 
+// Listing is what is judged to find out whether a tool may be shown: a call of it without
+// arguments, with the feature listing. The tool is shown when the verdict is allow or hold.
+func Listing(server, tool string) action.Action {
+	m := Message{Kind: Request, Method: MethodCall, tool: tool}
+	a, _ := m.Action(server, 0)
+	a.Features[action.FeatureListing] = true
+	return a
+}
+
 // maxText bounds an action's text; the parameters have all.
 const maxText = 4096
 
