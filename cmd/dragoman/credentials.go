@@ -35,5 +35,8 @@ func (t targets) SessionCredentials(ctx context.Context, live authz.Live) (check
 	if target.Protocol == config.ProtocolHTTP {
 		return t.http.Credentials(ctx, target, httpcred.Session{ID: live.Session.ID, Identity: live.Identity})
 	}
+	if target.Protocol == config.ProtocolSSH {
+		return t.sshCredentials(ctx, target, live)
+	}
 	return t.Credentials(ctx, target.Name)
 }

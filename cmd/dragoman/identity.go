@@ -42,7 +42,15 @@ func authenticatorOf(cfg *config.Config, issuer *token.Issuer, revs identity.Rev
 		}
 		certs = v
 	}
-	return identity.NewAuthenticator(verifiers, certs, revs)
+	keys, err := sshVerifier(cfg.Identity.SSH)
+	if err != nil {
+		return nil, err
+	}
+	auth, err := identity.NewAuthenticator(verifiers, certs, revs)
+	if err != nil {
+		return nil, err
+	}
+	return auth.WithKeys(keys), nil
 }
 
 func oidcVerifier(o config.OIDC, log *slog.Logger) (*oidc.Verifier, error) {

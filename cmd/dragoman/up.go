@@ -99,6 +99,9 @@ func (u *up) serve(stopped, serving context.Context) error {
 	if err := u.control.serveControl(fatal); err != nil {
 		return err
 	}
+	if err := u.control.serveBridge(fatal); err != nil {
+		return err
+	}
 	if !u.cfg.Envoy.External {
 		var err error
 		if u.envoy, err = newEnvoyRun(stopped, u.cfg, u.log); err != nil {

@@ -72,14 +72,21 @@ func uncoveredObject(a *action.Action, verbs []string, some func(func(*candidate
 	}
 	for _, f := range a.Functions {
 		if !some(func(c *candidate) bool { return c.coversFunction(f) }) {
-			what := "function"
-			if a.Kind == action.KindMCPTool {
-				what = "tool"
-			}
-			return refuse(fmt.Sprintf("no rule allows the %s %s.%s", what, f.Schema, f.Name), "")
+			return refuse("no rule allows the "+calledName(a, f), "")
 		}
 	}
 	return nil
+}
+
+// calledName is what an action calls, in words.
+func calledName(a *action.Action, f action.Function) string {
+	switch a.Kind {
+	case action.KindMCPTool:
+		return "tool " + f.Schema + "." + f.Name
+	case action.KindExec, action.KindShell:
+		return "command " + f.Name
+	}
+	return "function " + f.Schema + "." + f.Name
 }
 
 func refuse(reason, hint string) *Decision {

@@ -80,7 +80,8 @@ func uncoveredFeature(a *action.Action, all []candidate, body bool) *Decision {
 				if f.Opaque && !slices.ContainsFunc(all, func(c candidate) bool {
 					return c.allows(d.feature, a) && c.coversFunction(f)
 				}) {
-					return refuse("no rule allows the opaque function "+f.Schema+"."+f.Name, d.hint)
+					_, hint := d.words(a)
+					return refuse("no rule allows the opaque "+calledName(a, f), hint)
 				}
 			}
 		}
@@ -88,7 +89,7 @@ func uncoveredFeature(a *action.Action, all []candidate, body bool) *Decision {
 			if what, text := a.Features[d.feature].(string); text && d.feature == action.FeatureAmbiguous {
 				return refuse(d.reason+" ("+what+")", d.hint)
 			}
-			return refuse(d.reason, d.hint)
+			return refuse(d.words(a))
 		}
 	}
 	return nil

@@ -3,6 +3,7 @@ package policy
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -83,7 +84,7 @@ func encodeWhen(w When) map[string]any {
 		"groups": list(w.Groups), "subjects": globs(w.Subjects), "agents_only": w.AgentsOnly,
 		"issuers": list(w.Issuers), "targets": globs(w.Targets), "labels": labels,
 		"kinds": list(w.kinds()), "verbs": list(w.verbs()), "features": features,
-		"paths": globs(w.Paths), "tools": globs(w.Tools), "fields": w.fields(),
+		"paths": globs(w.Paths), "tools": globs(append(slices.Clone(w.Tools), w.Commands...)), "fields": w.fields(),
 		"tables": dotted(w.Tables, 2), "columns": dotted(w.Columns, 3), "functions": dotted(w.Functions, 2),
 	}
 }

@@ -53,6 +53,8 @@ type When struct {
 	Query   map[string]Values `yaml:"query,omitempty"`   // parameters of the query
 	Headers map[string]Values `yaml:"headers,omitempty"` // selected header fields
 	Body    map[string]Values `yaml:"body,omitempty"`    // fields of a JSON body or form: user/role, items/*/id
+	// Of SSH; the kinds exec and shell, and for Paths with these or sftp as Kinds.
+	Commands []string `yaml:"commands,omitempty"` // globs over the names of the programs that a command runs
 	// Of MCP tool calls; they imply the kind mcp.tool.
 	Tools     []string          `yaml:"tools,omitempty"` // globs over the tool's name
 	Arguments map[string]Values `yaml:"arguments,omitempty"`
@@ -125,6 +127,9 @@ func (w When) validate(allowed []string) string {
 		}
 	}
 	if msg := w.validateHTTP(); msg != "" {
+		return msg
+	}
+	if msg := w.validateSSH(); msg != "" {
 		return msg
 	}
 	for k, v := range w.Features {

@@ -40,7 +40,7 @@ func (w When) verbs() []string {
 }
 
 func (w When) aboutHTTP() bool {
-	return len(w.Methods)+len(w.Paths)+len(w.Query)+len(w.Headers)+len(w.Body) > 0
+	return len(w.Methods)+len(w.Query)+len(w.Headers)+len(w.Body) > 0 || len(w.Paths) > 0 && !w.aboutSSH()
 }
 
 func (w When) aboutTools() bool { return len(w.Tools)+len(w.Arguments) > 0 }
@@ -52,6 +52,8 @@ func (w When) kinds() []string {
 		return []string{action.KindHTTP}
 	case w.aboutTools():
 		return []string{action.KindMCPTool}
+	case len(w.Commands) > 0:
+		return w.commandKinds()
 	}
 	return w.Kinds
 }
@@ -96,6 +98,9 @@ func (w When) validateHTTP() string {
 		}
 	}
 	for _, p := range w.Paths {
+		if w.aboutSSH() && strings.HasPrefix(p, "~/") { // the login's home
+			p = p[1:]
+		}
 		if msg := validPath(p); msg != "" {
 			return msg
 		}

@@ -59,6 +59,15 @@ func Analyse(kind, command string) action.Action {
 	return a.act
 }
 
+// Incomplete reports whether a shell would ask for another line before it runs anything of text.
+func Incomplete(text string) bool {
+	if len(text) > MaxCommand || !plainText(text) || nesting(text) > maxNesting {
+		return false
+	}
+	_, err := syntax.NewParser(syntax.Variant(syntax.LangBash)).Parse(strings.NewReader(text+"\n"), "")
+	return err != nil && syntax.IsIncomplete(err)
+}
+
 // analysis gathers what a command does.
 type analysis struct {
 	act     action.Action

@@ -160,3 +160,14 @@ func chain(principal, subject string, groups []string) identity.Identity {
 	id.Groups = append(id.Groups, groups...)
 	return id
 }
+
+// Known reports whether a key is bound, or a certificate is of an authority: whether a client is
+// worth being asked for a signature. It proves nothing.
+func (v *Verifier) Known(key ssh.PublicKey) bool {
+	if cert, ok := key.(*ssh.Certificate); ok {
+		_, ok := v.cas[string(cert.SignatureKey.Marshal())]
+		return ok
+	}
+	_, ok := v.keys[string(key.Marshal())]
+	return ok
+}

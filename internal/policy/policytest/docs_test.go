@@ -41,7 +41,7 @@ func snippets(t *testing.T) []snippet {
 			open.body += line + "\n"
 		}
 	}
-	if len(out) != 11 {
+	if len(out) != 12 {
 		t.Fatalf("%d snippets", len(out))
 	}
 	return out

@@ -1,0 +1,30 @@
+package e2e
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestSSHExec: a command runs on the target through Envoy and the bridge; one that is blocked does not, and says why.
+func TestSSHExec(t *testing.T) {
+	r := newSSH(t, sshSetup{})
+	token := r.token("ops")
+	out, errs, code := r.ssh(token, "", "echo hello; echo oops >&2; exit 3")
+	if out != "hello\n" || !strings.Contains(errs, "oops") || code != 3 {
+		t.Fatalf("%q %q %d\n%s", out, errs, code, r.log)
+	}
+	out, _, code = r.ssh(token, "through\n", "cat")
+	if out != "through\n" || code != 0 {
+		t.Fatalf("%q %d", out, code)
+	}
+	out, errs, code = r.ssh(token, "", "echo a; rm -rf /nonexistent/x")
+	if out != "" || code != 126 || !strings.Contains(errs, "nothing is removed here") || !strings.Contains(errs, "no-rm") {
+		t.Fatalf("%q %q %d", out, errs, code)
+	}
+	if _, errs, code = r.ssh("not-a-token", "", "id"); code != 255 {
+		t.Fatalf("%q %d", errs, code)
+	}
+	if _, errs, code = r.ssh(r.token("others"), "", "id"); code != 255 || !strings.Contains(errs, "dragoman: ") {
+		t.Fatalf("%q %d", errs, code)
+	}
+}

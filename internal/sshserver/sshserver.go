@@ -1,0 +1,163 @@
+// Package sshserver runs a real OpenSSH server without a system service: the distribution's sshd, on
+// loopback, on a free port, with a config, host keys and a user CA of its own in a scratch folder. It logs in
+// whoever runs it, by key or certificate. The end-to-end tests use it; the gateway itself does not.
+package sshserver
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"dragoman.dev/dragoman/internal/child"
+)
+
+// program is Debian's; sshd wants to be started by its full path.
+const program = "/usr/sbin/sshd"
+
+// Server is a running sshd. Stop it.
+type Server struct {
+	Port    int
+	User    string // the one login
+	Dir     string // scratch folder
+	HostKey string // its public key, as in known_hosts
+	Key     string // file of a private key that it lets in
+	CA      string // file of a private key whose user certificates it lets in
+	process *child.Child
+}
+
+// Start runs an sshd; extra are more lines of its config.
+func Start(ctx context.Context, extra ...string) (*Server, error) {
+	if _, err := os.Stat(program); err != nil {
+		return nil, fmt.Errorf("sshserver: %w (the package openssh-server)", err)
+	}
+	me, err := user.Current()
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "sshd-")
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{User: me.Username, Dir: dir, Key: filepath.Join(dir, "key"), CA: filepath.Join(dir, "ca")}
+	if err := s.launch(ctx, extra); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	return s, nil
+}
+
+func (s *Server) launch(ctx context.Context, extra []string) error {
+	if os.Geteuid() == 0 { // where it separates privileges
+		if err := os.MkdirAll("/run/sshd", 0o755); err != nil {
+			return err
+		}
+	}
+	host, err := NewKey(filepath.Join(s.Dir, "host"))
+	if err != nil {
+		return err
+	}
+	s.HostKey = host
+	for _, path := range []string{s.Key, s.CA} {
+		if _, err := NewKey(path); err != nil {
+			return err
+		}
+	}
+	if s.Port, err = freePort(); err != nil {
+		return err
+	}
+	conf := append([]string{
+		fmt.Sprintf("Port %d", s.Port), "ListenAddress 127.0.0.1", "HostKey " + filepath.Join(s.Dir, "host"), "PidFile none",
+		"AuthorizedKeysFile " + s.Key + ".pub", "TrustedUserCAKeys " + s.CA + ".pub", "StrictModes no", "UsePAM no", "PermitRootLogin yes",
+		"PasswordAuthentication no", "KbdInteractiveAuthentication no", "LogLevel VERBOSE", "AcceptEnv LANG LC_* X_*", "AllowTcpForwarding yes",
+		"Subsystem sftp internal-sftp", "MaxSessions 200", "MaxStartups 200", "PrintMotd no", "UseDNS no"}, extra...)
+	path := filepath.Join(s.Dir, "sshd_config")
+	if err := os.WriteFile(path, []byte(strings.Join(conf, "\n")+"\n"), 0o600); err != nil {
+		return err
+	}
+	log, err := os.Create(s.LogFile())
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	cmd := exec.Command(program, "-D", "-e", "-f", path)
+	cmd.Stderr, cmd.Env = log, []string{"PATH=/usr/bin:/bin:/usr/sbin"}
+	if s.process, err = child.Start(cmd, syscall.SIGKILL); err != nil {
+		return err
+	}
+	if err := s.awaitReady(ctx); err != nil {
+		return errors.Join(err, s.Stop())
+	}
+	return nil
+}
+
+// LogFile is sshd's log.
+func (s *Server) LogFile() string { return filepath.Join(s.Dir, "log") }
+
+// Address is where it listens.
+func (s *Server) Address() string { return fmt.Sprintf("127.0.0.1:%d", s.Port) }
+
+func (s *Server) awaitReady(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	for {
+		if c, err := net.Dial("tcp", s.Address()); err == nil {
+			return c.Close()
+		}
+		log, _ := os.ReadFile(s.LogFile())
+		select {
+		case <-s.process.Done():
+			return fmt.Errorf("sshserver: it ended: %v\n%s", s.process.Wait(), log)
+		case <-ctx.Done():
+			return fmt.Errorf("sshserver: not ready: %w\n%s", ctx.Err(), log)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// Stop ends the server and removes its folder.
+func (s *Server) Stop() error {
+	s.process.End(syscall.SIGTERM, 5*time.Second)
+	return os.RemoveAll(s.Dir)
+}
+
+// NewKey makes an Ed25519 key: a private key at path, the public one at path.pub and given back.
+func NewKey(path string) (string, error) {
+	pub, priv, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return "", err
+	}
+	block, err := ssh.MarshalPrivateKey(priv, "")
+	if err != nil {
+		return "", err
+	}
+	k, err := ssh.NewPublicKey(pub)
+	if err != nil {
+		return "", err
+	}
+	line := ssh.MarshalAuthorizedKey(k)
+	if err := os.WriteFile(path+".pub", line, 0o644); err != nil {
+		return "", err
+	}
+	return strings.TrimSpace(string(line)), os.WriteFile(path, pem.EncodeToMemory(block), 0o600)
+}
+
+func freePort() (int, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port, nil
+}

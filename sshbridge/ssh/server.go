@@ -1,0 +1,145 @@
+package ssh
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"dragoman.dev/dragoman/internal/policy"
+	"dragoman.dev/dragoman/internal/record"
+	"dragoman.dev/dragoman/internal/session"
+	"dragoman.dev/dragoman/sshbridge/front"
+)
+
+// Target is a target of protocol ssh.
+type Target struct {
+	Policy    policy.Target
+	Addresses []string // host:port; tried in order
+	// HostKey verifies the target's host key for an address. It must be given.
+	HostKey ssh.HostKeyCallback
+	// HostKeyAlgorithms are those of the keys that HostKey knows for an address; nil lets SSH choose.
+	HostKeyAlgorithms func(address string) []string
+	Mode              record.Mode
+	ExecOnly          bool     // no interactive shells
+	Env               []string // names that the client may set, with *
+	Forward           bool     // forwarded connections are judged, not refused
+	KeepFiles         bool     // the content of files is recorded
+	KeepAlive         time.Duration
+	Connect           time.Duration // to reach the target
+	Login             time.Duration // of the client, and at the target
+	Hold              time.Duration // for holds whose policy gives no time
+	Idle              time.Duration // zero: no limit
+}
+
+// Options of a Server. All but Log and Now must be set.
+type Options struct {
+	Runtime *session.Runtime
+	Policy  *policy.Handle
+	// Target finds a target by name.
+	Target func(name string) (*Target, bool)
+	// HostKeys are ours; a host certificate is a key of its own.
+	HostKeys []ssh.Signer
+	// Known reports whether a public key or certificate may prove an identity, so that a client is
+	// asked for its signature. It decides nothing.
+	Known func(ssh.PublicKey) bool
+	Log   *slog.Logger
+	Now   func() time.Time
+}
+
+// Server is the SSH side of the bridge.
+type Server struct {
+	opt Options
+
+	mu     sync.Mutex
+	conns  map[*conn]struct{}
+	closed bool
+	wg     sync.WaitGroup
+}
+
+// New makes a Server.
+func New(opt Options) (*Server, error) {
+	if opt.Runtime == nil || opt.Policy == nil || opt.Target == nil || opt.Known == nil || len(opt.HostKeys) == 0 {
+		return nil, errors.New("ssh: an option is missing")
+	}
+	if opt.Log == nil {
+		opt.Log = slog.New(slog.DiscardHandler)
+	}
+	if opt.Now == nil {
+		opt.Now = time.Now
+	}
+	return &Server{opt: opt, conns: map[*conn]struct{}{}}, nil
+}
+
+// headerTime bounds the wait for Envoy's header, which comes with the connection.
+const headerTime = 5 * time.Second
+
+// Serve accepts connections from Envoy until the listener is closed.
+func (s *Server) Serve(l net.Listener) error {
+	for {
+		raw, err := l.Accept()
+		if err != nil {
+			if errors.Is(err, net.ErrClosed) {
+				return nil
+			}
+			return err
+		}
+		s.wg.Go(func() { s.serve(raw) })
+	}
+}
+
+func (s *Server) serve(raw net.Conn) {
+	defer func() {
+		if p := recover(); p != nil { // one connection's mistake ends that one only
+			s.opt.Log.Error("panic in an SSH connection", "panic", p)
+		}
+		raw.Close()
+	}()
+	_ = raw.SetReadDeadline(time.Now().Add(headerTime))
+	f, err := front.Read(raw)
+	if err != nil {
+		s.opt.Log.Warn("a connection to the bridge is refused", "err", err)
+		return
+	}
+	_ = raw.SetReadDeadline(time.Time{})
+	c := &conn{server: s, front: f, raw: front.Conn{Conn: raw, Front: f}, log: s.opt.Log.With("client", f.Client.String())}
+	c.ctx, c.cancel = context.WithCancel(context.Background())
+	defer c.cancel()
+	if !s.add(c) {
+		return
+	}
+	defer s.remove(c)
+	c.serve()
+}
+
+func (s *Server) add(c *conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return false
+	}
+	s.conns[c] = struct{}{}
+	return true
+}
+
+func (s *Server) remove(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.conns, c)
+}
+
+// Close ends all connections and waits for them. The listener must be closed first.
+func (s *Server) Close() error {
+	s.mu.Lock()
+	s.closed = true
+	for c := range s.conns {
+		go c.end("shutdown", "the gateway stops")
+	}
+	s.mu.Unlock()
+	s.wg.Wait()
+	return nil
+}
