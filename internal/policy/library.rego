@@ -390,6 +390,7 @@ mcp_acts := [verb | some verb in acts; mcp_act(verb)]
 
 mcp_act(verb) if verb in {
 	"initialize", "ping", "tools/list", "resources/list", "resources/templates/list", "prompts/list", "logging/setLevel",
+	"session/listen", "session/end",
 }
 
 mcp_act(verb) if startswith(verb, "notifications/")

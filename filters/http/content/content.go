@@ -8,7 +8,7 @@
 // a mask.Plan is all that it is told.
 //
 // The decoders are in the folders below: coding, jsonbody, form, text, sse,
-// multipart, grpc. websocket is for connections that were upgraded, and used by itself.
+// multipart, grpc, and websocket for connections that were upgraded.
 package content
 
 import (
@@ -16,6 +16,7 @@ import (
 	"dragoman.dev/dragoman/filters/http/content/jsonbody"
 	"dragoman.dev/dragoman/filters/http/content/layer"
 	"dragoman.dev/dragoman/filters/http/content/refusal"
+	"dragoman.dev/dragoman/filters/http/content/websocket"
 	"dragoman.dev/dragoman/internal/mask"
 )
 
@@ -94,6 +95,15 @@ func New(h Head, plan *mask.Plan, lim Limits) (*Stream, error) {
 	s.dec = coding.NewDecoder(names, lim.Ratio)
 	s.enc, err = coding.NewEncoder(names)
 	return s, err
+}
+
+// NewWebSocket masks what a target sends on a connection that was upgraded. Write gives out whole
+// messages; an *Error is for a close frame (websocket.CloseFrame) and the end of the connection.
+func NewWebSocket(plan *mask.Plan, lim Limits) *Stream {
+	if !plan.Content() {
+		return &Stream{}
+	}
+	return &Stream{body: websocket.NewMasker(plan, lim.Message, nil)}
 }
 
 // Changes reports whether the body may come out other than it went in. Then its

@@ -80,6 +80,21 @@ func (m *Message) Action(server string, batch int) (action.Action, bool) {
 	return a, true
 }
 
+// Verbs of what a client does without a message: it opens a stream to hear
+// from the server, or ends the session.
+const (
+	VerbListen = "session/listen" // GET
+	VerbEnd    = "session/end"    // DELETE
+)
+
+// Transport is what is judged of a GET or DELETE of an endpoint; false for any other method.
+func Transport(server, method string) (action.Action, bool) {
+	verb := map[string]string{"GET": VerbListen, "DELETE": VerbEnd}[method]
+	m := Message{Kind: Notification, Method: verb}
+	a, _ := m.Action(server, 0)
+	return a, verb != ""
+}
+
 // Listing is what is judged to find out whether a tool may be shown: a call of it without
 // arguments, with the feature listing. The tool is shown when the verdict is allow or hold.
 func Listing(server, tool string) action.Action {

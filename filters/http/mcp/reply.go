@@ -176,6 +176,14 @@ func (r *Reply) finish(err error) error {
 	return err
 }
 
+// Flush does what content.Stream.Flush does; messages are never held back once they are whole.
+func (r *Reply) Flush(dst []byte) ([]byte, error) {
+	if r.other != nil {
+		return r.other.Flush(dst)
+	}
+	return dst, r.err
+}
+
 // Abort gives up a body that will not be closed. It may be called at any time, also twice.
 func (r *Reply) Abort() {
 	if r.other != nil {

@@ -253,6 +253,34 @@ func TestResumed(t *testing.T) {
 	}
 }
 
+func TestConversations(t *testing.T) {
+	c := NewConversations(Limits{})
+	first := c.Of("")
+	c.Keep("a", first)
+	second := c.Of("b")
+	if c.Of("a") != first || second == first || c.Of("") == first || c.Of("b") != second {
+		t.Error("conversations are mixed up")
+	}
+	c.Keep("b", first)
+	if c.Of("b") == first {
+		t.Error("a conversation was taken over")
+	}
+	if c.End("a"); c.Of("a") == first {
+		t.Error("a conversation goes on that was ended")
+	}
+	for i := range 3 * maxConversations {
+		c.Of(strings.Repeat("k", 1+i%7) + string(rune(i+1000)))
+	}
+	if len(c.byKey) > maxConversations || len(c.order) > 2*maxConversations {
+		t.Errorf("%d conversations are kept", len(c.byKey))
+	}
+	for method, want := range map[string]string{"GET": VerbListen, "DELETE": VerbEnd, "PUT": ""} {
+		if a, ok := Transport("s", method); ok != (want != "") || ok && (a.Kind != "mcp" || a.Verbs[0] != want) {
+			t.Errorf("%s: %+v", method, a)
+		}
+	}
+}
+
 // Other bodies, such as errors of a proxy, are masked as any content.
 func TestOtherBodies(t *testing.T) {
 	c, p := NewConversation(Limits{}), plan(t, mask.Spec{Name: "t", Detectors: []string{"email"}})
