@@ -27,8 +27,7 @@ type answer struct {
 	defs  []wire.Column
 	drop  bool // the rest of the result is not for the client
 	skip  bool // the rest of a long message is not for the client
-	into  *prepared
-	cols  int // columns that follow the parameters
+	cols  int  // columns that follow the parameters
 }
 
 // maxRow is the longest row that is masked; what is longer passes only where nothing is masked.

@@ -2,8 +2,8 @@ package mysql
 
 import (
 	"dragoman.dev/dragoman/filters/statement"
+	"dragoman.dev/dragoman/internal/action"
 	wire "dragoman.dev/dragoman/internal/mysqlwire"
-	"dragoman.dev/dragoman/internal/policy"
 )
 
 // Error numbers that the gateway uses for what it says itself (the servers' error reference, ER_…).
@@ -47,7 +47,9 @@ func denied(what, because, hint string) *wire.Error {
 
 // blocked is the error for an action that policy refuses.
 func blocked(j *judged) *wire.Error {
-	return denied(statement.What(&j.st.Action)+" is refused by policy", statement.Because(&j.d), statement.Hint(&j.d))
+	because := statement.Because(&j.d)
+	if j.action.Has(action.FeatureUnparsed) {
+		because += " The statement cannot be parsed, so nothing is known about it."
+	}
+	return denied(statement.What(&j.st.Action)+" is refused by policy", because, statement.Hint(&j.d))
 }
-
-func orPolicy(d *policy.Decision) string { return statement.Because(d) }

@@ -154,3 +154,33 @@ func answersOnly(out string) string {
 	}
 	return b.String()
 }
+
+// TestMySQLOrdinaryQueries runs what an analyst does all day under the same policy: none may be refused.
+func TestMySQLOrdinaryQueries(t *testing.T) {
+	text, err := os.ReadFile(mysqlOrdinary + "/analyst.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	queries := strings.Split(strings.TrimSpace(string(text)), ";\n")
+	if len(queries) < 90 {
+		t.Fatalf("the corpus has shrunk to %d", len(queries))
+	}
+	for _, kind := range []mysqlserver.Kind{mysqlserver.MariaDB, mysqlserver.MySQL} {
+		t.Run(string(kind), func(t *testing.T) {
+			g, _, port := mysqlBypassGateway(t, kind)
+			p := mysqlPlace{Port: port, Password: g.token("analysts"), Database: "corpus"}
+			wrong := 0
+			for _, q := range queries {
+				out := p.cli(t, q+";\n", "--silent")
+				if strings.Contains(out, "refused") || strings.Contains(out, "ERROR") && !(kind == mysqlserver.MySQL && strings.Contains(out, "tx_isolation")) {
+					wrong++
+					t.Errorf("refused: %s\n%s", q, out)
+				}
+				if l := leak(answersOnly(out)); l != "" {
+					t.Errorf("LEAK %s: %s\n%s", l, q, out)
+				}
+			}
+			t.Logf("%d ordinary queries, %d false blocks", len(queries), wrong)
+		})
+	}
+}

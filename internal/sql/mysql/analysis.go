@@ -125,9 +125,7 @@ func (a *analysis) read(t *Table, i int) value {
 	c := &t.Columns[i]
 	touch(a.reads, t.object(), c.Name)
 	from, direct, known := a.env.Catalog.Origins(sql.Column{Schema: t.DB, Table: t.Name, Name: c.Name})
-	for _, col := range from {
-		a.named = append(a.named, col)
-	}
+	a.named = append(a.named, from...)
 	return value{from: from, direct: direct, unknown: !known}
 }
 

@@ -18,7 +18,6 @@ type Catalog struct {
 	databases map[string]string // folded name -> name
 	tables    map[name]*Table
 	routines  map[name]string // "PROCEDURE", "FUNCTION"
-	digest    string
 }
 
 // name is a folded name of a thing in a database.
