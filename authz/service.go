@@ -71,6 +71,8 @@ type Options struct {
 	// Node names the Envoy that calls; nil means LocalNode.
 	Node    NodeFunc
 	Lockout LockoutConfig
+	// Understand takes stock ext_authz requests apart; nil denies them.
+	Understand Understand
 	// HoldTimeout is for holds of the connect action whose policy gives none.
 	HoldTimeout time.Duration
 	// OutliveCredential lets a session go on when the credential that opened
@@ -122,7 +124,7 @@ func (s *Service) Check(ctx context.Context, req *auth.CheckRequest) (res *auth.
 	q, err := check.DecodeQuestion(req)
 	switch {
 	case errors.Is(err, check.ErrNotOurs):
-		return s.denyHTTP(ctx, req), nil
+		return s.answerHTTP(ctx, req), nil
 	case err != nil:
 		s.Log.Warn("authz was asked something that it does not understand", "err", err)
 		return nil, status.Error(codes.InvalidArgument, err.Error())

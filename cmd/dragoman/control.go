@@ -230,12 +230,13 @@ func (c *control) openAuthz(context.Context) error {
 		Judge: authz.JudgeFunc(func(ctx context.Context, in *policy.Input, st *sqlstmt.Statement) policy.Decision {
 			return c.engine.Engine().Judge(ctx, in, st) // a nil engine blocks
 		}),
-		Targets:   c.targetsOf(),
-		Approvals: c.approvals,
-		Sessions:  c.sessions,
-		MaskKey:   key,
-		Node:      func(ctx context.Context, claimed string) (string, error) { return c.xds.Caller(ctx, claimed) },
-		Now:       time.Now, Log: c.log,
+		Targets:    c.targetsOf(),
+		Approvals:  c.approvals,
+		Sessions:   c.sessions,
+		MaskKey:    key,
+		Understand: understand,
+		Node:       func(ctx context.Context, claimed string) (string, error) { return c.xds.Caller(ctx, claimed) },
+		Now:        time.Now, Log: c.log,
 	})
 	return err
 }

@@ -123,7 +123,7 @@ func serverTLS(cert, key string) (*tls.Config, error) {
 // serveAdmin serves the HTTP API on the admin socket and, if there is one, on the port.
 func (c *control) serveAdmin(ctx context.Context, sys api.System, fatal chan<- error) error {
 	back := api.Backend{Tokens: tokenBackend{c}, Approvals: approvalBackend{c.approvals}, Sessions: sessionBackend{c},
-		Reads: readBackend{c}, Proofs: c.records, System: sys, Log: c.log}
+		Reads: readBackend{c}, Proofs: c.records, System: sys, Log: c.log, IdentityKeys: c.assertions.JWKS}
 	var people http.Handler
 	var access api.Bearer
 	if c.cfg.Admin.Listen != "" {
@@ -133,7 +133,11 @@ func (c *control) serveAdmin(ctx context.Context, sys api.System, fatal chan<- e
 		}
 		logins := page.NewLogins(access, time.Now)
 		back.Logins = logins
-		people = page.New(back, logins)
+		provider, err := pageProvider(c.cfg)
+		if err != nil {
+			return err
+		}
+		people = page.New(back, logins, provider)
 	}
 	local, err := listenUnix(c.cfg.Admin.Socket)
 	if err != nil {

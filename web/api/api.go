@@ -141,4 +141,6 @@ type Backend struct {
 	System    System
 	Logins    Logins
 	Log       *slog.Logger
+	// IdentityKeys is the JWKS of the keys that sign Dragoman-Identity; nil when there are none.
+	IdentityKeys func() ([]byte, error)
 }

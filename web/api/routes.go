@@ -17,6 +17,7 @@ func (h *handler) routes() []Route {
 		{"GET /healthz", anybody, "", h.health},
 		{"GET /readyz", anybody, "", h.ready},
 		{"GET /openapi.json", anybody, "", h.openapi},
+		{"GET /v1/identity/jwks.json", anybody, "", h.jwks},
 		{"GET /metrics", insiders, "", h.metrics},
 		{"GET /metrics/envoy", insiders, "", h.envoyMetrics},
 		{"GET /v1/status", insiders, "", h.status},

@@ -1,0 +1,108 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"dragoman.dev/dragoman/envoy"
+	"dragoman.dev/dragoman/internal/child"
+)
+
+const stockBootstrap = `
+static_resources:
+  listeners:
+  - name: l
+    address: {socket_address: {address: 127.0.0.1, port_value: %[1]d}}
+    filter_chains:
+    - filters:
+      - name: hcm
+        typed_config:
+          "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+          stat_prefix: stock
+          route_config:
+            virtual_hosts:
+            - name: all
+              domains: ["*"]
+              typed_per_filter_config:
+                ext_authz:
+                  "@type": type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute
+                  check_settings: {context_extensions: {dragoman.target: web, dragoman.node: gateway}}
+              routes: [{match: {prefix: "/"}, route: {cluster: target}}]
+          http_filters:
+          - name: ext_authz
+            typed_config:
+              "@type": type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthz
+              transport_api_version: V3
+              grpc_service: {envoy_grpc: {cluster_name: authz}, timeout: 60s}
+              with_request_body: {max_request_bytes: 262144, pack_as_bytes: true}
+          - name: router
+            typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}
+  clusters:
+  - name: target
+    load_assignment: {cluster_name: target, endpoints: [{lb_endpoints: [{endpoint: {address: {socket_address: {address: 127.0.0.1, port_value: %[2]s}}}}]}]}
+  - name: authz
+    load_assignment: {cluster_name: authz, endpoints: [{lb_endpoints: [{endpoint: {address: {pipe: {path: %[3]s}}}}]}]}
+    typed_extension_protocol_options:
+      envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
+        "@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
+        explicit_http_config: {http2_protocol_options: {}}
+`
+
+// TestHTTPStockExtAuthz: an Envoy without our module asks our authz through its own ext_authz filter.
+func TestHTTPStockExtAuthz(t *testing.T) {
+	s := newService(t)
+	g, _ := httpGateway(t, s.addr(), ", credentials: {header: X-Api-Key, value: 'env:GW_PASSWORD'}", flowPolicy)
+	port := freePort(t)
+	_, target, _ := net.SplitHostPort(s.addr())
+	g.write("stock.yaml", fmt.Sprintf(stockBootstrap, port, target, filepath.Join(g.dir, "data", "run", "control.sock")))
+	binary, err := envoy.Ensure(context.Background(), filepath.Join(repo, ".tools"), envoy.Version)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := child.Start(exec.Command(binary, "-c", filepath.Join(g.dir, "stock.yaml"), "--concurrency", "1", "--use-dynamic-base-id", "-l", "error"), syscall.SIGKILL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Signal(syscall.SIGKILL); c.Wait() })
+	url := fmt.Sprintf("http://127.0.0.1:%d", port)
+	token := g.token("agents")
+	var a answer
+	for range 100 {
+		if a, err = tryAsk(http.DefaultClient, token, "GET", url+"/customers", "", "Dragoman-Identity", "fake"); err == nil && a.StatusCode != 503 {
+			break
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	if h := s.last(); err != nil || a.StatusCode != 200 || h.Get("X-Api-Key") != "sesame" || h.Get("Authorization") != "" || strings.Count(h.Get("Dragoman-Identity"), ".") != 2 {
+		t.Fatal(err, a.StatusCode, a.text, h)
+	}
+	if a := ask(t, "", "GET", url+"/customers", ""); a.StatusCode != 401 || a.problem(t)["code"] != "unauthenticated" || a.Header.Get("WWW-Authenticate") == "" {
+		t.Error(a.StatusCode, a.text)
+	}
+	if a := ask(t, token, "DELETE", url+"/customers", ""); a.StatusCode != 403 || a.problem(t)["rule"] != "no-deletes" {
+		t.Error(a.StatusCode, a.text)
+	}
+	if a := ask(t, token, "GET", url+"/x/../customers", ""); a.StatusCode != 403 {
+		t.Error("a path that is not in normal form was let through:", a.StatusCode, a.text)
+	}
+	for _, word := range []string{"approve", "deny"} {
+		got := make(chan answer)
+		go func() { got <- ask(t, token, "POST", url+"/orders", `{"item":"`+word+`"}`) }()
+		id := g.pendingHold()
+		g.must("approvals", word, id, "--reason", "test", "--as", "user:lea@example.com", "--group", "leads")
+		if a := <-got; word == "approve" && (a.StatusCode != 200 || !strings.Contains(a.text, "approve")) || word == "deny" && (a.StatusCode != 403 || a.problem(t)["hold"] != id) {
+			t.Error(word, a.StatusCode, a.text)
+		}
+	}
+	if n := s.posts.Load(); n != 1 {
+		t.Errorf("%d orders, want 1", n)
+	}
+}
