@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"os"
 	"time"
 
@@ -53,7 +54,8 @@ func authenticatorOf(cfg *config.Config, issuer *token.Issuer, revs identity.Rev
 	return auth.WithKeys(keys), nil
 }
 
-func oidcVerifier(o config.OIDC, log *slog.Logger) (*oidc.Verifier, error) {
+// oidcClient asks an issuer for its documents.
+func oidcClient(o config.OIDC) (*http.Client, error) {
 	var cas []byte
 	if o.CA != "" {
 		var err error
@@ -64,6 +66,14 @@ func oidcVerifier(o config.OIDC, log *slog.Logger) (*oidc.Verifier, error) {
 	client, err := oidc.NewClient(cas)
 	if err != nil {
 		return nil, fmt.Errorf("issuer %s: %w", o.Issuer, err)
+	}
+	return client, nil
+}
+
+func oidcVerifier(o config.OIDC, log *slog.Logger) (*oidc.Verifier, error) {
+	client, err := oidcClient(o)
+	if err != nil {
+		return nil, err
 	}
 	return oidc.New(oidc.Config{
 		Issuer: o.Issuer, Audiences: o.Audiences, Algorithms: o.Algorithms, JWKSURL: o.JWKSURL, AllowHTTP: o.AllowHTTP,

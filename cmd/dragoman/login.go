@@ -43,11 +43,7 @@ func newLogin(f *flags) *cobra.Command {
 			if err := cl.post(c.Context(), "/v1/logins", nil, &r); err != nil {
 				return err
 			}
-			scheme := "http"
-			if cfg.Admin.TLS.Cert != "" {
-				scheme = "https"
-			}
-			link := scheme + "://" + cfg.Admin.Listen + "/login/code?code=" + url.QueryEscape(r.Code)
+			link := cfg.Admin.PageURL() + "/login/code?code=" + url.QueryEscape(r.Code)
 			if f.json {
 				return printJSON(c.OutOrStdout(), map[string]string{"url": link})
 			}

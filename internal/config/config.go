@@ -45,6 +45,10 @@ type Admin struct {
 	Tokens []AdminToken `yaml:"tokens"`
 	// Grants give roles to identity tokens (own or OIDC) by group.
 	Grants []AdminGrant `yaml:"grants"`
+	// URL is how browsers reach the page: https://dragoman.example.com.
+	URL string `yaml:"url"`
+	// OIDC lets people sign in to the page at a provider.
+	OIDC *AdminOIDC `yaml:"oidc"`
 }
 
 // Roles of the HTTP API; docs/roles.md has what each may do.

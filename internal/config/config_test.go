@@ -88,6 +88,8 @@ func TestFindings(t *testing.T) {
 		"vault form":   {strings.Replace(minimal, "env:PW", "vault:abc", 1), []string{"is not vault:MOUNT/PATH#KEY", "no vault.address"}},
 		"admin": {minimal + "admin: {listen: 0.0.0.0:8443}\n", []string{
 			"is not a loopback address"}},
+		"page": {minimal + "admin: {listen: '127.0.0.1:1', url: 'ftp://x', oidc: {issuer: 'https://i', client_id: c, client_secret: plain}}\n", []string{
+			`"ftp://x" is not like https`, "is not one of identity.oidc", "secrets are not written", "nobody would have a role"}},
 		"admin literal": {minimal + "admin: {listen: 127.0.0.1:8443, tokens: [{token: abc, roles: [king]}]}\n", []string{
 			"secrets are not written", "subject is missing", `"king" is not one of`}},
 		"nodes": {minimal + "envoy: {nodes: [{name: a, spiffe: x}]}\n", []string{"need envoy.control.listen", "is not a SPIFFE ID"}},

@@ -44,6 +44,7 @@ func (c *Config) validate(p *problems) {
 	c.validateRetention(p)
 	c.validatePorts(p)
 	c.validatePolicy(p)
+	c.validatePage(p)
 	if n := c.Approvals.MinQuorum; n < 0 || n > 16 {
 		p.addf("approvals.min_quorum", "must be between 0 and 16")
 	}

@@ -26,11 +26,14 @@ type server struct {
 	api.Guard
 	logins *Logins
 	pages  map[string]*template.Template
+	oidc   *OIDC // nil: no sign-in at a provider
+	flows  flows
 }
 
-// New makes the page's handler over the API's backend. Paths of the API are not served by it.
-func New(b api.Backend, logins *Logins) http.Handler {
-	s := &server{Guard: api.Guard{Backend: b, Access: logins}, logins: logins, pages: parse()}
+// New makes the page's handler over the API's backend. Paths of the API are not served by it. Without a provider
+// people sign in with tokens and codes only.
+func New(b api.Backend, logins *Logins, provider *OIDC) http.Handler {
+	s := &server{Guard: api.Guard{Backend: b, Access: logins}, logins: logins, pages: parse(), oidc: provider}
 	s.Fail, s.Unauthenticated = s.fail, s.signIn
 	mux := http.NewServeMux()
 	for _, r := range s.routes() {
@@ -72,6 +75,8 @@ func (s *server) routes() []api.Route {
 		{Pattern: "GET /login", Serve: s.login},
 		{Pattern: "POST /login", Serve: s.enter},
 		{Pattern: "GET /login/code", Serve: s.enterCode},
+		{Pattern: "GET /login/oidc", Serve: s.toProvider},
+		{Pattern: "GET /login/oidc/callback", Serve: s.fromProvider},
 		{Pattern: "GET /sessions", Roles: records, Serve: s.sessions}, // records what it lists
 		{Pattern: "GET /sessions/{id}", Roles: records, Way: access.Show, Serve: s.session},
 		{Pattern: "GET /sessions/{id}/actions", Roles: records, Way: access.Actions, Serve: s.actions},

@@ -231,7 +231,7 @@ func newRig(t *testing.T) *rig {
 	}
 	r.logins = NewLogins(bearer, func() time.Time { return r.now })
 	s := httptest.NewServer(New(api.Backend{Tokens: tokens{r.back}, Approvals: holds{r.back}, Sessions: r.back, Reads: reads{r.back}, Proofs: proofs{},
-		System: system{}, Logins: r.logins, Log: slog.New(slog.DiscardHandler)}, r.logins))
+		System: system{}, Logins: r.logins, Log: slog.New(slog.DiscardHandler)}, r.logins, nil))
 	t.Cleanup(func() { s.CloseClientConnections(); s.Close() })
 	r.url = s.URL
 	return r
@@ -311,7 +311,7 @@ func path(pattern string) (method, p string) {
 func TestEveryRoute(t *testing.T) {
 	r := newRig(t)
 	s := &server{Guard: api.Guard{}, logins: r.logins}
-	open := map[string]bool{"GET /login": true, "POST /login": true, "GET /login/code": true}
+	open := map[string]bool{"GET /login": true, "POST /login": true, "GET /login/code": true, "GET /login/oidc": true, "GET /login/oidc/callback": true}
 	for _, route := range s.routes() {
 		method, p := path(route.Pattern)
 		if open[route.Pattern] {

@@ -19,10 +19,18 @@ func (s *server) home(w http.ResponseWriter, r *http.Request, c api.Caller) erro
 	return nil
 }
 
-type loginData struct{ Next, Problem string }
+type loginData struct{ Next, Problem, Provider string }
+
+func (s *server) loginPage(next, problem string) loginData {
+	d := loginData{Next: next, Problem: problem}
+	if s.oidc != nil {
+		d.Provider = s.oidc.Name
+	}
+	return d
+}
 
 func (s *server) login(w http.ResponseWriter, r *http.Request, _ api.Caller) error {
-	s.show(w, r, http.StatusOK, "login", loginData{Next: ours(r.URL.Query().Get("next"))})
+	s.show(w, r, http.StatusOK, "login", s.loginPage(ours(r.URL.Query().Get("next")), ""))
 	return nil
 }
 
@@ -39,7 +47,7 @@ func (s *server) enter(w http.ResponseWriter, r *http.Request, _ api.Caller) err
 	}
 	if problem != "" {
 		s.Log.Warn("page: a sign-in was refused", "client", r.RemoteAddr)
-		s.show(w, r, http.StatusForbidden, "login", loginData{next, problem})
+		s.show(w, r, http.StatusForbidden, "login", s.loginPage(next, problem))
 		return nil
 	}
 	return s.signedIn(w, r, &login{token: token}, next)
@@ -49,7 +57,7 @@ func (s *server) enter(w http.ResponseWriter, r *http.Request, _ api.Caller) err
 func (s *server) enterCode(w http.ResponseWriter, r *http.Request, _ api.Caller) error {
 	c, ok := s.logins.redeem(r.URL.Query().Get("code"))
 	if !ok {
-		s.show(w, r, http.StatusForbidden, "login", loginData{"/", "This link was used, or is older than a minute. Ask for another: dragoman login"})
+		s.show(w, r, http.StatusForbidden, "login", s.loginPage("/", "This link was used, or is older than a minute. Ask for another: dragoman login"))
 		return nil
 	}
 	return s.signedIn(w, r, &login{caller: &c}, "/")
