@@ -39,6 +39,10 @@ func newPlan(specs []mask.Spec) *plan {
 			p.free = p.free || s.Predicates == mask.PredicatesAllow
 			continue
 		}
+		if len(s.JSON)+len(s.Fields) > 0 {
+			p.named(&s)
+			continue
+		}
 		for _, d := range s.Detectors {
 			if _, ok := p.detectors[d]; !ok {
 				p.detectors[d] = wayOf(&s)
@@ -46,6 +50,23 @@ func newPlan(specs []mask.Spec) *plan {
 		}
 	}
 	return p
+}
+
+// Values that specs name in content are kept among the detectors, under these.
+const (
+	atPath  = "what is at "
+	atField = "the field "
+)
+
+// named keeps what a spec does with the values that it names by JSON path and field.
+func (p *plan) named(s *mask.Spec) {
+	for under, names := range map[string][]string{atPath: s.JSON, atField: s.Fields} {
+		for _, n := range names {
+			if _, ok := p.detectors[under+n]; !ok {
+				p.detectors[under+n] = wayOf(s)
+			}
+		}
+	}
 }
 
 // wayOf is what a spec does, in words that are equal when it is the same.
@@ -57,7 +78,7 @@ func wayOf(s *mask.Spec) string {
 	if s.KeepFirst > 0 || s.KeepLast > 0 {
 		way += fmt.Sprintf(" (keeps %d first, %d last)", s.KeepFirst, s.KeepLast)
 	}
-	if len(s.Columns) > 0 && len(s.Detectors) > 0 {
+	if len(s.Columns)+len(s.JSON)+len(s.Fields) > 0 && len(s.Detectors) > 0 {
 		way += " of " + strings.Join(s.Detectors, ", ")
 	}
 	return way
@@ -188,7 +209,7 @@ func columnsOf(a *action.Action) []sql.Column {
 
 // MaskChange is what is done with a column or with what a detector finds.
 type MaskChange struct {
-	// What is "schema.table.column", or "anything like NAME" of a detector.
+	// What is "schema.table.column", "anything like NAME" of a detector, "what is at PATH" or "the field NAME".
 	What string `json:"what"`
 	Old  string `json:"old"` // "" is nothing
 	New  string `json:"new"`
@@ -216,7 +237,14 @@ func differences(a *action.Action, old, now *plan) []MaskChange {
 	}
 	for _, d := range detectorNames(old, now) {
 		if o, n := old.detectors[d], now.detectors[d]; o != n {
-			all = append(all, MaskChange{"anything like " + d, o, n})
+			isNamed := strings.HasPrefix(d, atPath) || strings.HasPrefix(d, atField)
+			switch {
+			case !isNamed:
+				d = "anything like " + d
+			case a.Kind == action.KindSQL || a.Kind == action.KindFunction || a.Kind == action.KindConnect:
+				continue // rows have neither
+			}
+			all = append(all, MaskChange{d, o, n})
 		}
 	}
 	return all

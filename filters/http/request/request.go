@@ -121,11 +121,15 @@ func (r *Request) Safe() bool {
 	return false
 }
 
-// HasBody reports whether the head announces a body, or may have one that it does not announce.
+// HasBody reports whether a body may follow: none is announced as empty, whatever the
+// method is, since some targets read the body of a GET. After a GET that asks for an upgrade
+// come the bytes of another protocol, which are no body (and must not go on before the target has agreed).
 func (r *Request) HasBody() bool {
 	n := r.headers.Get("content-length")
-	return n != "" && strings.Trim(n, "0") != "" || r.headers.Count("transfer-encoding") > 0 ||
-		n == "" && !(r.Method == "GET" || r.Method == "HEAD" || r.Method == "OPTIONS")
+	if r.headers.Count("transfer-encoding") > 0 || n != "" {
+		return n == "" || strings.Trim(n, "0") != ""
+	}
+	return r.Upgrade == "" || r.Method != "GET"
 }
 
 func (r *Request) method(m string) error {

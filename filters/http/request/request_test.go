@@ -123,6 +123,23 @@ func TestHeads(t *testing.T) {
 	}
 }
 
+func TestHasBody(t *testing.T) {
+	for _, c := range []struct {
+		head Head
+		want bool
+	}{
+		{head("GET", "/"), true}, {head("GET", "/", "content-length: 0"), false}, {head("GET", "/", "content-length: 5"), true}, {head("POST", "/"), true},
+		{head("POST", "/", "content-length: 00"), false}, {head("GET", "/", "transfer-encoding: chunked"), true}, {head("GET", "/", "upgrade: websocket"), false},
+		{head("POST", "/", "upgrade: websocket"), true}, {head("GET", "/", "upgrade: websocket", "content-length: 5"), true},
+		{head("GET", "/", "upgrade: websocket", "transfer-encoding: chunked"), true},
+	} {
+		r, err := Parse(c.head, Limits{})
+		if err != nil || r.HasBody() != c.want {
+			t.Errorf("%+v: %v", c.head, err)
+		}
+	}
+}
+
 func TestAction(t *testing.T) {
 	r, err := Parse(head("POST", "/users/7/./orders/550e8400-e29b-41d4-a716-446655440000?b=x+y&a=%41&a=2", "content-type: application/json", "authorization: secret", "x-tenant: t"), Limits{Select: []string{"X-Tenant", "authorization"}})
 	if err != nil {
