@@ -1,7 +1,6 @@
 package mcp
 
 import (
-	"slices"
 	"sync"
 
 	"dragoman.dev/dragoman/internal/mask"
@@ -16,64 +15,6 @@ type Asked struct {
 	// Allow says whether the identity may call a tool. Tools that it may not call are left out of the
 	// answer to tools/list; nil leaves all out.
 	Allow func(tool string) bool
-}
-
-// Conversations are those of one target, by a key that names the gateway's session and
-// the MCP session (the header Mcp-Session-Id): nobody has part in another's. It is safe for concurrent use.
-type Conversations struct {
-	mu    sync.Mutex
-	lim   Limits
-	byKey map[string]*Conversation
-	order []string
-}
-
-// NewConversations bounds each conversation by lim, and keeps at most maxConversations.
-func NewConversations(lim Limits) *Conversations {
-	return &Conversations{lim: lim, byKey: map[string]*Conversation{}}
-}
-
-const maxConversations = 4096
-
-// Of is the conversation under a key, a new one when there is none. The key "" is always
-// a new one: that of a client that has no session yet. Keep puts it under its key once the server has given one.
-func (c *Conversations) Of(key string) *Conversation {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if conv := c.byKey[key]; conv != nil && key != "" {
-		return conv
-	}
-	conv := NewConversation(c.lim)
-	if key != "" {
-		c.keep(key, conv)
-	}
-	return conv
-}
-
-// Keep puts a conversation under a key, unless there is one.
-func (c *Conversations) Keep(key string, conv *Conversation) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.byKey[key] == nil && key != "" {
-		c.keep(key, conv)
-	}
-}
-
-// End forgets the conversation of a session that has ended.
-func (c *Conversations) End(key string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.byKey, key)
-}
-
-func (c *Conversations) keep(key string, conv *Conversation) {
-	for len(c.byKey) >= maxConversations && len(c.order) > 0 {
-		delete(c.byKey, c.order[0])
-		c.order = c.order[1:]
-	}
-	c.byKey[key] = conv
-	if c.order = append(c.order, key); len(c.order) > 2*maxConversations {
-		c.order = slices.DeleteFunc(c.order, func(k string) bool { return c.byKey[k] == nil })
-	}
 }
 
 // Conversation matches answers with requests for one MCP session: an answer may come

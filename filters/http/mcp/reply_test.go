@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -268,11 +269,18 @@ func TestConversations(t *testing.T) {
 	if c.End("a"); c.Of("a") == first {
 		t.Error("a conversation goes on that was ended")
 	}
-	for i := range 3 * maxConversations {
-		c.Of(strings.Repeat("k", 1+i%7) + string(rune(i+1000)))
+	mine := c.Of("me/1")
+	for i := range 5000 {
+		c.Of("other/" + strconv.Itoa(i))
 	}
-	if len(c.byKey) > maxConversations || len(c.order) > 2*maxConversations {
-		t.Errorf("%d conversations are kept", len(c.byKey))
+	if c.Of("me/1") != mine || len(c.byOwner["other"]) > maxOwned {
+		t.Error("one can push out the conversations of another")
+	}
+	for i := range 3 * maxOwners {
+		c.Of(strconv.Itoa(i) + "/x")
+	}
+	if len(c.byOwner) > maxOwners+1 || len(c.owners) > 2*maxOwners+1 {
+		t.Errorf("%d owners are kept", len(c.byOwner))
 	}
 	for method, want := range map[string]string{"GET": VerbListen, "DELETE": VerbEnd, "PUT": ""} {
 		if a, ok := Transport("s", method); ok != (want != "") || ok && (a.Kind != "mcp" || a.Verbs[0] != want) {
