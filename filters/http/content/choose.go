@@ -31,9 +31,7 @@ func (c *chooser) masker(t mediaType, nested int) (layer.Masker, error) {
 		return nil, refusal.New(refusal.Charset, "content in this character encoding cannot be looked into")
 	}
 	switch t.kind {
-	case kindJSON:
-		return jsonbody.New(c.plan, c.lim.json()), nil
-	case kindLines:
+	case kindJSON, kindLines: // watches send one document after another as application/json, too
 		return jsonbody.NewLines(c.plan, c.lim.json()), nil
 	case kindEvents:
 		return sse.NewMasker(c.plan, c.lim.Event, c.lim.json()), nil
@@ -182,7 +180,7 @@ func (s *sniffer) choose() (layer.Masker, error) {
 	case len(s.head) == 0:
 		return asIs{}, nil
 	case isText && jsonbody.Looks(first), isText && !plan.PassText() && len(first) > 0 && (first[0] == '{' || first[0] == '['):
-		return jsonbody.New(plan, s.c.lim.json()), nil
+		return jsonbody.NewLines(plan, s.c.lim.json()), nil
 	case !isText && plan.PassOpaque():
 		return asIs{}, nil
 	case !isText:

@@ -88,7 +88,7 @@ func New(h Head, plan *mask.Plan, lim Limits) (*Stream, error) {
 		return nil, err
 	}
 	c := chooser{plan: plan, lim: lim, grpc: h.GRPCEncoding}
-	s := &Stream{events: t.kind == kindEvents || t.kind == kindLines || t.kind == kindGRPC}
+	s := &Stream{events: t.kind == kindEvents || t.kind == kindLines || t.kind == kindJSON || t.kind == kindGRPC}
 	if s.body, err = c.masker(t, lim.nested()); err != nil || s.body == nil || len(names) == 0 {
 		return s, err
 	}

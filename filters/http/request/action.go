@@ -19,7 +19,6 @@ func (r *Request) Action(b *Body) action.Action {
 		Functions: []action.Function{},
 		Features:  maps.Clone(r.Features),
 		Text:      r.Method + " " + r.Target(),
-		Params:    []action.Param{},
 	}
 	object := action.Object{Schema: r.Authority, Name: r.Path, Columns: []string{}, Resolved: true}
 	if r.Safe() {
@@ -28,6 +27,7 @@ func (r *Request) Action(b *Body) action.Action {
 		a.Writes = append(a.Writes, object)
 	}
 	a.Features["host"] = r.Authority
+	a.Params = make([]action.Param, 0, len(r.Query)+len(r.selected))
 	a.Params = appendParams(a.Params, "query/", r.Query)
 	a.Params = appendParams(a.Params, "header/", r.selected)
 	if b != nil {
@@ -47,6 +47,10 @@ func appendParams(to []action.Param, under string, pairs []Pair) []action.Param 
 
 // fingerprint is the method, the host, the path's template and the names of the query's parameters.
 func (r *Request) fingerprint() string {
+	if len(r.Query) == 0 {
+		s := r.Method + " " + r.Authority + r.Template
+		return s[:min(len(s), 512)]
+	}
 	names := make([]string, 0, len(r.Query))
 	for _, p := range r.Query {
 		names = append(names, p.Name)

@@ -11,12 +11,29 @@ import (
 // DefaultSelect are the header fields that become parameters.
 var DefaultSelect = []string{"accept", "content-type", "content-encoding", "prefer", "range", "if-match", "if-none-match", "origin", "x-requested-with"}
 
-// single are fields of which a message has at most one.
-var single = []string{"authorization", "proxy-authorization", "content-length", "content-type", "content-encoding", "host", "origin",
-	"content-range", "from", "if-range", "max-forwards", "range", "referer", "user-agent", "transfer-encoding"}
+// class is what a header field is, by its name.
+type class uint8
 
-// secret are fields that carry credentials: they never become parameters.
-var secret = []string{"authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key", "api-key", "x-auth-token", "x-amz-security-token"}
+const (
+	single   class = 1 << iota // a message has at most one
+	secret                     // carries credentials: never becomes a parameter
+	selected                   // becomes a parameter
+)
+
+var classes = func() map[string]class {
+	m := map[string]class{}
+	for _, name := range []string{"authorization", "proxy-authorization", "content-length", "content-type", "content-encoding", "host", "origin",
+		"content-range", "from", "if-range", "max-forwards", "range", "referer", "user-agent", "transfer-encoding"} {
+		m[name] |= single
+	}
+	for _, name := range []string{"authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key", "api-key", "x-auth-token", "x-amz-security-token"} {
+		m[name] |= secret
+	}
+	for _, name := range DefaultSelect {
+		m[name] |= selected
+	}
+	return m
+}()
 
 // fields checks the header fields and notes what is odd about them.
 func (r *Request) fields(l header.List) error {
@@ -27,12 +44,11 @@ func (r *Request) fields(l header.List) error {
 		if !validName(l[i].Name) || !validValue(l[i].Value) {
 			return refuse("bad_header", "a header field has a character that may not be there")
 		}
-		r.field(l[i])
-	}
-	for _, name := range single {
-		if l.Count(name) > 1 {
-			return refuse("duplicate_header", "the header field "+name+" is there more than once")
+		c := classes[l[i].Name]
+		if c&single != 0 && l.Count(l[i].Name) > 1 {
+			return refuse("duplicate_header", "the header field "+l[i].Name+" is there more than once")
 		}
+		r.field(l[i], c)
 	}
 	te, n := l.Get("transfer-encoding"), l.Get("content-length")
 	switch {
@@ -47,10 +63,14 @@ func (r *Request) fields(l header.List) error {
 }
 
 // field notes what one field means for the action.
-func (r *Request) field(f header.Field) {
-	name := strings.ReplaceAll(f.Name, "_", "-") // CGI and its heirs do not tell them apart
-	if name != f.Name && (slices.Contains(single, name) || slices.Contains(secret, name)) {
-		r.ambiguous("header field with an underscore")
+func (r *Request) field(f header.Field, c class) {
+	name := f.Name
+	if strings.IndexByte(name, '_') >= 0 {
+		name = strings.ReplaceAll(name, "_", "-") // CGI and its heirs do not tell them apart
+		if classes[name]&(single|secret) != 0 {
+			c |= secret
+			r.ambiguous("header field with an underscore")
+		}
 	}
 	switch name {
 	case "x-http-method-override", "x-http-method", "x-method-override":
@@ -67,10 +87,8 @@ func (r *Request) field(f header.Field) {
 	case "prefer":
 		r.Async = r.Async || header.List{f}.Has("prefer", "respond-async")
 	}
-	if slices.Contains(secret, name) {
-		return
-	}
-	if slices.Contains(DefaultSelect, f.Name) || slices.ContainsFunc(r.lim.Select, func(s string) bool { return strings.EqualFold(s, f.Name) }) {
+	if c&secret == 0 && (c&selected != 0 || len(r.lim.Select) > 0 &&
+		slices.ContainsFunc(r.lim.Select, func(s string) bool { return strings.EqualFold(s, f.Name) })) {
 		r.selected = append(r.selected, Pair(f))
 	}
 }

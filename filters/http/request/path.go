@@ -36,6 +36,10 @@ func (r *Request) target(t string) error {
 
 // path normalises (RFC 3986, sections 6.2.2 and 5.2.4) and merges empty segments.
 func (r *Request) path(p string) error {
+	if plainPath(p) {
+		r.Path = p
+		return nil
+	}
 	norm, err := r.escapes(p)
 	if err != nil {
 		return err
@@ -67,6 +71,17 @@ func (r *Request) path(p string) error {
 	}
 	r.Path = "/" + strings.Join(out, "/")
 	return nil
+}
+
+// plainPath reports whether a path is normal already, and has nothing that is odd: most are so.
+func plainPath(p string) bool {
+	for i := 0; i < len(p); i++ {
+		switch b := p[i]; {
+		case b == '/' && i+1 < len(p) && (p[i+1] == '/' || p[i+1] == '.'), b == ';' || !pathByte(b):
+			return false
+		}
+	}
+	return true
 }
 
 // segment refuses what only looks like another segment, and notes what may be read in two ways.
