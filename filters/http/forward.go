@@ -15,6 +15,9 @@ import (
 // forward records the request as it will be sent, and then lets it pass.
 func (s *stream) forward() {
 	s.phase = recording
+	if !s.expectAnswers() {
+		return
+	}
 	s.prepare()
 	up := s.up.begin(s.ended, s.req.HasBody(), s.fields.Get("content-length"))
 	s.keep(&s.upWaits, func(b *session.Batch) {
@@ -49,6 +52,7 @@ func (s *stream) announce(b *session.Batch) {
 		payload = []byte("{}")
 	}
 	s.ordinal = b.Action(payload)
+	s.announceOthers(b)
 }
 
 // keep records what make adds, and calls then on the worker when it is safe: before it returns when that does not take the disk.
@@ -137,7 +141,7 @@ func (s *stream) prepare() {
 	if !s.proof.inProxy {
 		h.Del("authorization")
 	}
-	if s.plan != nil && s.plan.Content() {
+	if s.plan != nil && s.plan.Content() || s.rpc != nil {
 		replace(h, s.fields, header.Request(s.fields))
 	}
 	if ip, _, err := net.SplitHostPort(s.host.ClientAddr()); err == nil {

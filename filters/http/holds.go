@@ -27,7 +27,7 @@ func (s *stream) hold() {
 		s.wantBody = true // who approves, approves all of it
 		return
 	}
-	if s.req.HasBody() {
+	if s.rpc == nil && s.req.HasBody() {
 		s.shown = s.req.Action(request.ReadBody(s.fields.Joined("content-type"), s.kept, s.cfg.limits))
 	} else {
 		s.shown = s.action
@@ -100,6 +100,9 @@ func (s *stream) runApproved(res check.HoldResponse, err error) {
 		if s.d.Verdict == policy.Block {
 			s.refuse(blockedBy(&s.d))
 			return
+		}
+		if s.rpc != nil && len(s.rpc.list) > 0 {
+			s.rpc.list[0].d, s.rpc.list[0].plan = s.d, s.plan
 		}
 	}
 	s.forward()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"dragoman.dev/dragoman/filters/http/mcp"
 	"dragoman.dev/dragoman/filters/http/request"
 	"dragoman.dev/dragoman/internal/action"
 	"dragoman.dev/dragoman/internal/policy"
@@ -49,6 +50,10 @@ func (s *stream) gathered() {
 	if s.phase != gathering || s.wantBody && !s.ended && len(s.kept) <= s.cfg.JudgedBody {
 		return
 	}
+	if s.cfg.mcp[s.req.Path] && s.req.Method == "POST" {
+		s.judgeMessages()
+		return
+	}
 	var body *request.Body
 	if s.wantBody {
 		body = request.TooLarge()
@@ -57,6 +62,11 @@ func (s *stream) gathered() {
 		}
 	}
 	s.action = s.req.Action(body)
+	if s.cfg.mcp[s.req.Path] {
+		if act, ok := mcp.Transport(s.cfg.Target.Name, s.req.Method); ok {
+			s.action = act
+		}
+	}
 	if !s.judge() {
 		return
 	}

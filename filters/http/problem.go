@@ -30,6 +30,7 @@ type problem struct {
 	Approvers []string   `json:"approvers,omitempty"`
 
 	status string // of record.Result
+	raw    []byte // the answer in place of the document: JSON-RPC, with status 200
 	retry  int    // seconds, for Retry-After
 }
 
@@ -45,8 +46,26 @@ func (p *problem) body() []byte {
 	return append(b, '\n')
 }
 
+// answer is what is sent: the status and the body.
+func (p *problem) answer() (int, []byte) {
+	if p.raw != nil {
+		return nethttp.StatusOK, p.raw
+	}
+	return p.Status, p.body()
+}
+
+func (p *problem) contentType() string {
+	if p.raw != nil {
+		return "application/json"
+	}
+	return "application/problem+json"
+}
+
 // fields are the header fields that come with it.
 func (p *problem) fields() map[string][]string {
+	if p.raw != nil {
+		return map[string][]string{"content-type": {p.contentType()}}
+	}
 	h := map[string][]string{"content-type": {"application/problem+json"}, "cache-control": {"no-store"}}
 	if p.Status == nethttp.StatusUnauthorized {
 		h["www-authenticate"] = []string{`Bearer realm="dragoman"`}

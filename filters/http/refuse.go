@@ -17,6 +17,7 @@ func (s *stream) refuse(p *problem) {
 		return
 	}
 	s.phase, s.kept = refused, nil
+	s.refuseMessages(p)
 	if s.sh == nil {
 		s.send(p)
 		return
@@ -38,8 +39,8 @@ func (s *stream) keepAnswer(p *problem) {
 	s.keep(&s.upWaits, func(b *session.Batch) {
 		s.announce(b)
 		p.Instance = instance(s.sh.span.ID(), s.ordinal)
-		body := p.body()
-		b.Response(s.ordinal, s.answerHead(p))
+		code, body := p.answer()
+		b.Response(s.ordinal, answerHead(p, code))
 		b.Response(s.ordinal, exchange.AppendBody(nil, body))
 		b.Result(s.ordinal, record.Result{Status: p.status, Code: strconv.Itoa(p.Status), Message: p.Detail,
 			Bytes: int64(len(body)), Duration: s.t.rt.Now().Sub(s.started)})
@@ -51,9 +52,9 @@ func (s *stream) keepAnswer(p *problem) {
 	})
 }
 
-func (s *stream) answerHead(p *problem) []byte {
-	return exchange.AppendHead(nil, "HTTP/1.1 "+strconv.Itoa(p.Status)+" "+nethttp.StatusText(p.Status), func(yield func(string, string)) {
-		yield("content-type", "application/problem+json")
+func answerHead(p *problem, code int) []byte {
+	return exchange.AppendHead(nil, "HTTP/1.1 "+strconv.Itoa(code)+" "+nethttp.StatusText(code), func(yield func(string, string)) {
+		yield("content-type", p.contentType())
 	})
 }
 
@@ -66,7 +67,8 @@ func (s *stream) send(p *problem) {
 		s.host.Headers(p.grpcHead())
 		return
 	}
-	s.host.DecoderFilterCallbacks().SendLocalReply(p.Status, string(p.body()), p.fields(), 0, "dragoman_"+p.Code)
+	code, body := p.answer()
+	s.host.DecoderFilterCallbacks().SendLocalReply(code, string(body), p.fields(), 0, "dragoman_"+p.Code)
 }
 
 // finish records how the action ended, once.

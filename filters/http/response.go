@@ -9,6 +9,7 @@ import (
 	"github.com/envoyproxy/envoy/contrib/golang/common/go/api"
 
 	"dragoman.dev/dragoman/filters/http/content"
+	"dragoman.dev/dragoman/filters/http/content/websocket"
 	"dragoman.dev/dragoman/filters/http/header"
 	"dragoman.dev/dragoman/internal/exchange"
 	"dragoman.dev/dragoman/internal/record"
@@ -101,21 +102,27 @@ func (s *stream) close(b *session.Batch) {
 	if s.code >= 400 {
 		status = "error"
 	}
-	b.Result(s.ordinal, s.result(status, ""))
+	r := s.result(status, "")
+	b.Result(s.ordinal, r)
+	s.closeOthers(b, r)
 }
 
 // maskHead masks the head, and prepares for the body.
 func (s *stream) maskHead(list header.List) (header.List, error) {
-	if s.plan == nil || !s.plan.Content() {
+	if s.rpc == nil && (s.plan == nil || !s.plan.Content()) {
 		return list, nil
-	}
-	if s.upgraded {
-		return nil, errors.New("an upgraded connection cannot be masked")
 	}
 	out, n := header.Mask(s.plan, list)
 	s.masked += int64(n)
-	m, err := content.New(content.Head{Method: s.req.Method, Status: s.code, Type: list.Joined("content-type"),
-		Encoding: list.Joined("content-encoding"), GRPCEncoding: list.Joined("grpc-encoding")}, s.plan, content.Limits{})
+	if s.upgraded {
+		if s.req.Upgrade != "websocket" || list.Count("sec-websocket-extensions") > 0 {
+			return nil, errors.New("an upgraded connection that cannot be masked")
+		}
+		s.masker = websocket.NewMasker(s.plan, 0, nil)
+		return out, nil
+	}
+	m, err := s.maskerOf(content.Head{Method: s.req.Method, Status: s.code, Type: list.Joined("content-type"),
+		Encoding: list.Joined("content-encoding"), GRPCEncoding: list.Joined("grpc-encoding")}, list)
 	if err != nil {
 		return nil, err
 	}
@@ -124,6 +131,19 @@ func (s *stream) maskHead(list header.List) (header.List, error) {
 		out = header.Response(out)
 	}
 	return out, nil
+}
+
+// changing is a masker that says whether it may change anything.
+type changing interface {
+	masker
+	Changes() bool
+}
+
+func (s *stream) maskerOf(h content.Head, list header.List) (changing, error) {
+	if s.rpc != nil {
+		return s.rpc.reply(s, h, list)
+	}
+	return content.New(h, s.plan, content.Limits{})
 }
 
 // blockResponse answers in place of a response that cannot be masked.

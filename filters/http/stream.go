@@ -7,7 +7,6 @@ import (
 	"github.com/envoyproxy/envoy/contrib/golang/common/go/api"
 
 	"dragoman.dev/dragoman/filters"
-	"dragoman.dev/dragoman/filters/http/content"
 	"dragoman.dev/dragoman/filters/http/header"
 	"dragoman.dev/dragoman/filters/http/request"
 	"dragoman.dev/dragoman/internal/action"
@@ -63,6 +62,7 @@ type stream struct {
 	plan    *mask.Plan
 	ordinal uint64
 	held    *session.Held
+	rpc     *rpc // of an MCP endpoint
 
 	// the response
 	answered  bool        // its head is on its way to the client
@@ -70,10 +70,17 @@ type stream struct {
 	code      int
 	down      bodyLog
 	downWaits int
-	masker    *content.Stream
+	masker    masker
 	masked    int64
 	upgraded  bool
 	finished  bool // the action's result is recorded
+}
+
+// masker masks a response's body, or what it stands in for.
+type masker interface {
+	Write(dst, piece []byte) ([]byte, error)
+	Close(dst []byte) ([]byte, error)
+	Masked() int
 }
 
 // arrival is a session on its way to the stream, which may be gone when it comes.
@@ -239,8 +246,8 @@ func (s *stream) opened(span *session.Span) {
 // OnDestroy implements api.StreamFilter.
 func (s *stream) OnDestroy(api.DestroyReason) {
 	s.abandon()
-	if s.masker != nil {
-		s.masker.Abort()
+	if a, ok := s.masker.(interface{ Abort() }); ok {
+		a.Abort()
 	}
 	if s.held != nil {
 		s.held.Withdraw()

@@ -11,6 +11,7 @@ import (
 	"github.com/envoyproxy/envoy/contrib/golang/common/go/api"
 
 	"dragoman.dev/dragoman/filters"
+	"dragoman.dev/dragoman/filters/http/mcp"
 	"dragoman.dev/dragoman/filters/http/request"
 	"dragoman.dev/dragoman/internal/mask"
 	"dragoman.dev/dragoman/internal/nodeconfig"
@@ -43,6 +44,7 @@ type target struct {
 
 	mu    sync.Mutex
 	live  map[string]*shared // by session id
+	talks *mcp.Conversations
 	plans map[string]*mask.Plan
 }
 
@@ -64,7 +66,7 @@ func (k *targets) configure(b []byte) (filters.HTTP, error) {
 	defer k.mu.Unlock()
 	t := k.byName[cfg.Target.Name]
 	if t == nil {
-		t = &target{rt: k.rt, live: map[string]*shared{}, plans: map[string]*mask.Plan{}}
+		t = &target{rt: k.rt, live: map[string]*shared{}, plans: map[string]*mask.Plan{}, talks: mcp.NewConversations(mcp.Limits{})}
 	}
 	if e := t.policy.Engine(); e == nil || e.Revision() != cfg.Policy.Revision || cfg.Policy.Revision == "" {
 		engine, err := policy.Compile(context.Background(), cfg.Policy, policy.WithLog(k.rt.Log()))

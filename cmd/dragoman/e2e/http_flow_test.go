@@ -73,6 +73,34 @@ func newService(t testing.TB) *service {
 		fmt.Sscan(r.URL.Query().Get("n"), &n)
 		io.Copy(w, io.LimitReader(zeros{}, n))
 	})
+	mux.HandleFunc("POST /mcp", func(w http.ResponseWriter, r *http.Request) {
+		var m struct {
+			ID     json.RawMessage `json:"id"`
+			Method string          `json:"method"`
+			Params struct {
+				Name string `json:"name"`
+			} `json:"params"`
+		}
+		json.NewDecoder(r.Body).Decode(&m)
+		results := map[string]string{
+			"initialize": `{"protocolVersion":"2025-06-18","capabilities":{"tools":{}},"serverInfo":{"name":"t","version":"1"}}`,
+			"tools/list": `{"tools":[{"name":"get_customer","inputSchema":{"type":"object"}},{"name":"drop_all","inputSchema":{"type":"object"}},{"name":"refund","inputSchema":{"type":"object"}}]}`,
+			"tools/call": `{"content":[{"type":"text","text":"{\"email\":\"ada@example.com\",\"tool\":\"` + m.Params.Name + `\"}"}]}`,
+		}
+		s.posts.Add(1)
+		w.Header().Set("Mcp-Session-Id", "s1")
+		if len(m.ID) == 0 {
+			w.WriteHeader(202)
+			return
+		}
+		if r.Header.Get("X-Stream") != "" {
+			w.Header().Set("Content-Type", "text/event-stream")
+			fmt.Fprintf(w, "event: message\ndata: {\"jsonrpc\":\"2.0\",\"id\":%s,\"result\":%s}\n\n", m.ID, results[m.Method])
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprintf(w, `{"jsonrpc":"2.0","id":%s,"result":%s}`, m.ID, results[m.Method])
+	})
 	mux.HandleFunc("POST /sink", func(w http.ResponseWriter, r *http.Request) {
 		h := sha256.New()
 		n, _ := io.Copy(h, r.Body)

@@ -1,0 +1,75 @@
+package e2e
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+)
+
+const mcpPolicy = `
+policy:
+  rules:
+    - {name: may-come, verdict: allow, when: {groups: [agents], kinds: [connect]}}
+    - {name: refunds-ask, verdict: hold, when: {groups: [agents], tools: [refund]}, approvers: [leads], timeout: 30s}
+    - {name: reads, verdict: allow, when: {groups: [agents], tools: ["get_*"]}}
+  masks:
+    - {name: mail, json: ["$..email"]}
+`
+
+// TestHTTPMCP: an MCP server's calls are judged one by one, its tools are shown as far as they may be called.
+func TestHTTPMCP(t *testing.T) {
+	s := newService(t)
+	g, url := httpGateway(t, s.addr(), ", http: {mcp: [/mcp]}", mcpPolicy)
+	token := g.token("agents")
+	call := func(body string, headers ...string) map[string]any {
+		t.Helper()
+		a := ask(t, token, "POST", url+"/mcp", body, append([]string{"Content-Type", "application/json", "Accept", "application/json, text/event-stream"}, headers...)...)
+		text := a.text
+		if _, data, ok := strings.Cut(text, "data: "); ok {
+			text = strings.TrimSpace(data)
+		}
+		var m map[string]any
+		if err := json.Unmarshal([]byte(text), &m); err != nil {
+			t.Fatalf("%d %q: %v", a.StatusCode, a.text, err)
+		}
+		return m
+	}
+	text := func(v any) string {
+		b, _ := json.Marshal(v)
+		return string(b)
+	}
+	if m := call(`{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"c","version":"1"}}}`); m["result"] == nil {
+		t.Fatal(m)
+	}
+	if a := ask(t, token, "POST", url+"/mcp", `{"jsonrpc":"2.0","method":"notifications/initialized"}`, "Content-Type", "application/json", "Mcp-Session-Id", "s1"); a.StatusCode != 202 {
+		t.Error(a.StatusCode, a.text)
+	}
+	for _, stream := range []string{"", "yes"} {
+		if m := text(call(`{"jsonrpc":"2.0","id":2,"method":"tools/list"}`, "X-Stream", stream)); !strings.Contains(m, "get_customer") || !strings.Contains(m, "refund") || strings.Contains(m, "drop_all") {
+			t.Error(m)
+		}
+		if m := text(call(`{"jsonrpc":"2.0","id":3,"method":"tools/call","params":{"name":"get_customer","arguments":{"id":1}}}`, "X-Stream", stream)); !strings.Contains(m, "get_customer") || strings.Contains(m, "ada@") {
+			t.Error(m)
+		}
+	}
+	before := s.posts.Load()
+	if m := call(`{"jsonrpc":"2.0","id":4,"method":"tools/call","params":{"name":"drop_all","arguments":{}}}`); m["error"] == nil || m["id"] != 4.0 {
+		t.Error(m)
+	}
+	if s.posts.Load() > before+1 {
+		t.Error("a blocked call reached the server")
+	}
+	got := make(chan map[string]any)
+	go func() {
+		got <- call(`{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"refund","arguments":{"amount":5}}}`)
+	}()
+	g.must("approvals", "approve", g.pendingHold(), "--reason", "test", "--as", "user:lea@example.com", "--group", "leads")
+	if m := <-got; m["result"] == nil {
+		t.Error(m)
+	}
+	p := call(`{"jsonrpc":"2.0","id":8,"method":"tools/call","params":{"name":"refund","arguments":{"amount":6}}}`, "Prefer", "respond-async")
+	if e := text(p["error"]); !strings.Contains(e, "hld_") {
+		t.Error(p)
+	}
+	g.replay(g.webSessions()[0], "get_customer", "drop_all", "refund")
+}
