@@ -15,6 +15,7 @@ import (
 	"dragoman.dev/dragoman/internal/policy"
 	"dragoman.dev/dragoman/internal/record"
 	"dragoman.dev/dragoman/internal/session"
+	"dragoman.dev/dragoman/internal/sshwire"
 )
 
 // passed is an action that may run now. The zero value is none.
@@ -155,4 +156,9 @@ func digestOf(parts ...string) string {
 func plain(kind, verb, text string) action.Action {
 	return action.Action{Kind: kind, Verbs: []string{verb}, Reads: []action.Object{}, Writes: []action.Object{}, Functions: []action.Function{},
 		Features: map[string]any{}, Text: text, Params: []action.Param{}, Fingerprint: kind + " " + verb}
+}
+
+// recordRequest records bytes for the target before they move.
+func (c *conn) recordRequest(p passed, channel uint32, b []byte) error {
+	return c.span.Commit(func(batch *session.Batch) { batch.Request(p.ordinal, sshwire.AppendData(nil, channel, b)) })
 }

@@ -1,0 +1,72 @@
+package sftpwire
+
+import (
+	"bytes"
+	"testing"
+)
+
+// requests are one of each sort.
+var requests = []Request{
+	{Type: Open, ID: 1, Path: "/a", Flags: FlagRead, Rest: []byte{0, 0, 0, 0}}, {Type: Close, ID: 2, Handle: "h"}, {Type: Read, ID: 3, Handle: "h", Offset: 7, Length: 9},
+	{Type: Write, ID: 4, Handle: "h", Offset: 1 << 40, Data: []byte("data")}, {Type: Lstat, ID: 5, Path: "x"}, {Type: Setstat, ID: 6, Path: "x", Rest: []byte{0, 0, 0, 0}},
+	{Type: Fsetstat, ID: 7, Handle: "h", Rest: []byte{0, 0, 0, 0}}, {Type: Rename, ID: 8, Path: "a", Path2: "b"}, {Type: Symlink, ID: 9, Path: "a", Path2: "b"},
+	{Type: Extended, ID: 10, Extension: ExtPosixRename, Path: "a", Path2: "b"}, {Type: Extended, ID: 11, Extension: ExtFsync, Handle: "h"}, {Type: Extended, ID: 12, Extension: ExtLimits},
+	{Type: Extended, ID: 13, Extension: ExtLsetstat, Path: "p", Rest: []byte{0, 0, 0, 0}}, {Type: Realpath, ID: 14, Path: "."}, {Type: Mkdir, ID: 15, Path: "d", Rest: []byte{0, 0, 0, 0}},
+}
+
+func TestRequests(t *testing.T) {
+	for _, r := range requests {
+		var f Framer
+		wire := r.Encode()
+		f.Add(wire[:3])
+		if p, err := f.Next(); p != nil || err != nil {
+			t.Fatal(p, err)
+		}
+		f.Add(wire[3:])
+		p, err := f.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := ParseRequest(p)
+		if err != nil || !bytes.Equal(got.Encode(), wire) {
+			t.Errorf("%+v became %+v %v", r, got, err)
+		}
+		for i := 5; i < len(p); i++ {
+			if q, err := ParseRequest(p[:i]); err == nil && len(r.Rest) == 0 && r.Extension != ExtLimits {
+				t.Errorf("cut at %d: %+v", i, q)
+			}
+		}
+	}
+}
+
+func FuzzRequest(f *testing.F) {
+	for _, r := range requests {
+		f.Add(r.Encode())
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var fr Framer
+		fr.Add(b)
+		for range 100 {
+			p, err := fr.Next()
+			if p == nil || err != nil {
+				return
+			}
+			if p.Type() == VersionP {
+				_, _ = FilterVersion(p)
+				continue
+			}
+			if len(p) < 5 {
+				continue
+			}
+			if r, err := ParseRequest(p); err == nil && r.Extension != "" == false {
+				again := r.Encode()
+				if !bytes.Equal(again[4:], p) && r.Handle == "" && r.Path == "" {
+					continue // an empty handle is written as an empty path, which is the same
+				} else if !bytes.Equal(again[4:], p) {
+					t.Errorf("%x became %x", []byte(p), again[4:])
+				}
+			}
+			_, _ = ParseResponse(p)
+		}
+	})
+}

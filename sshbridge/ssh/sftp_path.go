@@ -1,0 +1,81 @@
+package ssh
+
+import (
+	"path"
+	"strings"
+	"unicode/utf8"
+
+	"dragoman.dev/dragoman/internal/sftpwire"
+)
+
+// maxPath is Linux's PATH_MAX.
+const maxPath = 4096
+
+// place is where a path leads.
+type place struct {
+	real  string // what the target gets: absolute, without links in front of the last name
+	named string // as the client named it: absolute and without dots, which policy sees as well
+}
+
+// resolve makes a path real. follow says that the operation goes where a link in the last place leads.
+func (f *sftpSession) resolve(p string, follow bool) (place, error) {
+	if !soundPath(p) {
+		return place{}, &refusal{"dragoman: the path is not one: no control characters, UTF-8, up to 4096 bytes"}
+	}
+	if !strings.HasPrefix(p, "/") {
+		p = f.cwd + "/" + p
+	}
+	out := place{named: path.Clean(p)}
+	trimmed := strings.TrimRight(p, "/")
+	dir, base := path.Split(trimmed)
+	if trimmed != p || base == "." || base == ".." || trimmed == "" { // it names a folder: a link to one is followed
+		follow = true
+	}
+	if follow {
+		real, ok, err := f.realpath(p)
+		if err != nil {
+			return place{}, err
+		}
+		if ok {
+			out.real = real
+			return out, nil
+		}
+	}
+	if base == "." || base == ".." || base == "" {
+		dir, base = p, ""
+	}
+	real, ok, err := f.realpath(dir)
+	if err != nil {
+		return place{}, err
+	}
+	if !ok { // there is no such folder: nothing can be there, and where it would be is told by the name alone
+		out.real = out.named
+		return out, nil
+	}
+	out.real = path.Join(real, base)
+	return out, nil
+}
+
+// realpath asks the target; ok is false when there is no such path.
+func (f *sftpSession) realpath(p string) (real string, ok bool, err error) {
+	r, err := f.ask(sftpwire.Request{Type: sftpwire.Realpath, Path: p})
+	if err != nil {
+		return "", false, err
+	}
+	if len(r.Names) != 1 || !strings.HasPrefix(r.Names[0], "/") || !soundPath(r.Names[0]) {
+		return "", false, nil
+	}
+	return path.Clean(r.Names[0]), true, nil
+}
+
+func soundPath(p string) bool {
+	if len(p) > maxPath || !utf8.ValidString(p) {
+		return false
+	}
+	for i := range len(p) {
+		if p[i] < ' ' || p[i] == 0x7f {
+			return false
+		}
+	}
+	return true
+}
