@@ -17,6 +17,7 @@ var runtimes = []struct{ command, pkg string }{
 	{"/usr/sbin/sshd", "openssh-server"}, {"ssh", "openssh-client"}, // sshd wants to be started by its full path
 	{"mariadb-install-db", "mariadb-server-core"}, {"mariadb", "mariadb-client"},
 	{"chromium", "chromium"},
+	{"curl", "curl"}, {"h2load", "nghttp2-client"}, {"wrk", "wrk"},
 	{"python3", "python3"}, {"pip3", "python3-pip"}, {"node", "nodejs"}, {"npm", "npm"}, {"java", "default-jdk-headless"}, {"mvn", "maven"},
 }
 

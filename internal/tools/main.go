@@ -11,6 +11,7 @@ import (
 	"os/signal"
 
 	"dragoman.dev/dragoman/envoy"
+	"dragoman.dev/dragoman/internal/httpserver"
 	"dragoman.dev/dragoman/internal/mysqlserver"
 	"dragoman.dev/dragoman/internal/pgserver"
 )
@@ -49,6 +50,11 @@ func run(ctx context.Context, dir string, matrix bool) error {
 		}
 		fmt.Println("postgres", v, path)
 	}
+	path, err := httpserver.Ensure(ctx, dir)
+	if err != nil {
+		return err
+	}
+	fmt.Println("nginx", path)
 	for _, kind := range []mysqlserver.Kind{mysqlserver.MariaDB, mysqlserver.MySQL} {
 		path, err := mysqlserver.Ensure(ctx, dir, kind)
 		if err != nil {
