@@ -34,6 +34,10 @@ func OpenRelaxed(path string) (*sql.DB, error) {
 	return db, err
 }
 
+// cacheKiB is how much of a database each of its connections keeps at most: the upper pages of the trees of a million
+// sessions, of which a question looks up some ten thousand places.
+const cacheKiB = "16000"
+
 func open(path, synchronous string) (*sql.DB, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("sqlitedb: %w", err)
@@ -44,7 +48,7 @@ func open(path, synchronous string) (*sql.DB, error) {
 	}
 	f.Close()
 	q := url.Values{"_txlock": {"immediate"}, "_pragma": {
-		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(" + synchronous + ")", "foreign_keys(1)",
+		"busy_timeout(10000)", "cache_size(-" + cacheKiB + ")", "journal_mode(WAL)", "synchronous(" + synchronous + ")", "foreign_keys(1)",
 	}}
 	name := (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}).String()
 	plain, err := sql.Open("sqlite", name)
