@@ -16,8 +16,12 @@ import (
 	"testing"
 	"time"
 
+	"gocloud.dev/blob/fileblob"
+
 	"dragoman.dev/dragoman/internal/action"
 	"dragoman.dev/dragoman/internal/audit"
+	"dragoman.dev/dragoman/internal/audit/blob"
+	"dragoman.dev/dragoman/internal/audit/blob/bucket"
 	"dragoman.dev/dragoman/internal/audit/index"
 	"dragoman.dev/dragoman/internal/audit/index/sqlindex"
 	"dragoman.dev/dragoman/internal/identity"
@@ -43,6 +47,15 @@ type group struct {
 	url string
 	dir string
 	key ed25519.PrivateKey
+	// bodies opens what records are in; nil: files in the folder.
+	bodies func() blob.Store
+}
+
+func (g *group) blobs() blob.Store {
+	if g.bodies == nil {
+		return blob.NewFiles(g.dir)
+	}
+	return g.bodies()
 }
 
 func newGroup(t *testing.T) *group {
@@ -71,7 +84,7 @@ func (g *group) join(name string) *member {
 	m := &member{db: db, terms: make(chan pgdb.Term, 100)}
 	x, err := sqlindex.NewPostgres(g.t.Context(), db)
 	must(g.t, err)
-	m.reader = audit.NewReader(g.dir, audit.ReaderOptions{Index: x})
+	m.reader = audit.NewReader(g.dir, audit.ReaderOptions{Index: x, Blobs: g.blobs()})
 	port := freePort(g.t)
 	m.Keeper, err = Open(g.t.Context(), Options{DB: db, Name: name, Listen: port, Address: port, Folder: g.dir, Log: quiet,
 		Lost: func(err error) { g.t.Error(err) },
@@ -81,7 +94,7 @@ func (g *group) join(name string) *member {
 				return nil, err
 			}
 			m.terms <- t
-			return audit.Open(g.dir, audit.Options{Key: g.key, Index: mine})
+			return audit.Open(g.dir, audit.Options{Key: g.key, Index: mine, Blobs: g.blobs()})
 		}})
 	must(g.t, err)
 	g.t.Cleanup(m.leave)
@@ -137,7 +150,20 @@ func (m *member) put(t *testing.T, id string, all []byte, from, to int) {
 // TestHandOver: what either gets is kept once; a tail through the other one goes on when the keeper leaves; what the old one
 // would still write is refused; and the store verifies.
 func TestHandOver(t *testing.T) {
-	g := newGroup(t)
+	t.Run("files", func(t *testing.T) { handOver(t, newGroup(t)) })
+	t.Run("bucket", func(t *testing.T) {
+		g, dir := newGroup(t), t.TempDir()
+		g.bodies = func() blob.Store {
+			b, err := fileblob.OpenBucket(dir, &fileblob.Options{NoTempDir: true, Metadata: fileblob.MetadataDontWrite})
+			must(t, err)
+			t.Cleanup(func() { b.Close() })
+			return bucket.New(b, bucket.Options{})
+		}
+		handOver(t, g)
+	})
+}
+
+func handOver(t *testing.T, g *group) {
 	a := g.join("a")
 	eventually(t, "a keeps", func() bool { return a.Store() != nil })
 	b := g.join("b")
@@ -172,7 +198,11 @@ func TestHandOver(t *testing.T) {
 	if err := stale.Write(t.Context(), &index.Batch{Sessions: []index.Session{{ID: "ses_1", Frames: 1}}}); !errors.Is(err, pgdb.ErrDeposed) {
 		t.Error("a write of the old term:", err)
 	}
-	b.put(t, "ses_1", all, 2*third, len(all))
+	for at := 2 * third; at < len(all); { // in many parts, which a bucket joins under the tail
+		to := min(len(all), at+max(1, third/50))
+		b.put(t, "ses_1", all, at, to)
+		at = to
+	}
 	for err = next(); err == nil; err = next() {
 	}
 	if err != io.EOF || len(seen) != 40 {
@@ -188,7 +218,7 @@ func TestHandOver(t *testing.T) {
 	must(t, err)
 	must(t, p.Verify(g.key.Public().(ed25519.PublicKey)))
 	b.leave()
-	sum, err := audit.Verify(t.Context(), g.dir, audit.VerifyOptions{Key: g.key.Public().(ed25519.PublicKey)}, func(audit.Result) {})
+	sum, err := audit.Verify(t.Context(), g.dir, audit.VerifyOptions{Key: g.key.Public().(ed25519.PublicKey), Bodies: g.blobs()}, func(audit.Result) {})
 	if err != nil || !sum.OK() || sum.Records != 1 {
 		t.Error(sum, err)
 	}
