@@ -64,7 +64,7 @@ func TestRefs(t *testing.T) {
 		"x contains t if {\n\tsome i\n\tinput.action.verbs[i] == \"a\"\n\tt := i\n}": {},
 	} {
 		got := regoEngine(t, src).refs
-		if got.body = false; got != want {
+		if got.body, got.objects = false, false; got != want {
 			t.Errorf("%s:\n got %+v\nwant %+v", src, got, want)
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/open-policy-agent/opa/v1/ast"
+
 	"dragoman.dev/dragoman/internal/action"
 )
 
@@ -134,6 +136,42 @@ func TestNeedsBody(t *testing.T) {
 			t.Errorf("%s: %v", src, got)
 		}
 	}
+}
+
+// Rego that calls the library reads what the library reads.
+func TestRegoThatUsesTheLibrary(t *testing.T) {
+	for _, src := range []string{
+		"import data.dragoman.fields\n\nx if fields.touched(\"allow\", [{\"name\": \"arguments/a\", \"values\": [\"b\"]}])", `x := data.dragoman.main.objects`,
+		`x := data.dragoman[input.target.name]`, `x := data[input.target.name]`, "x if {\n\tsome k\n\tdata.dragoman[k]\n}", "f(d) := d.dragoman\n\nx := f(data)",
+	} {
+		c := compiled(t, src)
+		if c == nil {
+			continue // OPA does not let it (it would be recursive)
+		}
+		if r := collectRefs(c, nil); !r.params || !r.body || !r.objects {
+			t.Errorf("%s: %+v", src, r)
+		}
+	}
+	if r := regoEngine(t, `x := data.dragoman.policy.masks`).refs; r.library {
+		t.Error("its own package is taken for the library")
+	}
+}
+
+func compiled(t *testing.T, src string) *ast.Compiler {
+	t.Helper()
+	mods, err := ParseModules(map[string]string{"p.rego": "package own.rules\n\n" + src + "\n"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := NewCompiler(context.Background(), Store(Bundle{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Compile(mods); c.Failed() {
+		t.Log(c.Errors)
+		return nil
+	}
+	return c
 }
 
 // Policies without rules about parameters keep verdicts whatever the parameters are.

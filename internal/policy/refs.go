@@ -18,6 +18,10 @@ type refs struct {
 	clock bool
 	// body says that the policy looks at what a request's body holds.
 	body bool
+	// objects says that the folder's Rego looks at the names of what is read and written.
+	objects bool
+	// library says that the folder's Rego refers to what the library makes of the input.
+	library bool
 }
 
 // clockBuiltins depend on the time though OPA does not mark them so.
@@ -28,23 +32,25 @@ var clockBuiltins = map[string]bool{
 }
 
 // collectRefs walks all compiled modules. What cannot be told counts as all. The
-// module of fields reads parameters only for rules that name fields.
+// module of fields reads parameters only for rules that name fields, or when the folder's Rego calls it.
 func collectRefs(c *ast.Compiler, data map[string]any) refs {
-	var r refs
-	named, body := ruleRefs(data)
-	for file, m := range c.Modules {
-		if file == fieldsFile && !named {
-			continue
-		}
-		r.walk(m)
-	}
-	var own refs
+	var own, r refs
 	for file, m := range c.Modules {
 		if file != libraryFile && file != baseFile && file != fieldsFile {
-			own.walk(m)
+			for _, rule := range m.Rules { // the module's own name is a reference to data as well
+				own.walk(rule)
+			}
 		}
 	}
-	r.body = body || own.body
+	named, body := ruleRefs(data)
+	for file, m := range c.Modules {
+		if file != fieldsFile || named || own.library {
+			r.walk(m)
+		}
+	}
+	r.body = body || own.body || own.library
+	r.objects = own.objects || own.library
+	r.library = own.library
 	return r
 }
 
@@ -64,12 +70,16 @@ func (r *refs) walk(x any) {
 			if v.Equal(ast.InputRootDocument.Value) {
 				r.ref(ast.InputRootRef)
 			}
+			r.library = r.library || v.Equal(ast.DefaultRootDocument.Value)
 		}
 		return false
 	})
 }
 
 func (r *refs) ref(ref ast.Ref) {
+	if ref[0].Equal(ast.DefaultRootDocument) {
+		r.library = r.library || usesLibrary(ref)
+	}
 	if !ref[0].Equal(ast.InputRootDocument) {
 		// A call's operator is a ref too.
 		name := ref.String()
@@ -92,6 +102,7 @@ func (r *refs) ref(ref ast.Ref) {
 // path notes a reference to input.<path> and all below it.
 func (r *refs) path(path []string) {
 	r.body = r.body || readsBody(path)
+	r.objects = r.objects || len(path) == 0 || path[0] == "action" && (len(path) == 1 || path[1] == "reads" || path[1] == "writes")
 	at := strings.Join(path[:min(len(path), 2)], ".")
 	for name, field := range map[string]*bool{
 		"action.text": &r.text, "action.params": &r.params, "action.fingerprint": &r.fingerprint,
@@ -103,4 +114,20 @@ func (r *refs) path(path []string) {
 			*field = true
 		}
 	}
+}
+
+// usesLibrary reports whether a reference into data may be to data.dragoman.main or data.dragoman.fields.
+func usesLibrary(ref ast.Ref) bool {
+	if len(ref) < 2 {
+		return true
+	}
+	first, ok := ref[1].Value.(ast.String)
+	if !ok || string(first) == reservedKey && len(ref) == 2 {
+		return true
+	}
+	if string(first) != reservedKey {
+		return false
+	}
+	second, ok := ref[2].Value.(ast.String)
+	return !ok || second == "main" || second == "fields"
 }
