@@ -66,12 +66,14 @@ func (c *cache) put(key string, en *entry) {
 // policy cannot tell apart, and different otherwise: the parts in a fixed
 // order, every string and list with its length. False means that the verdict must
 // not be kept.
-func (e *Engine) appendKey(b []byte, a *action.Action) ([]byte, bool) {
+//
+// With paths, which is nil or the engine's, the names of objects are left to it.
+func (e *Engine) appendKey(b []byte, a *action.Action, paths *pathKey) ([]byte, bool) {
 	if e.refs.clock || e.refs.text && len(a.Text) > maxKey {
 		return nil, false
 	}
 	b = appendStrings(appendString(b, a.Kind), a.Verbs)
-	b = appendObjects(appendObjects(b, a.Reads), a.Writes)
+	b = appendObjects(appendObjects(b, a.Reads, paths), a.Writes, paths)
 	b = binary.AppendUvarint(b, uint64(len(a.Functions)))
 	for i := range a.Functions {
 		f := &a.Functions[i]
@@ -121,11 +123,17 @@ func appendFeatures(b []byte, features map[string]any) ([]byte, bool) {
 	return b, true
 }
 
-func appendObjects(b []byte, in []action.Object) []byte {
+func appendObjects(b []byte, in []action.Object, paths *pathKey) []byte {
 	b = binary.AppendUvarint(b, uint64(len(in)))
 	for i := range in {
 		o := &in[i]
-		b = appendBool(appendString(appendString(b, o.Schema), o.Name), o.Resolved)
+		b = appendString(b, o.Schema)
+		if paths != nil {
+			b = paths.append(b, o.Name)
+		} else {
+			b = appendString(b, o.Name)
+		}
+		b = appendBool(b, o.Resolved)
 		b = appendStrings(b, o.Columns)
 	}
 	return b

@@ -118,7 +118,7 @@ func TestKeysAreInjective(t *testing.T) {
 		{Functions: []action.Function{{Name: "a"}}}, {Functions: []action.Function{{Schema: "a"}}}, {Functions: []action.Function{{Opaque: true}}},
 		{Text: "a"}, {Fingerprint: "a"}, {Params: []action.Param{{}}}, {Params: []action.Param{{Null: true}}}, {Params: []action.Param{{Encoding: "a"}}},
 	} {
-		k, ok := e.appendKey(nil, &a)
+		k, ok := e.appendKey(nil, &a, nil)
 		if other, dup := seen[string(k)]; dup || !ok {
 			t.Errorf("%+v has the key of %+v", a, other)
 		}

@@ -83,6 +83,7 @@ func Compile(ctx context.Context, b Bundle, opts ...Option) (*Engine, error) {
 		return nil, fmt.Errorf("preparing policy: %w", err)
 	}
 	e.query = q
+	e.paths = newPathKey(b.Data, e.refs)
 	e.cache.init()
 	return e, nil
 }

@@ -39,6 +39,7 @@ type Engine struct {
 	budget   time.Duration
 	log      *slog.Logger
 	cache    cache
+	paths    *pathKey
 	plans    plans
 }
 
@@ -163,8 +164,17 @@ func (e *Engine) judge(ctx context.Context, s *sitting, a *action.Action, st *sq
 
 // decide takes the verdict from the cache or evaluates.
 func (e *Engine) decide(ctx context.Context, s *sitting, a *action.Action) (*entry, error) {
-	var stack [1024]byte
-	key, ok := e.appendKey(append(stack[:0], s.prefix...), a)
+	var stack, other [1024]byte
+	var alike []byte // the key of all requests that the policy cannot tell apart
+	if e.paths.stands(a) {
+		if key, ok := e.appendKey(append(other[:0], s.prefix...), a, e.paths); ok {
+			alike = append(key, 'a')
+			if en := e.cache.get(alike); en != nil {
+				return en, nil
+			}
+		}
+	}
+	key, ok := e.appendKey(append(stack[:0], s.prefix...), a, nil)
 	if ok {
 		if en := e.cache.get(key); en != nil {
 			return en, nil
@@ -175,7 +185,11 @@ func (e *Engine) decide(ctx context.Context, s *sitting, a *action.Action) (*ent
 		// The budget is wall time: a machine that was busy elsewhere gets a second chance.
 		en, err = e.evaluate(ctx, s, a)
 	}
-	if err == nil && ok {
+	switch {
+	case err != nil || !ok:
+	case alike != nil && en.decision.Rule != RuleDefault: // whose reason names the path
+		e.cache.put(string(alike), en)
+	default:
 		e.cache.put(string(key), en)
 	}
 	return en, err
