@@ -17,6 +17,7 @@ import (
 	"dragoman.dev/dragoman/internal/access"
 	"dragoman.dev/dragoman/internal/audit"
 	"dragoman.dev/dragoman/internal/export"
+	"dragoman.dev/dragoman/internal/export/har"
 	"dragoman.dev/dragoman/internal/export/ocsf"
 	"dragoman.dev/dragoman/internal/replay"
 	"dragoman.dev/dragoman/web/api"
@@ -37,7 +38,7 @@ func newSessionsExport(f *flags) *cobra.Command {
 			if err := cl.exportable(c.Context(), args[0], format); err != nil {
 				return err
 			}
-			write := exporters[format]
+			write := exporter(format)
 			src, body, err := cl.frames(c.Context(), args[0], access.Export)
 			if err != nil {
 				return err
@@ -74,7 +75,12 @@ func (c *client) exportable(ctx context.Context, id, format string) error {
 	return nil
 }
 
-var exporters = map[string]func(io.Writer, string, replay.Source) error{export.JSONLines: exportFrames, export.OCSF: exportOCSF}
+var exporters = map[string]func(io.Writer, string, replay.Source) error{export.JSONLines: exportFrames, export.OCSF: exportOCSF, export.HAR: exportHAR}
+
+func exportHAR(w io.Writer, id string, src replay.Source) error {
+	out := bufio.NewWriter(w)
+	return errors.Join(har.Write(out, id, version(), src), out.Flush())
+}
 
 func exportOCSF(w io.Writer, id string, src replay.Source) error {
 	out := bufio.NewWriter(w)
