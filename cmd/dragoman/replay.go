@@ -60,9 +60,9 @@ func newSessionsReplay(f *flags) *cobra.Command {
 		Long: "Show a session as it happened. Without --speed at once; --speed 1 in time, --speed 10 ten times as fast.",
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			render, ok := map[string]func(context.Context, io.Writer, replay.Source, replay.Options) error{"text": replay.Text, "json": replay.JSON}[format]
+			render, ok := map[string]func(context.Context, io.Writer, replay.Source, replay.Options) error{"text": replay.Text, "json": replay.JSON, "terminal": replay.Terminal}[format]
 			if !ok || opt.Speed < 0 {
-				return fail(exitUsage, "--format is text or json, and --speed is not negative")
+				return fail(exitUsage, "--format is text, json or terminal, and --speed is not negative")
 			}
 			if f.json {
 				render = replay.JSON
@@ -85,7 +85,7 @@ func newSessionsReplay(f *flags) *cobra.Command {
 			return errors.Join(render(ctx, out, src, opt), out.Flush())
 		}}
 	fl := c.Flags()
-	fl.StringVar(&format, "format", "text", "text, or json for one object a frame")
+	fl.StringVar(&format, "format", "text", "text, json for one object a frame, or terminal to play what a terminal showed")
 	fl.Float64Var(&opt.Speed, "speed", 0, "how many times faster than it happened; 0 is at once")
 	fl.DurationVar(&opt.MaxPause, "max-pause", 0, "no pause is longer than this")
 	fl.IntVar(&opt.MaxRows, "max-rows", 0, "rows shown of each result; 0 is all")

@@ -19,6 +19,8 @@ func newProtocol(name string) Protocol {
 	switch name {
 	case "postgres":
 		return newPostgres()
+	case "ssh":
+		return newSSH()
 	case "mysql":
 		return newMySQL()
 	case "http":

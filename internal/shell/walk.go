@@ -245,6 +245,11 @@ func (a *analysis) variable(as *syntax.Assign) bool {
 	if as.Name == nil {
 		return true
 	}
+	if name := as.Name.Value; len(name) == 3 && strings.HasPrefix(name, "PS") && as.Value != nil {
+		if w := a.word(as.Value); w.known && !strings.ContainsAny(w.text, "$`\\") { // a prompt that is only text
+			return true
+		}
+	}
 	a.environment(as.Name.Value)
 	return true
 }

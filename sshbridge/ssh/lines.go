@@ -88,8 +88,8 @@ func (l *lines) pipedLine() bool {
 		return true // it goes on in the next line
 	}
 	if strings.TrimSpace(text) != "" {
-		if !l.judge(text, false, len(l.line) > maxLine) { // the shell ends with its input
-			l.proc.target.Close()
+		if !l.judge(text, false, len(l.line) > maxLine) { // the shell ends with its input, which has nothing of this line
+			_ = l.proc.target.CloseWrite()
 			return false
 		}
 	}
