@@ -88,12 +88,16 @@ func (r *Reader) Next() (Piece, bool, error) {
 	if complete && size <= int64(r.Keep) {
 		return r.whole(n, packets), true, nil
 	}
-	if size <= int64(r.Keep) || len(r.buf) < r.Keep {
+	if size <= int64(r.Keep) || len(r.buf) <= max(r.Keep, headerLen) {
 		return Piece{}, false, nil
 	}
 	r.long, r.left, r.more, r.size = true, 0, true, 0
 	r.seq = r.buf[3]
+	// The first piece ends before the message does, so that it is not taken for a whole one.
+	all, first := r.buf, max(r.Keep, headerLen+1)
+	r.buf = all[:first]
 	p, ok, err := r.piece()
+	r.buf = all[first-len(r.buf):]
 	p.First = ok
 	if ok {
 		p.Body = p.Raw[min(headerLen, len(p.Raw)):]

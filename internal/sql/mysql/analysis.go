@@ -23,8 +23,15 @@ type value struct {
 	unknown bool // of any column
 }
 
+// maxOrigins bounds the columns of one value; one of more is of any column.
+const maxOrigins = 1000
+
 func (v *value) add(o value) {
 	for _, c := range o.from {
+		if len(v.from) > maxOrigins {
+			v.unknown = true
+			break
+		}
 		if !slices.Contains(v.from, c) {
 			v.from = append(v.from, c)
 		}
@@ -79,6 +86,7 @@ type analysis struct {
 	unresolved bool
 	failed     bool // something that is not understood: the statement is unparsed
 	depth      int
+	steps      int
 	inserted   value // what VALUES(column) can be
 	visitView  func(*Table)
 }

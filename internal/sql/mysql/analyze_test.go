@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"dragoman.dev/dragoman/internal/action"
 	"dragoman.dev/dragoman/internal/sql"
@@ -124,6 +125,23 @@ func TestAnalyze(t *testing.T) {
 	} {
 		if got := describe(one(t, text)); got != want && !strings.HasPrefix(text, "ALTER") {
 			t.Errorf("%s\n got %s\nwant %s", text, got, want)
+		}
+	}
+}
+
+// TestBounded: what would be the work of ages is unparsed.
+func TestBounded(t *testing.T) {
+	deep := "SELECT 1 AS a"
+	for range 30 {
+		deep = "WITH RECURSIVE r AS (" + deep + " UNION ALL SELECT a FROM r) SELECT a FROM r"
+	}
+	nested := strings.Repeat("(", 400) + "1" + strings.Repeat(")", 400)
+	for _, text := range []string{deep, "SELECT " + strings.Repeat("NOT ", 100_000) + "1", "SELECT " + strings.Repeat("1+", 200_000) + "1", "SELECT " + nested,
+		"SELECT " + strings.Repeat("(", 100_000), "SELECT " + strings.Repeat("1 OR ", 100_000) + "ssn FROM customers", "SELECT *" + strings.Repeat(",*", 20_000) + " FROM customers"} {
+		start := time.Now()
+		one(t, text)
+		if took := time.Since(start); took > 5*time.Second {
+			t.Errorf("%.60s took %v", text, took)
 		}
 	}
 }

@@ -43,6 +43,11 @@ func Normalize(text string, m Mode) (string, error) {
 	if !n.changed {
 		return text, nil
 	}
+	// What stood around a comment may be one itself now.
+	again := normalizer{in: string(n.out), mode: m, backslash: n.backslash, ansi: n.ansi}
+	if err := again.run(); err != nil || again.changed {
+		return "", errByte
+	}
 	return string(n.out), nil
 }
 

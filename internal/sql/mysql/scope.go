@@ -306,15 +306,19 @@ func (a *analysis) merge(left, right []field, common []string, fromRight bool) [
 	return out
 }
 
-// maxDepth bounds how deep a statement may be nested.
-const maxDepth = 2000
+// maxDepth bounds how deep a statement may be nested, maxSteps how much work its analysis may be: recursive
+// expressions within each other are looked at many times.
+const (
+	maxDepth = 2000
+	maxSteps = 500_000
+)
 
 func (a *analysis) enter() bool {
-	if a.depth++; a.depth > maxDepth {
+	if a.steps++; a.depth >= maxDepth || a.steps > maxSteps {
 		a.failed = true
-		a.depth--
 		return false
 	}
+	a.depth++
 	return true
 }
 
