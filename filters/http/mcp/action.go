@@ -17,7 +17,12 @@ const (
 	MethodCall       = "tools/call"
 	MethodRead       = "resources/read"
 	MethodPrompt     = "prompts/get"
+	MethodComplete   = "completion/complete"
 	MethodCancelled  = "notifications/cancelled"
+	MethodLog        = "notifications/message"
+	MethodProgress   = "notifications/progress"
+	MethodSample     = "sampling/createMessage"
+	MethodElicit     = "elicitation/create"
 )
 
 // Tool is the name of the tool of a tools/call, "" for any other message.
@@ -37,9 +42,12 @@ func (m *Message) readCall(lim Limits) error {
 		return bad("tools/call needs the name of a tool")
 	}
 	for name := range p {
-		if lower := strings.ToLower(name); lower != name && (lower == "name" || lower == "arguments") {
+		if lower := strings.ToLower(name); lower != name && (lower == "name" || lower == "arguments" || lower == "task") {
 			return bad("params have a name that differs from one that is known in case only")
 		}
+	}
+	if p["task"] != nil { // its result would come as the answer to something else
+		return bad("a call as a task does not pass this gateway; call the tool and wait")
 	}
 	args := p["arguments"]
 	if args == nil || string(args) == "null" {

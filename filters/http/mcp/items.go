@@ -114,6 +114,12 @@ func (w *work) resource(item *object) error {
 }
 
 func (w *work) promptMessage(item *object) error {
+	if raw := item.get("content"); len(raw) > 0 && raw[0] == '[' {
+		if err := w.items(item, "content", w.block); err != nil {
+			return err
+		}
+		return w.rest(item, "role", "content")
+	}
 	inner, ok := readObject(item.get("content"))
 	if !ok {
 		return broken()

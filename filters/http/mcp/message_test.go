@@ -44,6 +44,7 @@ func TestParsePost(t *testing.T) {
 		`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","name":"b"}}`:                                   "twice",
 		`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"Name":"b","name":7}}`:                                     "twice",
 		`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"b","Arguments":{}}}`:                               "in case only",
+		`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"b","task":{"ttl":1}}}`:                             "as a task",
 		`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"b","arguments":[1]}}`:                              "must be an object",
 		`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"b","arguments":{"a":1,"A":2}}}`:                    "twice",
 		`[{"jsonrpc":"2.0","id":1,"method":"ping"},{"jsonrpc":"2.0","id":1,"method":"ping"}]`:                               "twice",

@@ -61,20 +61,6 @@ type work struct {
 	instead []byte
 }
 
-// fromServer is a request or notification of the server: all of the plan is for its params.
-func (w *work) fromServer() error {
-	w.out.Kind = Notification
-	if w.out.ID != "" {
-		w.out.Kind = Request
-	}
-	var ok bool
-	if w.out.Method, ok = w.o.text("method"); !ok || w.o.get("result") != nil || w.o.get("error") != nil {
-		return broken()
-	}
-	w.plan = w.r.plan
-	return w.document(&w.o, "params", true)
-}
-
 // answer is a response: what was asked says what it is.
 func (w *work) answer() error {
 	w.out.Kind = Response
@@ -109,6 +95,8 @@ func (w *work) answer() error {
 		err = w.called(&result)
 	case MethodRead:
 		err = w.items(&result, "contents", w.resource)
+	case MethodComplete:
+		err = w.completion(&result)
 	case MethodPrompt:
 		err = w.items(&result, "messages", w.promptMessage)
 	default:
@@ -180,6 +168,16 @@ func (w *work) tools(result *object, allow func(string) bool) error {
 	return w.rest(result)
 }
 
+// completion leaves out what is proposed when it cannot be told whether masks hide it.
+func (w *work) completion(result *object) error {
+	if w.plan.HasJSON() && !w.plan.PassText() {
+		result.set("completion", []byte(`{"values":[]}`))
+		w.changed = true
+		w.out.Masked++
+	}
+	return w.rest(result)
+}
+
 // rest runs the detectors on all members but those named.
 func (w *work) rest(o *object, but ...string) error {
 	for i := range *o {
@@ -194,8 +192,22 @@ func (w *work) rest(o *object, but ...string) error {
 		if err := w.document(o, name, false); err != nil {
 			return err
 		}
+		w.name(&(*o)[i])
 	}
 	return nil
+}
+
+// name runs the detectors on a member's name, which may be a value as well.
+func (w *work) name(m *member) {
+	if !w.plan.HasText() {
+		return
+	}
+	values := w.plan.Values()
+	if out, _, n := values.Text(nil, mask.Named{}, nil, []byte(m.name)); n > 0 {
+		m.name = string(out)
+		w.out.Masked += n
+		w.changed = true
+	}
 }
 
 // document masks one member as a JSON document of its own, by the paths as well if paths is set.
