@@ -188,9 +188,10 @@ func (w *twins) either(t *testing.T) {
 		other := []*rig{w.b, w.a}[n]
 		began := time.Now()
 		other.must("token", "revoke", tokenID(t, p.Password))
+		said := time.Since(began)
 		took, err := ended(t, c, began)
 		wantFatal(t, err, "revoked")
-		t.Logf("a revocation through the other one took %v", took)
+		t.Logf("a revocation through %s took %v, the command %v of it", []string{"b", "a"}[n], took, said)
 		c = p.as(other.tokenFor(fmt.Sprint("agent:ended", n), "", "clients")).connect(t)
 		mark := fmt.Sprint("to be ended ", n)
 		exec1(t, c, "SELECT '"+mark+"'")

@@ -157,24 +157,28 @@ func (s *Server) leave(p *peer) {
 	}
 }
 
-// note keeps who ships which session.
-func (s *Server) note(p *peer, chunks []Chunk) {
+// note keeps who ships which session, from its first sign of life on.
+func (s *Server) note(p *peer, c Chunk) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, c := range chunks {
-		if c.Ended {
-			delete(s.sessions, c.Session)
-		} else {
-			s.sessions[c.Session] = p
-		}
+	if c.Ended {
+		delete(s.sessions, c.Session)
+	} else if _, there := s.peers[p]; there { // it may have gone in between
+		s.sessions[c.Session] = p
 	}
 }
 
-// serve receives, keeps and acknowledges, and sends down what others ask for.
+// serve receives, keeps and acknowledges, and sends down what others ask for. That does not wait for what is being
+// kept: a session is to end at once, however much its node ships.
 func (s *Server) serve(ctx context.Context, stream connectServer, p *peer) error {
+	ctx, cancel := context.WithCancel(ctx)
 	in := make(chan Chunk, queued)
-	failed := make(chan error, 1)
-	go func() { failed <- receive(ctx, stream, in) }()
+	failed := make(chan error, 2)
+	out := &sender{stream: stream}
+	go func() { failed <- s.receive(ctx, stream, p, in) }()
+	told := make(chan struct{})
+	go func() { defer close(told); failed <- tell(ctx, out, p) }()
+	defer func() { cancel(); <-told }() // nobody sends on a stream that is over
 	for {
 		select {
 		case err := <-failed:
@@ -182,19 +186,41 @@ func (s *Server) serve(ctx context.Context, stream connectServer, p *peer) error
 				return nil
 			}
 			return err
-		case c := <-p.control:
-			if err := stream.Send(c.message()); err != nil {
-				return err
-			}
 		case c := <-in:
-			if err := s.keep(ctx, stream, p, gather(c, in)); err != nil {
+			if err := s.keep(ctx, out, p, gather(c, in)); err != nil {
 				return err
 			}
 		}
 	}
 }
 
-func receive(ctx context.Context, stream connectServer, in chan<- Chunk) error {
+// sender sends for several goroutines.
+type sender struct {
+	mu     sync.Mutex
+	stream connectServer
+}
+
+func (s *sender) send(m *shippb.ControlMessage) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stream.Send(m)
+}
+
+// tell sends down what others ask for.
+func tell(ctx context.Context, out *sender, p *peer) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case c := <-p.control:
+			if err := out.send(c.message()); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func (s *Server) receive(ctx context.Context, stream connectServer, p *peer, in chan<- Chunk) error {
 	for {
 		m, err := stream.Recv()
 		if err != nil {
@@ -204,6 +230,7 @@ func receive(ctx context.Context, stream connectServer, in chan<- Chunk) error {
 		if err != nil {
 			return err
 		}
+		s.note(p, c)
 		select {
 		case in <- c:
 		case <-ctx.Done():
@@ -243,15 +270,14 @@ func gather(first Chunk, in <-chan Chunk) []Chunk {
 	return batch
 }
 
-func (s *Server) keep(ctx context.Context, stream connectServer, p *peer, chunks []Chunk) error {
-	s.note(p, chunks)
+func (s *Server) keep(ctx context.Context, out *sender, p *peer, chunks []Chunk) error {
 	acks, err := s.opt.Ingest.Append(ctx, p.node, chunks)
 	if err != nil {
 		s.opt.Log.Error("records are not kept", "node", p.node, "error", err)
 		return status.Error(codes.Unavailable, "records cannot be kept now")
 	}
 	for _, a := range acks {
-		if err := stream.Send(a.message()); err != nil {
+		if err := out.send(a.message()); err != nil {
 			return err
 		}
 	}
