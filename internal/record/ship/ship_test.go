@@ -278,6 +278,39 @@ func TestControlAndLatency(t *testing.T) {
 	}
 }
 
+// slow is an Ingest that keeps nothing until it may.
+type slow struct{ may chan struct{} }
+
+func (s slow) Append(ctx context.Context, _ string, _ []Chunk) ([]Ack, error) {
+	select {
+	case <-s.may:
+	case <-ctx.Done():
+	}
+	return nil, errors.New("away")
+}
+
+// TestControlWhileIngestIsSlow: a session that has just begun can be ended, and is at once, while its records wait.
+func TestControlWhileIngestIsSlow(t *testing.T) {
+	in := slow{make(chan struct{})}
+	c := newControl(t, ServerOptions{Ingest: in})
+	sp := spool(t, t.TempDir())
+	got := make(chan Control, 1)
+	defer run(t, Options{Spool: sp, Conn: c.dial(t), Node: "n1", OnControl: func(c Control) { got <- c }})()
+	defer close(in.may)
+	w, err := sp.Begin(record.ModeWrite, open("ses_a"))
+	must(t, err)
+	must(t, w.Flush())
+	eventually(t, "the session is known", func() bool { return c.EndSession(t.Context(), "ses_a", "revoked") })
+	select {
+	case c := <-got:
+		if c.Session != "ses_a" {
+			t.Error(c)
+		}
+	case <-time.After(5 * time.Second):
+		t.Error("the node is not told while its records wait")
+	}
+}
+
 func TestNodeIsAuthenticated(t *testing.T) {
 	m := newMemory()
 	c := newControl(t, ServerOptions{Ingest: m, Authenticate: func(_ context.Context, claimed string) (string, error) {
