@@ -150,6 +150,25 @@ func operands(args []word, takes string, long map[string]bool) (out []word, opti
 	return out, options
 }
 
+// consumed are the values that operands takes for those of options.
+func consumed(args []word, takes string) (out []word) {
+	for i := 0; i < len(args); i++ {
+		s := args[i].text
+		if s == "--" {
+			return out
+		}
+		if len(s) < 2 || s[0] != '-' || strings.HasPrefix(s, "--") {
+			continue
+		}
+		if k := strings.IndexAny(s[1:], takes); takes != "" && k >= 0 && k+2 == len(s) {
+			if i++; i < len(args) {
+				out = append(out, args[i])
+			}
+		}
+	}
+	return out
+}
+
 // leading are the options in front and the command behind them: sudo -u x ls -l.
 func leading(args []word, takes string, long map[string]bool) (options []word, rest []word) {
 	i := 0

@@ -83,6 +83,7 @@ func sort(a *analysis, name string, args []word) bool {
 		}
 	}
 	a.program(name, opaque)
+	a.paths(consumed(args, "ktSTo"), true)
 	for _, w := range ops {
 		a.unknown(w)
 		a.read(w.text)
@@ -191,8 +192,11 @@ func fetch(a *analysis, name string, args []word) bool {
 		if s == "-K" || s == "--config" || abbreviates(s, "--use-askpass", "--config") {
 			a.program(name, true)
 		}
-		if v, ok := strings.CutPrefix(s, "file://"); ok {
-			a.read(v)
+		if v, ok := strings.CutPrefix(s, "file:"); ok {
+			a.read("/" + strings.TrimLeft(v, "/"))
+		}
+		if !strings.Contains(s, "://") {
+			a.paths(args[i:i+1], true)
 		}
 	}
 	a.set(FeatureNetwork)
@@ -207,7 +211,7 @@ func export(a *analysis, name string, args []word) bool {
 		if !w.known {
 			a.set(FeatureEnvironment)
 		}
-		if name == "export" && n == "-f" {
+		if strings.HasPrefix(n, "-") && strings.ContainsAny(n, "fn") { // functions, names of other variables
 			a.set(action.FeatureDynamic)
 		}
 	}
@@ -234,6 +238,15 @@ func xxd(a *analysis, name string, args []word) bool {
 		} else {
 			a.write(w.text)
 		}
+	}
+	return true
+}
+
+// setter is a builtin that sets the variables that it is given the names of.
+func setter(a *analysis, name string, args []word) bool {
+	a.program(name, false)
+	for _, w := range args {
+		a.environment(w.text)
 	}
 	return true
 }

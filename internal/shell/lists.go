@@ -18,6 +18,7 @@ func (c class) apply(a *analysis, name string, args []word) {
 	} else {
 		ops = nil
 	}
+	a.paths(consumed(args, c.takes), c.writes || c.last) // the option may have no value, or a file
 	for _, o := range options {
 		a.paths([]word{{text: o, known: true}}, true)
 	}

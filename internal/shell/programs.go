@@ -32,6 +32,7 @@ func makeTable() table {
 		"sed": sed, "awk": awk, "mawk": awk, "nawk": awk, "gawk": awk, "tar": tar, "dd": dd, "sort": sort, "rsync": rsync, "scp": scp, "git": git,
 		"curl": fetch, "wget": fetch, "zip": opaque1, "split": opaque1, "enable": opaque1, "complete": opaque1, "compgen": opaque1, "bind": opaque1,
 		"mapfile": opaque1, "readarray": opaque1, "openssl": opaque1, "export": export, "declare": export, "typeset": export, "local": export, "readonly": export,
+		"read": setter, "getopts": setter, "unset": setter,
 		"hash": hash, "exec": wrapper{takes: "a"}.run, "xxd": xxd, "patch": opaque1, "printf": printf,
 	}
 	for _, n := range strings.Fields("sh bash dash ash zsh ksh ksh93 mksh rbash fish csh tcsh yash posh") {
@@ -236,6 +237,7 @@ func xargs(a *analysis, name string, args []word) bool {
 	options, rest := leading(args, "aEeIiLlnPsd", map[string]bool{"--arg-file": true, "--delimiter": true, "--max-args": true, "--max-procs": true, "--replace": true, "--max-lines": true})
 	a.program(name, false)
 	a.paths(options, false)
+	a.paths(args[:len(args)-len(rest)], false)
 	if len(rest) == 0 {
 		return true
 	}

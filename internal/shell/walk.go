@@ -72,6 +72,11 @@ func (a *analysis) command(c syntax.Command) bool {
 		return a.uncertain(func() bool { return a.stmt(c.Body) })
 	case *syntax.DeclClause:
 		for _, as := range c.Args {
+			if as.Naked && as.Value != nil { // an option
+				if w := a.word(as.Value); !w.known || strings.HasPrefix(w.text, "-") && strings.ContainsAny(w.text, "nf") {
+					a.set(action.FeatureDynamic)
+				}
+			}
 			if !a.assign(as) {
 				return false
 			}
@@ -167,6 +172,15 @@ func (a *analysis) node(n syntax.Node) bool {
 			a.set(FeatureExpansion)
 			if n.Excl || n.Exp != nil && n.Exp.Op == syntax.OtherParamOps {
 				a.set(action.FeatureDynamic) // ${!x}, ${x@P}
+			}
+			if n.Exp != nil && (n.Exp.Op == syntax.AssignUnset || n.Exp.Op == syntax.AssignUnsetOrNull) && n.Param != nil {
+				a.environment(n.Param.Value)
+			}
+		case *syntax.WordIter:
+			a.environment(n.Name.Value)
+		case *syntax.BinaryArithm:
+			if w, isWord := n.X.(*syntax.Word); isWord {
+				a.environment(w.Lit())
 			}
 		case *syntax.ArithmExp:
 			a.arithm = true

@@ -1,0 +1,68 @@
+package shell
+
+import (
+	_ "embed"
+	"slices"
+	"strings"
+	"testing"
+
+	"dragoman.dev/dragoman/internal/action"
+)
+
+//go:embed testdata/attacks.txt
+var attacks string
+
+// harmless is what a careful rule would let run, on files in /srv only.
+var harmless = strings.Fields("ls cat grep head tail wc find echo cd sort env xargs printf awk sed tar cp mv tee git timeout nice nohup command sh bash test [ true : export declare sleep exec builtin time let ln curl wget dd rsync scp trap alias hash eval")
+
+// dangerous are the features that policy blocks by default.
+var dangerous = []string{action.FeatureOpaque, action.FeatureDynamic, action.FeatureUnparsed, action.FeatureRole}
+
+// passes reports whether a careful allow rule would let the line run.
+func passes(a action.Action) bool {
+	for _, f := range dangerous {
+		if a.Has(f) {
+			return false
+		}
+	}
+	for _, f := range a.Functions {
+		if !slices.Contains(harmless, f.Name) || f.Opaque {
+			return false
+		}
+	}
+	for _, o := range append(slices.Clone(a.Reads), a.Writes...) {
+		if o.Name != "/srv" && !strings.HasPrefix(o.Name, "/srv/") {
+			return false
+		}
+	}
+	return true
+}
+
+// TestAttacks: what none of these lines does may be taken for something harmless.
+func TestAttacks(t *testing.T) {
+	n := 0
+	for _, line := range strings.Split(strings.TrimSuffix(attacks, "\n"), "\n") {
+		n++
+		a := Analyse(action.KindExec, line)
+		if passes(a) {
+			t.Errorf("%q passes: %q, reads %q, writes %q, %v", line, functions(a), names(a.Reads), names(a.Writes), a.Features)
+		}
+	}
+	if n < 250 {
+		t.Errorf("only %d attacks", n)
+	}
+}
+
+// TestHarmless: ordinary lines pass, or the corpus would prove nothing.
+func TestHarmless(t *testing.T) {
+	for _, line := range []string{
+		"ls -la /srv", "cat /srv/app/log.txt | grep -i error | tail -n 20", "cd /srv && ls", "find /srv -name '*.log'", "sort /srv/f | head -3", "echo hello",
+		"grep -rn 'a b' /srv/app", "wc -l /srv/a /srv/b", "sed -n 1,20p /srv/f", "awk '{print $1}' /srv/f", "cp /srv/a /srv/b", "tar czf /srv/a.tgz /srv/app",
+		"git status", "timeout 5 ls /srv", "sh -c 'ls /srv'", "for f in a b; do echo x; done", "if test -f /srv/x; then cat /srv/x; fi", "echo a > /srv/out",
+		"A=b; echo $A", "echo $((1+2))", "trap 'echo bye' EXIT", "git log --oneline -5",
+	} {
+		if a := Analyse(action.KindExec, line); !passes(a) {
+			t.Errorf("%q does not pass: %q, reads %q, writes %q, %v", line, functions(a), names(a.Reads), names(a.Writes), a.Features)
+		}
+	}
+}
