@@ -15,7 +15,6 @@ import (
 	envoytype "github.com/envoyproxy/go-control-plane/envoy/type/v3"
 	"google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"dragoman.dev/dragoman/internal/action"
 	"dragoman.dev/dragoman/internal/check"
@@ -71,7 +70,7 @@ func (s *Service) answerHTTP(ctx context.Context, req *auth.CheckRequest) *auth.
 	ok := &auth.OkHttpResponse{HeadersToRemove: remove}
 	for _, h := range headers {
 		ok.Headers = append(ok.Headers, &core.HeaderValueOption{Header: &core.HeaderValue{Key: h.Name, Value: h.Value},
-			AppendAction: core.HeaderValueOption_OVERWRITE_IF_EXISTS_OR_ADD, Append: wrapperspb.Bool(false)})
+			AppendAction: core.HeaderValueOption_OVERWRITE_IF_EXISTS_OR_ADD})
 	}
 	return &auth.CheckResponse{Status: &status.Status{Code: int32(codes.OK)},
 		HttpResponse: &auth.CheckResponse_OkResponse{OkResponse: ok}}

@@ -409,6 +409,16 @@ func TestHTTPDurable(t *testing.T) {
 
 // TestHTTPWebSocket: frames pass in both directions, and are recorded.
 func TestHTTPWebSocket(t *testing.T) {
+	for _, durability := range []string{"write", "fsync"} {
+		t.Run(durability, func(t *testing.T) { chat(t, durability, flowPolicy, "ada@example.com") })
+	}
+	t.Run("masks", func(t *testing.T) {
+		chat(t, "write", flowPolicy+"  masks:\n    - {name: mails, detectors: [email]}\n", "")
+	})
+}
+
+// chat has a WebSocket server send back what it gets; mail is what becomes of an address.
+func chat(t *testing.T, durability, policy, mail string) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -427,11 +437,20 @@ func TestHTTPWebSocket(t *testing.T) {
 					return
 				}
 				io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n")
-				io.Copy(c, r)
+				for head := make([]byte, 6); ; { // short masked frames with a mask of zeros
+					if _, err := io.ReadFull(r, head); err != nil {
+						return
+					}
+					payload := make([]byte, head[1]&0x7f)
+					if _, err := io.ReadFull(r, payload); err != nil {
+						return
+					}
+					c.Write(append([]byte{head[0], head[1] & 0x7f}, payload...))
+				}
 			}()
 		}
 	}()
-	g, url := httpGateway(t, l.Addr().String(), "", flowPolicy)
+	g, url := httpGateway(t, l.Addr().String(), ", audit: {durability: "+durability+"}", policy)
 	c, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
 	if err != nil {
 		t.Fatal(err)
@@ -444,12 +463,24 @@ func TestHTTPWebSocket(t *testing.T) {
 	if err != nil || res.StatusCode != 101 {
 		t.Fatal(res, err)
 	}
-	for _, text := range []string{"hello", "again"} {
-		frame := append([]byte{0x81, byte(len(text))}, text...)
+	for i := range 40 {
+		text := fmt.Sprintf("hello %d ada@example.com", i)
+		frame := append([]byte{0x81, 0x80 | byte(len(text)), 0, 0, 0, 0}, text...)
 		c.Write(frame)
-		got := make([]byte, len(frame))
-		if _, err := io.ReadFull(r, got); err != nil || string(got) != string(frame) {
-			t.Fatal(got, err)
+		head := make([]byte, 2)
+		if _, err := io.ReadFull(r, head); err != nil {
+			t.Fatal(i, err)
+		}
+		skip := 0
+		if head[1]&0x80 != 0 {
+			skip = 4 // the server of this test sends back the mask, too
+		}
+		got := make([]byte, skip+int(head[1]&0x7f))
+		if _, err := io.ReadFull(r, got); err != nil {
+			t.Fatal(i, err)
+		}
+		if mail != "" && string(got[skip:]) != text || mail == "" && (strings.Contains(string(got), "ada@") || !strings.Contains(string(got), "hello")) {
+			t.Fatalf("%q became %q", text, got)
 		}
 	}
 	c.Close()
