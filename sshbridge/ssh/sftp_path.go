@@ -41,20 +41,32 @@ func (f *sftpSession) resolve(p string, follow bool) (place, error) {
 			return out, nil
 		}
 	}
-	if base == "." || base == ".." || base == "" {
+	if base == "." || base == "" {
 		dir, base = p, ""
+	} else if base == ".." {
+		return place{}, &refusal{"dragoman: where the path leads cannot be told"}
 	}
-	real, ok, err := f.realpath(dir)
-	if err != nil {
-		return place{}, err
+	// The nearest folder that is there tells where the rest would be.
+	for range maxClimb {
+		real, ok, err := f.realpath(dir)
+		if err != nil {
+			return place{}, err
+		}
+		if ok {
+			out.real = path.Join(real, base)
+			return out, nil
+		}
+		var last string
+		if dir, last = path.Split(strings.TrimRight(dir, "/")); last == ".." { // of what is not there: nobody can tell
+			break
+		}
+		base = last + "/" + base
 	}
-	if !ok { // there is no such folder: nothing can be there, and where it would be is told by the name alone
-		out.real = out.named
-		return out, nil
-	}
-	out.real = path.Join(real, base)
-	return out, nil
+	return place{}, &refusal{"dragoman: where the path leads cannot be told"}
 }
+
+// maxClimb bounds how many folders that are not there a path may have.
+const maxClimb = 64
 
 // realpath asks the target; ok is false when there is no such path.
 func (f *sftpSession) realpath(p string) (real string, ok bool, err error) {
