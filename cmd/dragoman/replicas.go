@@ -99,8 +99,12 @@ func (c *control) owner() string {
 	return "local"
 }
 
-// leftEvery is how often holds of replicas that are gone are looked for.
-const leftEvery = 5 * time.Second
+const (
+	// leftEvery is how often holds of replicas that are gone are looked for.
+	leftEvery = 2 * time.Second
+	// goneAfter is how many times in a row one must be gone: it may only be connecting to the database again.
+	goneAfter = 3
+)
 
 // withdrawLeft withdraws the holds that a dead replica left open, until ctx ends.
 func (c *control) withdrawLeft(ctx context.Context) {
@@ -110,8 +114,9 @@ func (c *control) withdrawLeft(ctx context.Context) {
 	}
 	tick := time.NewTicker(leftEvery)
 	defer tick.Stop()
+	gone := map[string]int{}
 	for {
-		if err := c.withdrawLeftOnce(ctx, common.Keeper); err != nil && ctx.Err() == nil {
+		if err := c.withdrawLeftOnce(ctx, common.Keeper, gone); err != nil && ctx.Err() == nil {
 			c.log.Warn("holds of replicas that are gone cannot be looked for", "err", err)
 		}
 		select {
@@ -122,7 +127,8 @@ func (c *control) withdrawLeft(ctx context.Context) {
 	}
 }
 
-func (c *control) withdrawLeftOnce(ctx context.Context, k *replica.Keeper) error {
+// withdrawLeftOnce counts in gone how often a replica was.
+func (c *control) withdrawLeftOnce(ctx context.Context, k *replica.Keeper, gone map[string]int) error {
 	others, err := c.approvals.OtherOwners(ctx)
 	if err != nil {
 		return err
@@ -130,8 +136,14 @@ func (c *control) withdrawLeftOnce(ctx context.Context, k *replica.Keeper) error
 	var errs []error
 	for _, name := range others {
 		alive, err := k.Alive(ctx, name)
-		if err == nil && !alive {
-			err = c.approvals.WithdrawLeft(ctx, name)
+		switch {
+		case err != nil:
+		case alive:
+			delete(gone, name)
+		default:
+			if gone[name]++; gone[name] >= goneAfter {
+				err = c.approvals.WithdrawLeft(ctx, name)
+			}
 		}
 		errs = append(errs, err)
 	}

@@ -224,6 +224,40 @@ func handOver(t *testing.T, g *group) {
 	}
 }
 
+// TestConnectionsLost: when the database drops all connections, somebody keeps the records again, and what was acknowledged
+// is there.
+func TestConnectionsLost(t *testing.T) {
+	g := newGroup(t)
+	a := g.join("a")
+	eventually(t, "a keeps", func() bool { return a.Store() != nil })
+	b := g.join("b")
+	admin, err := pgdb.Open(t.Context(), g.url, quiet)
+	must(t, err)
+	defer admin.Close()
+	all := streamOf(t, "ses_1", 200)
+	at := 0
+	for n, m := range []*member{a, b, a, b} {
+		to := min(len(all), at+len(all)/4+1)
+		eventually(t, "records are kept", func() bool {
+			acks, err := m.Append(t.Context(), "n1", []ship.Chunk{{Session: "ses_1", Offset: uint64(at), Data: all[at:to]}})
+			return err == nil && len(acks) == 1 && acks[0].Offset == uint64(to) && !acks[0].Diverged && !acks[0].Retry
+		})
+		if at = to; n == 3 {
+			break
+		}
+		_, err := admin.SQL.ExecContext(t.Context(), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'")
+		must(t, err)
+		time.Sleep(time.Duration(n) * 1200 * time.Millisecond) // while the loss is not noticed yet, and after
+	}
+	eventually(t, "sealed", func() bool { s, err := b.reader.Get(t.Context(), "ses_1"); return err == nil && s.Sealed })
+	a.leave()
+	b.leave()
+	sum, err := audit.Verify(t.Context(), g.dir, audit.VerifyOptions{Key: g.key.Public().(ed25519.PublicKey)}, func(audit.Result) {})
+	if err != nil || !sum.OK() || sum.Records != 1 {
+		t.Error(sum, err)
+	}
+}
+
 // TestForwarded: what the other one asks for keeps its meaning, errors too.
 func TestForwarded(t *testing.T) {
 	g := newGroup(t)

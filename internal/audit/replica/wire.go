@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"math/big"
 	"net"
 	"net/http"
@@ -98,7 +99,8 @@ func (k *Keeper) serve(ctx context.Context, id tls.Certificate) error {
 	}
 	conf := &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{id}, ClientAuth: tls.RequireAnyClientCert,
 		VerifyConnection: func(c tls.ConnectionState) error { return k.peers.known(c.PeerCertificates[0].Raw) }}
-	s := &http.Server{Handler: http.HandlerFunc(k.handle), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10}
+	s := &http.Server{Handler: http.HandlerFunc(k.handle), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
+		ErrorLog: slog.NewLogLogger(k.opt.Log.Handler(), slog.LevelDebug)}
 	k.closers = append(k.closers, s.Close)
 	go func() {
 		if err := s.Serve(tls.NewListener(l, conf)); !errors.Is(err, http.ErrServerClosed) {
