@@ -17,7 +17,7 @@ func (s *Sessions) End(id, reason string) error {
 	}
 	ctx, cancel := context.WithTimeout(s.ctx, followTimeout)
 	defer cancel()
-	err := s.store.end(ctx, id, reason) // before it is ended here: its gateway may be another replica's
+	err := s.store.end(ctx, id, reason)                        // before it is ended here: its gateway may be another replica's
 	if !s.end(id, reason) && err == nil && !s.store.shared() { // another replica may have been quicker
 		return errors.New("authz: no live session " + id)
 	}

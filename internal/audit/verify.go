@@ -120,26 +120,6 @@ func Verify(ctx context.Context, dir string, opt VerifyOptions, each func(Result
 	return v.sum, nil
 }
 
-func (opt VerifyOptions) bodies(dir string) blob.Store {
-	if opt.Bodies != nil {
-		return opt.Bodies
-	}
-	return blob.NewFiles(dir)
-}
-
-// records calls f for each record, by the path that it has or would have below dir.
-func (v *verification) records(ctx context.Context, f func(path, id, ext string) error) error {
-	if v.opt.Bodies == nil {
-		return files(v.dir, f)
-	}
-	return v.opt.Bodies.List(ctx, sessionsDir, func(key string) error {
-		if id, ext, ok := recordName(key); ok {
-			return f(filepath.Join(v.dir, filepath.FromSlash(key)), id, ext)
-		}
-		return nil
-	})
-}
-
 // readLog reads the log, which must continue that of an older checkpoint, into leaves.
 func (v *verification) readLog(old []byte) (*translog.Content, error) {
 	var odd []translog.Problem

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"sort"
 
@@ -54,29 +53,6 @@ func (v *verification) verify(ctx context.Context, path, key, id, ext string) (r
 		return rep, nil
 	}
 	return rep, err
-}
-
-// local gives a record as a file: the one at path, or a copy of what is elsewhere, until done.
-func (v *verification) local(ctx context.Context, path, key string) (at string, done func(), err error) {
-	if v.opt.Bodies == nil {
-		return path, func() {}, nil
-	}
-	b, err := v.opt.Bodies.Open(ctx, key)
-	if err != nil {
-		return "", nil, err
-	}
-	defer b.Close()
-	f, err := os.CreateTemp("", "dragoman-verify-*") // mode 0600
-	if err != nil {
-		return "", nil, err
-	}
-	done = func() { os.Remove(f.Name()) }
-	_, err = io.CopyBuffer(f, io.NewSectionReader(b, 0, b.Size()), make([]byte, 1<<20))
-	if err = errors.Join(err, f.Close()); err != nil {
-		done()
-		return "", nil, err
-	}
-	return f.Name(), done, nil
 }
 
 // live checks a file that grows, which may end inside a frame, against what the log has of it.
