@@ -16,7 +16,7 @@ var fuzzTypes = []string{"", "application/json", "application/x-ndjson", "text/p
 // panics, and the canary, an address that every plan masks, never comes out.
 func FuzzContent(f *testing.F) {
 	for _, a := range attacks(f) {
-		b := a.bytes(f)
+		b := bytesOf(f, &a)
 		if len(b) > 4096 || len(a.Pack) > 0 {
 			continue
 		}
