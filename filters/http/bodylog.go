@@ -15,6 +15,8 @@ type bodyLog struct {
 	bytes    int64
 	recorded int64
 	sum      hash.Hash // nil when the body cannot be longer than the limit
+	through  masker    // what the record's copy goes through; nil: as it is
+	cut      bool      // the record has not all of it
 	closed   bool
 }
 
@@ -38,8 +40,20 @@ func (l *bodyLog) add(to adder, action uint64, p []byte) {
 	if l.sum != nil {
 		l.sum.Write(p)
 	}
+	if l.through != nil && !l.cut {
+		masked, err := l.through.Write(nil, p)
+		l.cut = err != nil // what cannot be masked is not kept
+		p = masked
+	}
+	l.keep(to, action, p)
+}
+
+func (l *bodyLog) keep(to adder, action uint64, p []byte) {
+	if l.cut {
+		return
+	}
 	if room := l.limit - l.recorded; int64(len(p)) > room {
-		p = p[:max(room, 0)]
+		p, l.cut = p[:max(room, 0)], true
 	}
 	if len(p) > 0 {
 		l.recorded += int64(len(p))
@@ -49,10 +63,18 @@ func (l *bodyLog) add(to adder, action uint64, p []byte) {
 
 // end says what is missing, if anything is.
 func (l *bodyLog) end(to adder, action uint64) {
-	if l.closed || l.recorded == l.bytes {
+	if l.closed {
 		return
 	}
 	l.closed = true
+	if l.through != nil && !l.cut {
+		rest, err := l.through.Close(nil)
+		l.keep(to, action, rest)
+		l.cut = l.cut || err != nil
+	}
+	if !l.cut {
+		return
+	}
 	c := exchange.Cut{Bytes: l.bytes, Recorded: l.recorded}
 	if l.sum != nil {
 		c.SHA256 = hex.EncodeToString(l.sum.Sum(nil))

@@ -20,6 +20,7 @@ func (s *stream) forward() {
 	}
 	s.prepare()
 	up := s.up.begin(s.ended, s.req.HasBody(), s.fields.Get("content-length"))
+	s.maskRecord()
 	s.keep(&s.upWaits, func(b *session.Batch) {
 		s.announce(b)
 		b.Request(s.ordinal, s.requestHead())
@@ -47,7 +48,7 @@ func (s *stream) announce(b *session.Batch) {
 	if s.ordinal != 0 {
 		return
 	}
-	payload, err := json.Marshal(record.ActionPayload{Action: s.action, Decision: s.d})
+	payload, err := json.Marshal(record.ActionPayload{Action: s.maskedAction(), Decision: s.d})
 	if err != nil {
 		payload = []byte("{}")
 	}

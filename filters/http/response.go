@@ -29,7 +29,9 @@ func (s *stream) EncodeHeaders(h api.ResponseHeaderMap, end bool) api.StatusType
 		s.blockResponse(err)
 		return api.LocalReply
 	}
-	replace(h, list, masked)
+	if s.masker != nil {
+		replace(h, list, masked)
+	}
 	down := s.down.begin(end, true, masked.Get("content-length"))
 	if !end && s.canWait(masked) {
 		s.waiting = masked

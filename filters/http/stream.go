@@ -246,8 +246,10 @@ func (s *stream) opened(span *session.Span) {
 // OnDestroy implements api.StreamFilter.
 func (s *stream) OnDestroy(api.DestroyReason) {
 	s.abandon()
-	if a, ok := s.masker.(interface{ Abort() }); ok {
-		a.Abort()
+	for _, m := range []masker{s.masker, s.up.through} {
+		if a, ok := m.(interface{ Abort() }); ok {
+			a.Abort()
+		}
 	}
 	if s.held != nil {
 		s.held.Withdraw()

@@ -104,6 +104,11 @@ func newService(t testing.TB) *service {
 	mux.HandleFunc("POST /sink", func(w http.ResponseWriter, r *http.Request) {
 		h := sha256.New()
 		n, _ := io.Copy(h, r.Body)
+		if r.URL.RawQuery != "" {
+			w.Header().Set("Content-Type", "application/json")
+			fmt.Fprintf(w, `"%d %s"`, n, hex.EncodeToString(h.Sum(nil)))
+			return
+		}
 		fmt.Fprintf(w, "%d %s", n, hex.EncodeToString(h.Sum(nil)))
 	})
 	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -312,8 +317,14 @@ func TestHTTPMasks(t *testing.T) {
 	if a := ask(t, token, "GET", url+"/photo", ""); a.StatusCode < 400 || a.problem(t)["code"] != "undecodable" {
 		t.Error(a.StatusCode, a.text)
 	}
-	text := g.replay(g.webSessions()[0], "502")
-	if strings.Contains(text, "ada@example.com") || strings.Contains(text, "carol@") {
+	// What the agent sends reaches the target as it is; the record has it masked.
+	body := `{"email":"zoe@example.com","n":1}`
+	sum := sha256.Sum256([]byte(body))
+	if a := ask(t, token, "POST", url+"/sink?x-contact=dave@example.com&page=1", body, "Content-Type", "application/json"); a.text != fmt.Sprintf("%q", fmt.Sprintf("%d %s", len(body), hex.EncodeToString(sum[:]))) {
+		t.Error(a.StatusCode, a.text)
+	}
+	text := g.replay(g.webSessions()[0], "502", `"n":1`, "page=1")
+	if strings.Contains(text, "ada@example.com") || strings.Contains(text, "carol@") || strings.Contains(text, "zoe@") || strings.Contains(text, "dave@") {
 		t.Error("the record has a masked value")
 	}
 	if a := ask(t, g.token("agents", "dpo"), "GET", url+"/customers", "", "Accept-Encoding", "identity"); a.text != customers || a.Header.Get("ETag") != `"v1"` {
