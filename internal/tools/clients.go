@@ -50,7 +50,7 @@ func ensureClients(ctx context.Context, dir string) error {
 	for _, c := range []struct {
 		name string
 		get  func(context.Context, string) (string, error)
-	}{{"python", pgclients.Python}, {"mysql-python", pgclients.MySQLPython}, {"mysql-node", pgclients.MySQLNode}, {"node", pgclients.Node}, {"jdbc", pgclients.JDBC}, {"pgbench", pgclients.Pgbench}, {"verify", verify.Packages}, {"mcp", mcpserver.Ensure}} {
+	}{{"python", pgclients.Python}, {"mysql-python", pgclients.MySQLPython}, {"mysql-node", pgclients.MySQLNode}, {"node", pgclients.Node}, {"jdbc", pgclients.JDBC}, {"pgbench", pgclients.Pgbench}, {"ssh", pgclients.SSHPython}, {"verify", verify.Packages}, {"mcp", mcpserver.Ensure}} {
 		path, err := c.get(ctx, dir)
 		if err != nil {
 			return err

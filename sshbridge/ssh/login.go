@@ -54,7 +54,7 @@ func (c *conn) config() *ssh.ServerConfig {
 			return c.token(m, string(password))
 		},
 		KeyboardInteractiveCallback: func(m ssh.ConnMetadata, ask ssh.KeyboardInteractiveChallenge) (*ssh.Permissions, error) {
-			answers, err := ask("", "", []string{"Dragoman token: "}, []bool{false})
+			answers, err := ask("", "", []string{"Password (a Dragoman token): "}, []bool{false})
 			if err != nil || len(answers) != 1 {
 				return nil, errRefused
 			}
