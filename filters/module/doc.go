@@ -46,10 +46,8 @@
 //
 // # HTTP
 //
-// Envoy looks up the hooks of a filter type when a config of that type is loaded,
-// so a module without HTTP filters needs none of theirs. Prepared for them are
-// the parts that are not about connections: handles (handle.go), panics
-// (guard.go), logging (log.go), and the way hooks.c gathers chunks. An HTTP host
-// adds its hooks to hooks.c and a stream type beside conn, which gives
-// api.StreamFilter its callbacks.
+// An HTTP filter's stream is what a connection is above: http.go has the hooks, http_stream.go the stream with the
+// callbacks of Envoy's Go filter API. Heads and trailers are copied once a callback, in one piece, and changed on both
+// sides at once; a piece of a body is borrowed, and copied only when it is changed. What a filter answers itself is not shown to it.
+// docs/decisions/0051 says what this ABI lacks, and how it is done without.
 package main
