@@ -84,7 +84,9 @@ func (d *Decoder) Write(piece []byte, do func(*Message) error) error {
 		}
 		at = end
 	}
-	d.buf = append(d.buf[:0], d.buf[at:]...)
+	if at > 0 {
+		d.buf = append(d.buf[:0], d.buf[at:]...)
+	}
 	return nil
 }
 

@@ -11,6 +11,9 @@ import (
 // DefaultEvent is how many bytes an event may have.
 const DefaultEvent = 4 << 20
 
+// lineCost is what a line counts beside its bytes, so that many empty ones are bounded as well.
+const lineCost = 32
+
 // Event is one event. Its bytes are borrowed until the next one.
 type Event struct {
 	Type, ID, Retry []byte
@@ -134,7 +137,7 @@ func (d *Decoder) grow(b []byte) {
 func (d *Decoder) endLine(do func(*Event) error) error {
 	if len(d.line) > 0 {
 		d.readLine()
-		d.size++
+		d.size += lineCost
 		return nil
 	}
 	d.first = true
