@@ -33,8 +33,8 @@ const (
 )
 
 // Offered is what the gateway can relay; what is not in it is negotiated off: compression, optional metadata, query
-// attributes, and MariaDB's extensions (which a server announces by leaving out CapLongPassword).
-const Offered = CapLongPassword | CapFoundRows | CapLongFlag | CapConnectWithDB | CapNoSchema | CapODBC | CapLocalFiles |
+// attributes, names without a schema (the gateway's own queries have one), and MariaDB's extensions (which a server announces by leaving out CapLongPassword).
+const Offered = CapLongPassword | CapFoundRows | CapLongFlag | CapConnectWithDB | CapODBC | CapLocalFiles |
 	CapIgnoreSpace | CapProtocol41 | CapInteractive | CapTransactions | CapSecure | CapMultiStatements | CapMultiResults |
 	CapPSMultiResults | CapPluginAuth | CapConnectAttrs | CapAuthLenenc | CapSessionTrack | CapDeprecateEOF
 

@@ -25,6 +25,10 @@ const mysqlRules = `rules:
   - name: writer
     verdict: allow
     when: {groups: [writers], verbs: [select, insert, update, delete, explain, do, create, drop, alter, lock], tables: ["*.*"]}
+  - name: loaders
+    verdict: allow
+    features_allowed: [client_file]
+    when: {groups: [loaders], verbs: [load], tables: ["shop.loaded"]}
   - name: big-deletes
     verdict: hold
     reason: deletes are looked at
