@@ -137,6 +137,9 @@ func TestNamedSpecsAndColumns(t *testing.T) {
 	if m := p.Masker(nil, false, true, TextType); m != nil {
 		t.Error("a column is masked")
 	}
+	if p.HasDetectors() {
+		t.Error("detectors of JSON paths are taken for those of columns")
+	}
 	if out, n := p.Scrub(nil, []byte("a@b.example")); n != 0 {
 		t.Errorf("%s", out)
 	}

@@ -27,7 +27,7 @@ type Plan struct {
 
 	columns bool     // a spec names columns
 	global  wayTable // of the specs that name detectors only
-	every   wayTable // of all specs with detectors
+	every   wayTable // of all specs with detectors that are about columns or any text
 	large   scrubber // with global
 
 	mu    sync.RWMutex
@@ -91,7 +91,9 @@ func (p *Plan) add(i int) error {
 	if len(globs) == 0 && len(s.JSON) == 0 && len(s.Fields) == 0 {
 		p.global.fill(set, s)
 	}
-	p.every.fill(set, s)
+	if len(globs) > 0 || len(s.JSON)+len(s.Fields) == 0 {
+		p.every.fill(set, s)
+	}
 	return p.addNamed(i)
 }
 
