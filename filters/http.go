@@ -14,6 +14,7 @@ import "github.com/envoyproxy/envoy/contrib/golang/common/go/api"
 //     Continue then passes on all that was kept, without showing it to the filter again. HeaderStopAllIteration…
 //     must not be used: Envoy's own books go wrong when a filter stops within a continue.
 //   - What SendLocalReply sends is not shown to the filter. What Envoy itself answers is.
+//   - OnStreamComplete and OnLog come with OnDestroy: there is no Envoy to ask any more.
 //   - A panic answers 500, or resets the stream when a response has begun. The filter still gets OnDestroy.
 type HTTPStream interface {
 	api.FilterCallbackHandler

@@ -58,17 +58,32 @@ func dgmHTTPConfigNew(config C.dgm_envoy, name, raw C.dgm_buffer) (handle C.dgm_
 //export dgmHTTPConfigDestroy
 func dgmHTTPConfigDestroy(h C.dgm_handle) { httpConfigs.remove(uintptr(h)) }
 
-//export dgmHTTPNew
-func dgmHTTPNew(config C.dgm_handle, envoy C.dgm_envoy) (handle C.dgm_handle) {
-	// 0 makes Envoy close the stream.
-	defer caught("new stream", func() { handle = 0 })
+// dgmHTTPBegin makes a stream with the head of its request. Envoy keeps the handle in made, also when the filter could not
+// be made: then the stream is answered with 500 or stays stopped.
+//
+//export dgmHTTPBegin
+func dgmHTTPBegin(config C.dgm_handle, envoy C.dgm_envoy, list *C.dgm_header, n C.size_t, end C.bool, made *C.dgm_handle) (status C.int) {
+	status = headersStop
 	cfg := httpConfigs.get(uintptr(config))
 	if cfg == nil {
-		return 0
+		return status
 	}
 	s := newStream(cfg, envoy)
-	s.filter = cfg.http.NewStream(s)
-	return C.dgm_handle(streams.add(s))
+	h := C.dgm_handle(streams.add(s))
+	if h == 0 {
+		C.dgm_http_scheduler_delete(s.scheduler)
+		return status
+	}
+	*made = h
+	s.enter()
+	func() {
+		defer s.leave("new stream", &status)
+		s.filter = cfg.http.NewStream(s)
+	}()
+	if s.over() {
+		return headersStop
+	}
+	return dgmHTTPHeaders(h, C.DGM_REQUEST_HEADERS, list, n, end)
 }
 
 // Statuses of the ABI (FilterHeadersStatus and FilterDataStatus).
@@ -168,19 +183,6 @@ func dgmHTTPScheduled(h C.dgm_handle) {
 	if s := streams.get(uintptr(h)); s != nil {
 		s.posts.run(s.runOne)
 	}
-}
-
-//export dgmHTTPComplete
-func dgmHTTPComplete(h C.dgm_handle) {
-	s := streams.get(uintptr(h))
-	if s == nil || s.over() {
-		return
-	}
-	s.enter()
-	defer s.leave("end of stream", nil)
-	s.filter.OnStreamComplete()
-	s.filter.OnLog(requestHeaders{&s.headers[C.DGM_REQUEST_HEADERS]}, &s.headers[C.DGM_REQUEST_TRAILERS],
-		responseHeaders{&s.headers[C.DGM_RESPONSE_HEADERS]}, &s.headers[C.DGM_RESPONSE_TRAILERS])
 }
 
 //export dgmHTTPDestroy

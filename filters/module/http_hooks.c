@@ -6,17 +6,29 @@
 // The exported Go functions (http.go).
 extern dgm_handle dgmHTTPConfigNew(dgm_envoy, dgm_buffer name, dgm_buffer config);
 extern void dgmHTTPConfigDestroy(dgm_handle);
-extern dgm_handle dgmHTTPNew(dgm_handle config, dgm_envoy);
+extern int dgmHTTPBegin(dgm_handle config, dgm_envoy, dgm_header*, size_t n, bool end, dgm_handle* made);
 extern int dgmHTTPHeaders(dgm_handle, int type, dgm_header*, size_t n, bool end);
 extern int dgmHTTPBody(dgm_handle, int type, dgm_buffer* chunks, size_t n, bool end);
 extern void dgmHTTPScheduled(dgm_handle);
-extern void dgmHTTPComplete(dgm_handle);
 extern void dgmHTTPDestroy(dgm_handle);
 
 #define STACK_HEADERS 64
 #define STACK_CHUNKS 32
 
+// A stream as Envoy has it. Crossing into Go costs more than what is done there for a small request, so the Go
+// side of a stream is made with its first head, not before.
+typedef struct {
+  dgm_handle config;
+  dgm_handle stream; // 0 before the head
+} lazy;
+
+#define STREAM(h) (((lazy*)(h))->stream)
+
+enum { CONTINUE, STOP };
+
 static int on_headers(dgm_envoy f, dgm_handle h, int type, bool end) {
+  // Without a request's head there is nothing of the target: it is an answer of Envoy itself.
+  if (STREAM(h) == 0 && type != DGM_REQUEST_HEADERS) return type == DGM_REQUEST_TRAILERS ? STOP : CONTINUE;
   dgm_header local[STACK_HEADERS];
   dgm_header* list = local;
   size_t n = DGM_CB(http_get_headers_size)(f, type);
@@ -25,12 +37,14 @@ static int on_headers(dgm_envoy f, dgm_handle h, int type, bool end) {
     if (list == 0) abort();
   }
   if (n > 0 && !DGM_CB(http_get_headers)(f, type, list)) n = 0;
-  int status = dgmHTTPHeaders(h, type, list, n, end);
+  int status = STREAM(h) == 0 ? dgmHTTPBegin(((lazy*)h)->config, f, list, n, end, &STREAM(h))
+                              : dgmHTTPHeaders(STREAM(h), type, list, n, end);
   if (list != local) free(list);
   return status;
 }
 
 static int on_body(dgm_envoy f, dgm_handle h, int type, bool end) {
+  if (STREAM(h) == 0) return type == DGM_REQUEST_BODY ? 3 /* stop, keep nothing */ : CONTINUE;
   dgm_buffer local[STACK_CHUNKS];
   dgm_buffer* chunks = local;
   size_t n = DGM_CB(http_get_body_chunks_size)(f, type);
@@ -39,7 +53,7 @@ static int on_body(dgm_envoy f, dgm_handle h, int type, bool end) {
     if (chunks == 0) abort();
   }
   if (n > 0 && !DGM_CB(http_get_body_chunks)(f, type, chunks)) n = 0;
-  int status = dgmHTTPBody(h, type, chunks, n, end);
+  int status = dgmHTTPBody(STREAM(h), type, chunks, n, end);
   if (chunks != local) free(chunks);
   return status;
 }
@@ -63,7 +77,11 @@ dgm_handle envoy_dynamic_module_on_http_filter_per_route_config_new(dgm_buffer n
 void envoy_dynamic_module_on_http_filter_per_route_config_destroy(dgm_handle h) { (void)h; }
 
 dgm_handle envoy_dynamic_module_on_http_filter_new(dgm_handle config, dgm_envoy f) {
-  return dgmHTTPNew(config, f);
+  (void)f;
+  lazy* l = calloc(1, sizeof *l);
+  if (l == 0) abort();
+  l->config = config;
+  return (dgm_handle)l;
 }
 
 int envoy_dynamic_module_on_http_filter_request_headers(dgm_envoy f, dgm_handle h, bool end) {
@@ -86,13 +104,15 @@ int envoy_dynamic_module_on_http_filter_response_trailers(dgm_envoy f, dgm_handl
 }
 
 void envoy_dynamic_module_on_http_filter_stream_complete(dgm_envoy f, dgm_handle h) {
-  (void)f;
-  dgmHTTPComplete(h);
+  (void)f, (void)h; // destroy follows, and tells the filter both
 }
-void envoy_dynamic_module_on_http_filter_destroy(dgm_handle h) { dgmHTTPDestroy(h); }
+void envoy_dynamic_module_on_http_filter_destroy(dgm_handle h) {
+  if (STREAM(h) != 0) dgmHTTPDestroy(STREAM(h));
+  free((lazy*)h);
+}
 void envoy_dynamic_module_on_http_filter_scheduled(dgm_envoy f, dgm_handle h, uint64_t event) {
   (void)f, (void)event;
-  dgmHTTPScheduled(h);
+  if (STREAM(h) != 0) dgmHTTPScheduled(STREAM(h));
 }
 
 // Envoy paces the two sides itself.

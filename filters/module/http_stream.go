@@ -69,6 +69,11 @@ func (s *stream) tell() {
 	}
 	s.told = true
 	defer caught("OnDestroy", nil)
+	if !s.dead {
+		s.filter.OnStreamComplete()
+		s.filter.OnLog(requestHeaders{&s.headers[C.DGM_REQUEST_HEADERS]}, &s.headers[C.DGM_REQUEST_TRAILERS],
+			responseHeaders{&s.headers[C.DGM_RESPONSE_HEADERS]}, &s.headers[C.DGM_RESPONSE_TRAILERS])
+	}
 	reason := api.Terminate
 	if s.complete || s.replied {
 		reason = api.Normal
