@@ -107,6 +107,7 @@ func (s *Server) serve(raw net.Conn) {
 	}
 	_ = raw.SetReadDeadline(time.Time{})
 	c := &conn{server: s, front: f, raw: front.Conn{Conn: raw, Front: f}, log: s.opt.Log.With("client", f.Client.String())}
+	c.log.Debug("a connection from Envoy", "targets", f.Targets, "spiffe", f.SPIFFE, "digest", f.CertDigest)
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	defer c.cancel()
 	if !s.add(c) {

@@ -92,7 +92,7 @@ func bridgeListener(listen string, targets []*config.Target) (*listener.Listener
 				return nil, fmt.Errorf("targets %s and %s have the same server names, but other certificates", group[0].Name, t.Name)
 			}
 		}
-		chain, err := bridgeChain(group[0].Name+"/tls", group)
+		chain, err := bridgeChain(group[0].Name+"/tls", group, true)
 		if err != nil {
 			return nil, err
 		}
@@ -112,7 +112,7 @@ func bridgeListener(listen string, targets []*config.Target) (*listener.Listener
 			ConfigType: &listener.ListenerFilter_TypedConfig{TypedConfig: a}}}
 	}
 	if len(clear) > 0 {
-		chain, err := bridgeChain(clear[0].Name+"/cleartext", clear)
+		chain, err := bridgeChain(clear[0].Name+"/cleartext", clear, false)
 		if err != nil {
 			return nil, err
 		}
@@ -141,15 +141,21 @@ func bySNI(targets []*config.Target) [][]*config.Target {
 	return out
 }
 
-func bridgeChain(name string, targets []*config.Target) (*listener.FilterChain, error) {
+func bridgeChain(name string, targets []*config.Target, withTLS bool) (*listener.FilterChain, error) {
 	names := make([]string, len(targets))
 	for i, t := range targets {
 		names[i] = t.Name
 	}
+	mode := tcp.UpstreamConnectMode_IMMEDIATE
+	if withTLS { // or the header would be made before the client's certificate is there
+		mode = tcp.UpstreamConnectMode_ON_DOWNSTREAM_TLS_HANDSHAKE
+	}
 	proxy, err := pack(&tcp.TcpProxy{
-		StatPrefix:       "dragoman." + targets[0].Name,
-		ClusterSpecifier: &tcp.TcpProxy_Cluster{Cluster: BridgeCluster},
-		IdleTimeout:      durationpb.New(0), // the bridge decides
+		StatPrefix:          "dragoman." + targets[0].Name,
+		ClusterSpecifier:    &tcp.TcpProxy_Cluster{Cluster: BridgeCluster},
+		UpstreamConnectMode: mode,
+		MaxEarlyDataBytes:   wrapperspb.UInt32(nodeconfig.EarlyDataLimit),
+		IdleTimeout:         durationpb.New(0), // the bridge decides
 		ProxyProtocolTlvs: []*core.TlvEntry{
 			{Type: nodeconfig.TLVTargets, Value: []byte(strings.Join(names, ","))},
 			{Type: nodeconfig.TLVURISAN, FormatString: formatString("%DOWNSTREAM_PEER_URI_SAN%")},

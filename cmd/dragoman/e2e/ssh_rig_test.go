@@ -27,6 +27,8 @@ type sshRig struct {
 // sshSetup is what differs: lines of the target's ssh section, and the policy's rules. Credentials default to the key.
 type sshSetup struct {
 	ssh, credentials, top, rules string
+	target                       string // lines of the target
+	files                        map[string]string
 }
 
 const sshRules = `
@@ -44,6 +46,9 @@ func newSSH(t testing.TB, s sshSetup) *sshRig {
 	}
 	t.Cleanup(func() { sshd.Stop() })
 	r := &sshRig{sshd: sshd, port: freePort(t)}
+	if s.files == nil {
+		s.files = map[string]string{}
+	}
 	if s.credentials == "" {
 		s.credentials = fmt.Sprintf("{user: %s, key: \"file:%s\"}", sshd.User, sshd.Key)
 	}
@@ -51,6 +56,7 @@ func newSSH(t testing.TB, s sshSetup) *sshRig {
 	if s.rules == "" {
 		s.rules = sshRules
 	}
+	s.files["policy/rules.yaml"] = s.rules
 	r.gateway = newGateway(t, setup{Config: fmt.Sprintf(`targets:
   - name: web1
     protocol: ssh
@@ -60,8 +66,9 @@ func newSSH(t testing.TB, s sshSetup) *sshRig {
     ssh:
       host_keys: ["%s"]
 %s
+%s
 policy: {dir: policy}
-%s`, sshd.Address(), r.port, s.credentials, sshd.HostKey, indentLines(s.ssh), s.top), Files: map[string]string{"policy/rules.yaml": s.rules}})
+%s`, sshd.Address(), r.port, s.credentials, sshd.HostKey, indentLines(s.ssh), strings.ReplaceAll(indentLines(s.target), "\n      ", "\n    ")[2:], s.top), Files: s.files})
 	r.gateway.start()
 	pub, err := os.ReadFile(filepath.Join(r.dir, "data", "keys", "ssh_host_ed25519.pub"))
 	if err != nil {
