@@ -66,6 +66,7 @@ $(TOOLS)/versitygw-$(VERSITYGW):
 .PHONY: test-store
 test-store: $(TOOLS)/versitygw-$(VERSITYGW) ## the stores of records on a real S3 server (3 min more the first time)
 	$(GO) test -race -count=1 -timeout 10m -tags s3 ./internal/audit/blob/bucket
+	$(GO) test -count=1 -timeout 10m -tags s3 -run 'S3$$' ./cmd/dragoman
 
 .PHONY: test-mutations
 test-mutations: ## 10,000 random changes of an audit store, all found (3 min)

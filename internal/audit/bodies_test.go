@@ -106,3 +106,30 @@ func TestBodiesMoved(t *testing.T) {
 		t.Errorf("a missing object: %+v", sum)
 	}
 }
+
+// TestLostInBucket: the end that recovery makes reaches the bucket, by hand or because the node has nothing more.
+func TestLostInBucket(t *testing.T) {
+	dir := t.TempDir()
+	to, _, _ := newBucket(t)
+	s, err := Open(dir, Options{Key: testKey(), Blobs: to})
+	must(t, err)
+	putSession(t, s, "ses_hand", 3, false)
+	putSession(t, s, "ses_node", 3, false)
+	must(t, s.Lost(t.Context(), "ses_hand"))
+	row, err := s.Get(t.Context(), "ses_node")
+	must(t, err)
+	acks, err := s.Append(t.Context(), "n1", []ship.Chunk{{Session: "ses_node", Offset: row.Stream, Ended: true}})
+	if err != nil || acks[0].Diverged || acks[0].Retry {
+		t.Fatal(acks, err)
+	}
+	eventually(t, "sealed", func() bool { return sealedCount(t, s) == 2 })
+	must(t, s.Close())
+	sum, err := Verify(t.Context(), dir, VerifyOptions{Key: testPub(), Bodies: to}, func(r Result) {
+		if !r.OK() || !r.Report.Lost {
+			t.Errorf("%+v", r)
+		}
+	})
+	if err != nil || !sum.OK() || sum.Records != 2 {
+		t.Error(sum, err)
+	}
+}

@@ -41,6 +41,9 @@ func (b *batch) lost(ctx context.Context, l *session) {
 			_, err = l.body.Write(frame)
 		}
 	}
+	if err == nil {
+		err = l.body.Sync(ctx) // what a body has only in memory would go with it
+	}
 	// The file is right now; memory is made from it again, at once if possible.
 	l.broken = true
 	if err != nil {

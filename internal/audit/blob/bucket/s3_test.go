@@ -6,61 +6,31 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
-	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	gcblob "gocloud.dev/blob"
 	"gocloud.dev/blob/s3blob"
 
 	"dragoman.dev/dragoman/internal/audit/blob"
 	"dragoman.dev/dragoman/internal/audit/blob/blobtest"
-	"dragoman.dev/dragoman/internal/child"
+	"dragoman.dev/dragoman/internal/s3server"
 )
 
-// server starts versitygw, a real S3 server, over a folder. make test-store builds it.
+// server starts a real S3 server. make test-store builds it.
 func server(t *testing.T) *s3.Client {
 	t.Helper()
-	dir := t.TempDir()
-	for _, sub := range []string{"data", "iam"} {
-		must(t, os.Mkdir(filepath.Join(dir, sub), 0o755))
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	addr := l.Addr().String()
-	must(t, l.Close())
-	cmd := exec.Command(filepath.Join("..", "..", "..", "..", ".tools", "versitygw-v1.8.0"), "--port", addr, "--iam-dir", filepath.Join(dir, "iam"), "posix", filepath.Join(dir, "data"))
-	cmd.Env = append(os.Environ(), "ROOT_ACCESS_KEY=access", "ROOT_SECRET_KEY=secret")
-	var out strings.Builder
-	cmd.Stdout, cmd.Stderr = &out, &out
-	p, err := child.Start(cmd, syscall.SIGKILL)
+	s, err := s3server.Start(filepath.Join("..", "..", "..", "..", ".tools"), t.TempDir())
 	must(t, err)
 	t.Cleanup(func() {
-		p.End(syscall.SIGTERM, 5*time.Second)
-		if t.Failed() {
-			t.Log(out.String())
+		if out := s.Stop(); t.Failed() {
+			t.Log(out)
 		}
 	})
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
-		if c, err := net.Dial("tcp", addr); err == nil {
-			c.Close()
-			break
-		}
-		if time.Now().After(end) {
-			t.Fatal("versitygw does not answer")
-		}
-	}
-	return s3.New(s3.Options{Region: "us-east-1", BaseEndpoint: aws.String("http://" + addr), UsePathStyle: true,
-		Credentials: credentials.NewStaticCredentialsProvider("access", "secret", "")})
+	return s.Client()
 }
 
 var buckets atomic.Int64
