@@ -271,15 +271,16 @@ func (c *conn) column(r *command, m *wire.Piece) bool {
 		a.phase = phRows
 	}
 	if run := r.current(); run != nil {
-		run.cols = c.columnsOf(run, a.defs)
+		run.cols, run.defs = c.columnsOf(run, a.defs), a.defs
 	}
 	return true
 }
 
-// fetches prepares for the rows of a cursor.
-func (c *conn) fetches(r *command, p *prepared) {
+// fetches prepares for the rows of a cursor, which are masked by the policy of now.
+func (c *conn) fetches(r *command) {
 	r.answer.phase = phRows
-	r.runs[0].cols = p.cursor.cols
+	run := r.runs[0]
+	run.cols = c.columnsOf(run, run.defs)
 }
 
 // row is one row, or the first piece of one.

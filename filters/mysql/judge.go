@@ -36,6 +36,7 @@ type run struct {
 	over    bool
 	extra   bool          // more results than were looked for: of this one nothing is known
 	cols    []rows.Column // of the result at hand
+	defs    []wire.Column
 }
 
 // moment is what is true of a statement here and now, beside its text.

@@ -297,5 +297,5 @@ func (c *conn) onStatement(m *wire.Piece) {
 	r.runs, r.action = []*run{&again}, again.ordinal
 	c.s.Request(again.ordinal, m.Raw)
 	c.begun(m, r)
-	c.fetches(r, p)
+	c.fetches(r)
 }

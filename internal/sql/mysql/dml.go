@@ -116,8 +116,16 @@ func (a *analysis) write(columns []sql.Column, i int, v value) {
 func (a *analysis) assign(list []*ast.Assignment, s *scope, t *Table, o object) {
 	for _, as := range list {
 		v := a.expr(as.Expr, s)
-		a.flow(a.target(t, o, as.Column), v)
+		to := a.target(t, o, as.Column)
+		a.flow(to, v)
+		a.overwritten(to)
 	}
+}
+
+// overwritten: how many rows a change has changed tells whether the new value is the old one.
+func (a *analysis) overwritten(to sql.Column) {
+	from, _, _ := a.env.Catalog.Origins(to)
+	a.probe(value{from: from})
 }
 
 // update takes UPDATE of one table or several.
@@ -142,7 +150,9 @@ func (a *analysis) update(x *ast.UpdateStmt) {
 				a.flow(sql.Column{Schema: r.db, Table: r.alias, Name: as.Column.Name.O}, v)
 				found = true
 			} else if r.table.Find(as.Column.Name.O) >= 0 {
-				a.flow(a.target(r.table, r.table.object(), as.Column), v)
+				to := a.target(r.table, r.table.object(), as.Column)
+				a.flow(to, v)
+				a.overwritten(to)
 				found = true
 			}
 		}
@@ -229,5 +239,8 @@ func (a *analysis) load(x *ast.LoadDataStmt) {
 	if t != nil {
 		s.rels = []*relation{{db: t.DB, alias: x.Table.Name.O, table: t}}
 	}
-	a.assign(x.ColumnAssignments, s, t, o)
+	for _, as := range x.ColumnAssignments { // of new rows
+		v := a.expr(as.Expr, s)
+		a.flow(a.target(t, o, as.Column), v)
+	}
 }

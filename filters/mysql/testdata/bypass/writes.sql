@@ -46,3 +46,11 @@ ALTER TABLE customers ADD CONSTRAINT c1 CHECK (ssn NOT LIKE '219%');
 SELECT 1; INSERT INTO notes (body) SELECT ssn FROM customers;
 -- multi-last block
 SELECT 1; SELECT 2; SELECT id FROM customers WHERE ssn LIKE '2%';
+-- changed-rows block
+UPDATE customers SET ssn = '219-09-8731' WHERE id=1;
+-- changed-rows-duplicate block
+INSERT INTO customers (id) VALUES (1) ON DUPLICATE KEY UPDATE ssn = '219-09-8731';
+-- changed-rows-view block
+UPDATE contacts SET number = '219-09-8731' WHERE id=1;
+-- changed-rows-count block
+UPDATE customers c JOIN orders o ON o.customer_id = c.id SET c.card = '4929123456789012' WHERE c.id=1;
