@@ -194,6 +194,22 @@ func TestNothingPassesBeforeTheSession(t *testing.T) {
 	}
 }
 
+// TestAuthorizationOfTheAgent: its own Authorization passes only when it is not what it proved itself with.
+func TestAuthorizationOfTheAgent(t *testing.T) {
+	for authorization, want := range map[string]bool{"Bearer x": false, "Bearer y": true, "Basic eDp5": true, "": false} {
+		h := newHost()
+		s := newTarget(t, &fakeAuthz{}, nil).NewStream(h).(*stream)
+		list := [][2]string{{"proxy-authorization", "Bearer x"}}
+		if authorization != "" {
+			list = append(list, [2]string{"authorization", authorization})
+		}
+		p, no := s.identify(listOf(getHead("/", "", list...)))
+		if no != nil || p.token != "x" || authorization != "" && p.inProxy != want {
+			t.Error(authorization, p.inProxy, no)
+		}
+	}
+}
+
 func TestRefused(t *testing.T) {
 	for name, c := range map[string]struct {
 		authz *fakeAuthz

@@ -47,6 +47,9 @@ func (s *stream) identify(list header.List) (proof, *problem) {
 		return p, &problem{Status: 401, Code: check.CodeUnauthenticated, Detail: "This target needs a credential.",
 			Hint: "Send a Dragoman token: Authorization: Bearer TOKEN (dragoman token create --subject agent:NAME)."}
 	}
+	if p.inProxy && p.token != "" && bearer(list.Get("authorization")) == p.token {
+		p.inProxy = false // the agent's credential stops here, wherever it stands
+	}
 	if p.token == "" { // a certificate proves who asks: Authorization is for the target
 		p.inProxy = true
 	}
