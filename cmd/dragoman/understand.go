@@ -38,7 +38,7 @@ func understand(r *auth.AttributeContext_HttpRequest) (authz.HTTPRequest, error)
 	}
 	var of *request.Body
 	if req.HasBody() {
-		of = request.ReadBody(list.Joined("content-type"), body, request.Limits{})
+		of = request.ReadCodedBody(list.Joined("content-type"), list.Joined("content-encoding"), body, request.Limits{})
 		if r.GetSize() > int64(len(body)) {
 			of = request.TooLarge() // the filter did not send all of it
 		}

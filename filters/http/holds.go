@@ -28,7 +28,7 @@ func (s *stream) hold() {
 		return
 	}
 	if s.rpc == nil && s.req.HasBody() {
-		s.shown = s.req.Action(request.ReadBody(s.fields.Joined("content-type"), s.kept, s.cfg.limits))
+		s.shown = s.req.Action(request.ReadCodedBody(s.fields.Joined("content-type"), s.fields.Joined("content-encoding"), s.kept, s.cfg.limits))
 	} else {
 		s.shown = s.action
 	}

@@ -58,7 +58,7 @@ func (s *stream) gathered() {
 	if s.wantBody {
 		body = request.TooLarge()
 		if s.ended {
-			body = request.ReadBody(s.fields.Joined("content-type"), s.kept, s.cfg.limits)
+			body = request.ReadCodedBody(s.fields.Joined("content-type"), s.fields.Joined("content-encoding"), s.kept, s.cfg.limits)
 		}
 	}
 	s.action = s.req.Action(body)
