@@ -2,11 +2,9 @@ package http
 
 import (
 	"crypto/sha256"
-	"slices"
-	"strings"
 
 	"dragoman.dev/dragoman/filters/http/content"
-	"dragoman.dev/dragoman/filters/http/header"
+	"dragoman.dev/dragoman/filters/http/request"
 	"dragoman.dev/dragoman/internal/action"
 )
 
@@ -32,19 +30,9 @@ func (s *stream) maskRecord() {
 
 // maskedAction is the action as the record keeps it.
 func (s *stream) maskedAction() action.Action {
-	a := s.action
-	if s.plan == nil || !s.plan.Content() || a.Kind != action.KindHTTP || s.req == nil {
-		return a
+	if s.plan == nil || !s.plan.Content() {
+		return s.action
 	}
-	target, _ := header.Target(s.plan, s.req.Target())
-	a.Text = s.req.Method + " " + target
-	a.Params = slices.Clone(a.Params)
-	values := s.plan.Values()
-	for i, p := range a.Params {
-		name := p.Name[strings.LastIndexByte(p.Name, '/')+1:]
-		if out, _, n := values.Text(nil, s.plan.Field(name), []byte(name), []byte(p.Value)); n > 0 {
-			a.Params[i].Value = string(out)
-		}
-	}
-	return a
+	out, _ := request.Masked(s.plan, s.action)
+	return out
 }
