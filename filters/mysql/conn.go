@@ -36,13 +36,14 @@ type conn struct {
 	now   func() time.Time
 
 	// before the session
-	hello   wire.Response
-	seq     byte // of our next packet to the client
-	asked   string
-	login   *loginState
-	timer   *time.Timer // bounds everything up to stReady
-	abandon func()      // withdraws the question to authz
-	forget  []func()    // remove the numbers by which KILL finds the session
+	hello     wire.Response
+	seq       byte // of our next packet to the client
+	asked     string
+	scrambled bool // the client's certificate counts, but it waits to hear that its password is right
+	login     *loginState
+	timer     *time.Timer // bounds everything up to stReady
+	abandon   func()      // withdraws the question to authz
+	forget    []func()    // remove the numbers by which KILL finds the session
 
 	// the session
 	s         *session.Session

@@ -214,7 +214,11 @@ func (c *conn) onLoaded() {
 	for _, id := range []uint32{c.thread, c.t.module.thread(c.host.ClientAddr())} {
 		c.forget = append(c.forget, c.t.rt.AddCancel(&session.Cancel{PID: id, Secret: c.owner(), Post: c.host.Post, Session: c}))
 	}
-	b, _ := wire.AppendPacket(nil, c.seq, wire.AppendOK(nil, wire.OK{Status: c.status}))
+	var b []byte
+	if c.scrambled {
+		b, c.seq = wire.AppendPacket(nil, c.seq, []byte{wire.HeadMoreAuth, 3})
+	}
+	b, _ = wire.AppendPacket(b, c.seq, wire.AppendOK(nil, wire.OK{Status: c.status}))
 	c.s.Respond(0, b)
 	c.commit()
 	c.work()

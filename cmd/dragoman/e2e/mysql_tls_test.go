@@ -100,3 +100,35 @@ func TestMySQLLogin(t *testing.T) {
 		})
 	}
 }
+
+// TestMySQLCertificate: a client certificate with a SPIFFE ID needs no password, and two targets share a port by server name.
+func TestMySQLCertificate(t *testing.T) {
+	s := mysqlServer(t, mysqlserver.Options{Kind: mysqlserver.MariaDB, SQL: mysqlUser})
+	mysqlExec(t, mysqlRoot(t, s, ""), mysqlShop)
+	ca, port := newAuthority(t, "clients and servers"), freePort(t)
+	server := ca.issue("gateway", "one.test", "two.test")
+	cert := "tls: {client: {cert: gw.crt, key: gw.key, client_ca: ca.crt}}"
+	g := newGateway(t, setup{
+		Config: "identity:\n  spiffe:\n    - name: example.org\n      groups: [mesh]\n      paths: [\"/agent/*\"]\ntargets:\n" +
+			mysqlTarget("one", port, s, cert, "sni: [one.test]") + mysqlTarget("two", port, s, cert) + "policy:\n  dir: policy\n",
+		Files: map[string]string{"one-password": "app-secret", "two-password": "app-secret", "gw.crt": server.Cert, "gw.key": server.Key, "ca.crt": ca.PEM,
+			"policy/rules.yaml": strings.Replace(mysqlRules, "groups: [analysts]", "groups: [analysts, mesh]", 1)},
+	}).start()
+	for id, fails := range map[string]bool{"spiffe://example.org/agent/x": false, "spiffe://example.org/other": true, "spiffe://elsewhere.org/agent/x": true} {
+		l := ca.issue("x", id)
+		args := []string{"--ssl-cert=" + file(t, "c.crt", l.Cert), "--ssl-key=" + file(t, "c.key", l.Key)}
+		out := mysqlPlace{Port: port, TLS: true, Database: "shop"}.cli(t, "SELECT email FROM customers WHERE id=1;\n", args...)
+		if fails != strings.Contains(out, "ERROR 1045") || !fails && !strings.Contains(out, "c***@example.com") {
+			t.Errorf("%s: %s", id, out)
+		}
+	}
+	db := mysqlPlace{Port: port, Password: g.token("analysts"), TLS: true, Database: "shop"}.connect(t, "")
+	var n int
+	if err := db.QueryRow("SELECT 1+1").Scan(&n); err != nil || n != 2 {
+		t.Error(err)
+	}
+	list := g.must("sessions", "list", "--json")
+	if !strings.Contains(list, "spiffe://example.org/agent/x") || strings.Contains(list, "elsewhere") {
+		t.Errorf("sessions: %s", list)
+	}
+}
