@@ -68,8 +68,12 @@ func (c *conn) serve() {
 	c.log = c.log.With("session", span.ID())
 	go func() { // a session that ended while the handshake went on
 		select {
-		case <-span.Done():
-			c.raw.Close()
+		case <-span.Done(): // ended says why, and closes
+			select {
+			case <-time.After(2 * farewellTime):
+				c.raw.Close()
+			case <-c.ctx.Done():
+			}
 		case <-c.ctx.Done():
 		}
 	}()
