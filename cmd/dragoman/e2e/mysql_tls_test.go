@@ -82,6 +82,12 @@ func TestMySQLLogin(t *testing.T) {
 					}
 				}
 			}
+			// Nothing answers the request for TLS to the target, so its order counts: many logins, side by side.
+			for i, l := range logins {
+				if l.tls == "{mode: require}" && l.fails == "" {
+					manyLogins(t, mysqlPlace{Port: ports[i], Password: token, TLS: true, Database: "shop"})
+				}
+			}
 			// A client without TLS is told why it may not come.
 			p := mysqlPlace{Port: ports[0], Password: token}
 			if out := p.cli(t, "SELECT 1;\n", "--skip-ssl"); !strings.Contains(out, "over TLS only") {
@@ -98,6 +104,24 @@ func TestMySQLLogin(t *testing.T) {
 				t.Errorf("caching_sha2_password of the Go driver: %v", err)
 			}
 		})
+	}
+}
+
+func manyLogins(t *testing.T, p mysqlPlace) {
+	db := p.connect(t, "")
+	db.SetMaxOpenConns(8)
+	db.SetMaxIdleConns(-1) // each statement has a connection of its own
+	failed := make(chan error, 80)
+	for range 80 {
+		go func() {
+			var n int
+			failed <- db.QueryRow("SELECT 1").Scan(&n)
+		}()
+	}
+	for range 80 {
+		if err := <-failed; err != nil {
+			t.Errorf("one of many logins: %v", err)
+		}
 	}
 }
 
