@@ -109,9 +109,15 @@ type fakeBody struct {
 func (b *fakeBody) Bytes() []byte      { return b.b }
 func (b *fakeBody) Set(p []byte) error { b.b = p; return nil }
 
-type fakeAuthz struct{ refuse error }
+type fakeAuthz struct {
+	refuse error
+	gate   chan struct{} // when not nil, Open waits for it
+}
 
 func (a *fakeAuthz) Open(_ context.Context, req check.OpenRequest) (check.OpenResponse, error) {
+	if a.gate != nil {
+		<-a.gate
+	}
 	return check.OpenResponse{Session: ulid.New("ses_", time.Now()), Identity: identityOf("agents"),
 		Target: policy.Target{Name: req.Target, Protocol: "http"}, Decision: policy.Decision{Verdict: policy.Allow},
 		Credentials: check.Credentials{Headers: []check.Header{{Name: "authorization", Value: "Basic secret"}}}}, a.refuse
@@ -167,7 +173,8 @@ func getHead(path, token string, more ...[2]string) *fakeMap {
 }
 
 func TestNothingPassesBeforeTheSession(t *testing.T) {
-	tg := newTarget(t, &fakeAuthz{}, nil)
+	authz := &fakeAuthz{gate: make(chan struct{})}
+	tg := newTarget(t, authz, nil)
 	h := newHost()
 	s := tg.NewStream(h)
 	head := getHead("/a", "x")
@@ -180,6 +187,7 @@ func TestNothingPassesBeforeTheSession(t *testing.T) {
 	if head.raw("authorization") != "Bearer x" || h.continued != 0 {
 		t.Fatal("it went on")
 	}
+	authz.gate <- struct{}{}
 	h.take(t)
 	if h.continued != 1 || head.raw("authorization") != "Basic secret" {
 		t.Fatal(h.continued, head.list, h.replies)
@@ -222,9 +230,9 @@ func TestRefused(t *testing.T) {
 		"two credentials": {&fakeAuthz{}, getHead("/", "a", [2]string{"authorization", "Bearer b"}), nil, 400, `"ambiguous_credential"`},
 		"basic":           {&fakeAuthz{}, getHead("/", "", [2]string{"authorization", "Basic eDp5"}), nil, 401, `"unauthenticated"`},
 		"no TLS":          {&fakeAuthz{}, getHead("/", "a"), func(c *nodeconfig.HTTP) { c.AllowCleartext = false }, 403, `"tls_required"`},
-		"authz says no": {&fakeAuthz{&check.Refusal{Code: check.CodeUnauthenticated, Message: "no"}}, getHead("/", "a"), nil, 401,
+		"authz says no": {&fakeAuthz{refuse: &check.Refusal{Code: check.CodeUnauthenticated, Message: "no"}}, getHead("/", "a"), nil, 401,
 			`"unauthenticated"`},
-		"authz is gone": {&fakeAuthz{context.DeadlineExceeded}, getHead("/", "a"), nil, 503, `"unavailable"`},
+		"authz is gone": {&fakeAuthz{refuse: context.DeadlineExceeded}, getHead("/", "a"), nil, 503, `"unavailable"`},
 		"bad path":      {&fakeAuthz{}, getHead("/..\\x", "a"), nil, 400, `"rule":"http.decode"`},
 		"not in policy": {&fakeAuthz{}, getHead("/", "a", [2]string{"x-http-method-override", "DELETE"}), nil, 403, `"blocked"`},
 	} {

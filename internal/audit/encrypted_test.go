@@ -59,7 +59,15 @@ func TestEncrypted(t *testing.T) {
 	ring, _ := newRing(t)
 	s := openWith(t, dir, ring)
 	putSession(t, s, "ses_a", 5, true)
-	putSession(t, s, "ses_live", 7, false)
+	whole := stream(t, "ses_live", 7, true)
+	live := func(s *Store, to int) {
+		t.Helper()
+		acks, err := s.Append(t.Context(), "n1", []ship.Chunk{{Session: "ses_live", Data: whole[:to]}})
+		if err != nil || acks[0].Diverged || acks[0].Retry {
+			t.Fatal(acks, err)
+		}
+	}
+	live(s, len(whole)/2)
 	eventually(t, "sealed", func() bool { return sealedCount(t, s) == 1 })
 	for _, id := range []string{"ses_a", "ses_live"} {
 		if n := countFrames(t, s, id); n == 0 {
@@ -81,10 +89,7 @@ func TestEncrypted(t *testing.T) {
 	// Opened again, it goes on, and the index can be made anew.
 	s = openWith(t, dir, ring)
 	must(t, s.Reindex(t.Context()))
-	whole := stream(t, "ses_live", 7, true)
-	acks, err := s.Append(t.Context(), "n1", []ship.Chunk{{Session: "ses_live", Data: whole[:len(whole)-1]}})
-	must(t, err)
-	_ = acks
+	live(s, len(whole)-1)
 	must(t, s.Close())
 	if _, err := Open(dir, Options{Key: testKey()}); !errors.Is(err, record.ErrEncrypted) {
 		t.Errorf("opened without keys while a session runs: %v", err)

@@ -44,7 +44,7 @@ func TestIdentityHeader(t *testing.T) {
 	if err := json.Unmarshal(raw, &set); err != nil || len(set.Keys) != 1 || !set.Keys[0].IsPublic() {
 		t.Fatal(string(raw), err)
 	}
-	sig, err := jose.ParseSigned(got.Headers[0].Value, []jose.SignatureAlgorithm{jose.EdDSA})
+	sig, err := jose.ParseSignedCompact(got.Headers[0].Value, []jose.SignatureAlgorithm{jose.EdDSA})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -89,8 +89,6 @@ func (r *rawMySQL) until(ends func([]byte) bool) string {
 	return strings.Join(all, "|")
 }
 
-func isEnd(b []byte) bool { return b[0] == wire.HeadEOF || b[0] == wire.HeadErr || b[0] == wire.HeadOK }
-
 func isRowsEnd(b []byte) bool { return b[0] == wire.HeadEOF || b[0] == wire.HeadErr }
 
 // TestMySQLCommands sends the commands that drivers seldom send.
