@@ -7,5 +7,5 @@
 //
 // Lineage errs on the safe side: what is computed with a column is a probe of it unless it is certain that neither an
 // error, nor NULL, nor time can tell about it; names that are not in the catalog make a statement unresolved.
-// See docs/decisions/0050-mysql-grammar.md.
+// See docs/decisions/0052-mysql-grammar.md.
 package mysql
