@@ -273,10 +273,12 @@ func TestCertificate(t *testing.T) {
 
 // TestGone: a session that comes for a stream that is gone is given back.
 func TestGone(t *testing.T) {
-	tg := newTarget(t, &fakeAuthz{}, nil)
+	authz := &fakeAuthz{gate: make(chan struct{})}
+	tg := newTarget(t, authz, nil)
 	s := tg.NewStream(newHost()).(*stream)
 	s.DecodeHeaders(getHead("/", "x"), true)
 	s.OnDestroy(api.Terminate)
+	authz.gate <- struct{}{}
 	time.Sleep(20 * time.Millisecond)
 	if s.sh != nil || s.arrival.span != nil {
 		t.Error("it was kept")
