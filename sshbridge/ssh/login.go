@@ -3,7 +3,6 @@ package ssh
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -107,7 +106,8 @@ func (c *conn) open(m ssh.ConnMetadata, req check.OpenRequest, p *ssh.Permission
 	name, login := c.login(m.User())
 	t, ok := c.server.opt.Target(name)
 	if !ok {
-		return nil, banner(fmt.Sprintf("say which target: ssh LOGIN@TARGET@GATEWAY, or TARGET alone; here are %s", strings.Join(c.front.Targets, ", ")))
+		// Not which there are: nobody has proven anything yet.
+		return nil, banner("say which target: ssh TARGET@GATEWAY, or LOGIN@TARGET@GATEWAY")
 	}
 	if c.span != nil { // a session is opened once a connection
 		return nil, errRefused
