@@ -37,7 +37,7 @@ demo: build tools ## the gateway in front of a demo database, in the foreground
 .PHONY: test
 test: build tools ## all tests, with the race detector; real Envoy, real targets
 	$(GO) test -race -timeout 30m $$($(GO) list ./... | grep -v /cmd/dragoman)
-	DRAGOMAN_BIN=$(CURDIR)/bin $(GO) test -race -p 1 -timeout 30m ./cmd/dragoman/...
+	DRAGOMAN_BIN=$(CURDIR)/bin $(GO) test -race -p 1 -timeout 60m ./cmd/dragoman/...
 
 .PHONY: test-envoy-matrix
 test-envoy-matrix: build ## the tests that run Envoy, on every supported version
