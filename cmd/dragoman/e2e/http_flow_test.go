@@ -149,7 +149,7 @@ policy:
 
 func TestHTTPCredentials(t *testing.T) {
 	s := newService(t)
-	g, url := httpGateway(t, s.addr(), ", credentials: {header: X-Api-Key, value: 'env:GW_PASSWORD'}", flowPolicy)
+	g, url := httpGateway(t, s.addr(), ", credentials: {header: X-Api-Key, value: 'file:gw-password'}", flowPolicy)
 	token := g.token("agents")
 	a := ask(t, token, "GET", url+"/customers", "", "X-Envoy-Original-Path", "/x", "Dragoman-Identity", "fake", "X-Forwarded-For", "1.2.3.4")
 	h := s.last()

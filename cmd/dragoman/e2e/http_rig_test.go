@@ -56,11 +56,12 @@ func httpTargetYAML(name, address string, port int, more string) string {
 	return fmt.Sprintf("  - {name: %s, protocol: http, address: %s, listen: '127.0.0.1:%d'%s}\n", name, address, port, more)
 }
 
-// httpGateway runs a gateway before one target.
+// httpGateway runs a gateway before one target; the file gw-password has what may log in there.
 func httpGateway(t testing.TB, address, more, rest string) (g *gateway, url string) {
 	t.Helper()
 	port := freePort(t)
-	g = newGateway(t, setup{Config: "targets:\n" + httpTargetYAML("web", address, port, more) + rest}).start()
+	g = newGateway(t, setup{Config: "targets:\n" + httpTargetYAML("web", address, port, more) + rest,
+		Files: map[string]string{"gw-password": "sesame\n"}}).start()
 	return g, fmt.Sprintf("http://127.0.0.1:%d", port)
 }
 

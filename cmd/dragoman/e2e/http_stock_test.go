@@ -59,7 +59,7 @@ static_resources:
 // TestHTTPStockExtAuthz: an Envoy without our module asks our authz through its own ext_authz filter.
 func TestHTTPStockExtAuthz(t *testing.T) {
 	s := newService(t)
-	g, _ := httpGateway(t, s.addr(), ", credentials: {header: X-Api-Key, value: 'env:GW_PASSWORD'}", flowPolicy)
+	g, _ := httpGateway(t, s.addr(), ", credentials: {header: X-Api-Key, value: 'file:gw-password'}", flowPolicy)
 	port := freePort(t)
 	_, target, _ := net.SplitHostPort(s.addr())
 	g.write("stock.yaml", fmt.Sprintf(stockBootstrap, port, target, filepath.Join(g.dir, "data", "run", "control.sock")))

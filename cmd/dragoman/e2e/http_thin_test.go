@@ -8,7 +8,7 @@ import (
 // TestHTTPThin: curl, through Envoy, to nginx and back, with a token; recorded, and replayed.
 func TestHTTPThin(t *testing.T) {
 	n := nginx(t, "", map[string]string{"hello.txt": "hello from nginx\n"})
-	g, url := httpGateway(t, n.Addr, ", credentials: {user: gw, password: 'env:GW_PASSWORD'}", allowHTTP)
+	g, url := httpGateway(t, n.Addr, ", credentials: {user: gw, password: 'file:gw-password'}", allowHTTP)
 	if out := curl(t, "-i", url+"/hello.txt"); !strings.Contains(out, "401") || !strings.Contains(strings.ToLower(out), "www-authenticate: bearer") ||
 		!strings.Contains(out, `"code":"unauthenticated"`) {
 		t.Fatal(out)
