@@ -84,13 +84,12 @@ func (s *stream) gathered() {
 func (s *stream) judge() bool {
 	s.d = s.sh.judge.Judge(context.Background(), &s.action, nil)
 	s.plan = nil
-	if len(s.d.Mask) == 0 || s.d.Verdict == policy.Block {
+	if s.d.Verdict == policy.Block {
 		return true
 	}
-	plan, err := s.t.plan(s.d.Mask, s.sh.span.Opened().MaskKey)
+	plan, err := s.d.Plan(&s.t.plans, s.sh.span.Opened().MaskKey)
 	if err != nil {
 		s.t.rt.Log().Error("mask plan", "target", s.cfg.Target.Name, "error", err)
-		s.d = policy.Decision{Rule: "mask-plan", Reason: "The policy's masks cannot be applied.", Revision: s.d.Revision}
 		s.refuse(blockedBy(&s.d))
 		return false
 	}

@@ -71,9 +71,7 @@ func (s *stream) judgeMessages() {
 			continue
 		}
 		m.action = act
-		if !s.judgeMessage(&m) {
-			m.d = policy.Decision{Rule: "mask-plan", Reason: "The policy's masks cannot be applied."}
-		}
+		s.judgeMessage(&m)
 		s.rpc.list = append(s.rpc.list, m)
 		if worst < 0 || weight(m.d.Verdict) > weight(s.rpc.list[worst].d.Verdict) {
 			worst = len(s.rpc.list) - 1
@@ -116,14 +114,15 @@ func weight(v policy.Verdict) int {
 	return 2
 }
 
-func (s *stream) judgeMessage(m *message) bool {
+func (s *stream) judgeMessage(m *message) {
 	m.d = s.sh.judge.Judge(context.Background(), &m.action, nil)
-	if len(m.d.Mask) == 0 || m.d.Verdict == policy.Block {
-		return true
+	if m.d.Verdict == policy.Block {
+		return
 	}
 	var err error
-	m.plan, err = s.t.plan(m.d.Mask, s.sh.span.Opened().MaskKey)
-	return err == nil
+	if m.plan, err = m.d.Plan(&s.t.plans, s.sh.span.Opened().MaskKey); err != nil {
+		s.t.rt.Log().Error("mask plan", "target", s.cfg.Target.Name, "error", err)
+	}
 }
 
 // refusePost answers a body that is not MCP.

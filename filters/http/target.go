@@ -45,7 +45,7 @@ type target struct {
 	mu    sync.Mutex
 	live  map[string]*shared // by session id
 	talks *mcp.Conversations
-	plans map[string]*mask.Plan
+	plans mask.Plans
 }
 
 // config is a target's configuration, checked.
@@ -66,7 +66,7 @@ func (k *targets) configure(b []byte) (filters.HTTP, error) {
 	defer k.mu.Unlock()
 	t := k.byName[cfg.Target.Name]
 	if t == nil {
-		t = &target{rt: k.rt, live: map[string]*shared{}, plans: map[string]*mask.Plan{}, talks: mcp.NewConversations(mcp.Limits{})}
+		t = &target{rt: k.rt, live: map[string]*shared{}, talks: mcp.NewConversations(mcp.Limits{})}
 	}
 	if e := t.policy.Engine(); e == nil || e.Revision() != cfg.Policy.Revision || cfg.Policy.Revision == "" {
 		engine, err := policy.Compile(context.Background(), cfg.Policy, policy.WithLog(k.rt.Log()))
@@ -115,35 +115,4 @@ func (t *target) NewStream(host filters.HTTPStream) api.StreamFilter {
 	s := &stream{t: t, cfg: t.cfg.Load(), host: host, started: t.rt.Now()}
 	s.up.limit, s.down.limit = s.cfg.RecordedBody, s.cfg.RecordedBody
 	return s
-}
-
-// maxPlans bounds the cache of mask plans.
-const maxPlans = 256
-
-// plan compiles mask specs, or finds them compiled.
-func (t *target) plan(specs []mask.Spec, key []byte) (*mask.Plan, error) {
-	b, err := json.Marshal(specs)
-	if err != nil {
-		return nil, err
-	}
-	id := string(key) + string(b)
-	t.mu.Lock()
-	p := t.plans[id]
-	t.mu.Unlock()
-	if p != nil {
-		return p, nil
-	}
-	if len(key) == 0 {
-		key = nil
-	}
-	if p, err = mask.Compile(specs, key); err != nil {
-		return nil, err
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if len(t.plans) >= maxPlans {
-		clear(t.plans)
-	}
-	t.plans[id] = p
-	return p, nil
 }

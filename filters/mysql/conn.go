@@ -61,7 +61,7 @@ type conn struct {
 	run       *command
 	job       *job
 	judge     *policy.SessionJudge
-	masks     lastMasks
+	masks     mask.Last
 	prefix    string
 	thread    uint32     // of the session at the target
 	status    uint16     // the target's, as it last said
@@ -76,7 +76,7 @@ type conn struct {
 }
 
 func newConn(t *target, host filters.Conn) *conn {
-	c := &conn{t: t, cfg: t.cfg.Load(), host: host, now: t.rt.Now, prepared: map[uint32]*prepared{}, bySQL: map[string]*prepared{}}
+	c := &conn{t: t, cfg: t.cfg.Load(), host: host, now: t.rt.Now, masks: mask.Last{Plans: &t.plans}, prepared: map[uint32]*prepared{}, bySQL: map[string]*prepared{}}
 	c.client = wire.Reader{Keep: maxHello, Max: maxHello}
 	c.server = wire.Reader{Keep: maxHello, Max: maxHello}
 	return c

@@ -14,7 +14,7 @@ import (
 
 	"dragoman.dev/dragoman/filters"
 	"dragoman.dev/dragoman/filters/session"
-	"dragoman.dev/dragoman/filters/statement"
+	"dragoman.dev/dragoman/internal/mask"
 	"dragoman.dev/dragoman/internal/nodeconfig"
 	"dragoman.dev/dragoman/internal/policy"
 	"dragoman.dev/dragoman/internal/record"
@@ -79,7 +79,7 @@ type target struct {
 	policy   policy.Handle
 	cfg      atomic.Pointer[config]
 	analyzer *mysql.Analyzer
-	plans    statement.Plans
+	plans    mask.Plans
 	catalog  catalogs
 }
 

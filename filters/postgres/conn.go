@@ -8,6 +8,7 @@ import (
 	"dragoman.dev/dragoman/filters"
 	"dragoman.dev/dragoman/filters/postgres/wire"
 	"dragoman.dev/dragoman/filters/session"
+	"dragoman.dev/dragoman/internal/mask"
 	"dragoman.dev/dragoman/internal/policy"
 	"dragoman.dev/dragoman/internal/sql/pgsql"
 )
@@ -57,7 +58,7 @@ type conn struct {
 	ended   bool // the client sends no more
 	relay   relay
 	judge   *policy.SessionJudge
-	masks   lastMasks
+	masks   mask.Last
 	shape   shapeSheet
 	prefix  string    // comment before each statement
 	target  targetKey // for cancel requests

@@ -69,31 +69,14 @@ func (c *conn) decide(st *sql.Statement, m moment) *judged {
 
 // pass has policy decide and prepares the masks that it asks for.
 func (c *conn) pass(j *judged) {
-	j.plan = nil
 	j.d = c.judge.Judge(context.Background(), &j.action, j.st)
-	if len(j.d.Mask) == 0 {
-		return
-	}
-	if c.masks.spec == &j.d.Mask[0] && c.masks.n == len(j.d.Mask) {
-		j.plan = c.masks.plan
-		return
-	}
-	plan, err := c.t.plans.Get(j.d.Mask, c.s.Opened().MaskKey)
+	plan, err := j.d.Plan(&c.masks, c.s.Opened().MaskKey)
 	if err != nil {
 		c.t.rt.Log().Error("mask plan", "target", c.cfg.Target.Name, "error", err)
-		j.d = policy.Decision{Rule: "mask-plan", Reason: "The policy's masks cannot be applied.", Revision: j.d.Revision}
-		return
 	}
-	j.plan = plan
-	c.relay.plan = plan
-	c.masks = lastMasks{&j.d.Mask[0], len(j.d.Mask), plan}
-}
-
-// lastMasks is the mask plan that was used last; policy gives equal specs as the same slice.
-type lastMasks struct {
-	spec *mask.Spec
-	n    int
-	plan *mask.Plan
+	if j.plan = plan; plan != nil {
+		c.relay.plan = plan
+	}
 }
 
 // stands reports whether actions that have waited for people may still run: a policy that was pushed

@@ -15,7 +15,7 @@ import (
 	"dragoman.dev/dragoman/filters/postgres/login"
 	"dragoman.dev/dragoman/filters/postgres/wire"
 	"dragoman.dev/dragoman/filters/session"
-	"dragoman.dev/dragoman/filters/statement"
+	"dragoman.dev/dragoman/internal/mask"
 	"dragoman.dev/dragoman/internal/nodeconfig"
 	"dragoman.dev/dragoman/internal/policy"
 	"dragoman.dev/dragoman/internal/record"
@@ -61,7 +61,7 @@ type target struct {
 
 	mu        sync.Mutex
 	databases map[string]*database
-	plans     statement.Plans
+	plans     mask.Plans
 }
 
 // config is a target's configuration, checked.
@@ -156,7 +156,7 @@ func parseConfig(b []byte) (*config, error) {
 type network struct{ t *target }
 
 func (n network) NewConn(host filters.Conn) (api.DownstreamFilter, api.UpstreamFilter) {
-	c := &conn{t: n.t, cfg: n.t.cfg.Load(), host: host, now: n.t.rt.Now}
+	c := &conn{t: n.t, cfg: n.t.cfg.Load(), host: host, now: n.t.rt.Now, masks: mask.Last{Plans: &n.t.plans}}
 	return downstream{c}, upstream{c}
 }
 

@@ -12,7 +12,6 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"dragoman.dev/dragoman/internal/action"
-	"dragoman.dev/dragoman/internal/mask"
 	"dragoman.dev/dragoman/internal/record"
 	"dragoman.dev/dragoman/internal/sshwire"
 )
@@ -83,7 +82,7 @@ func (c *conn) directTCP(nc ssh.NewChannel) {
 func (c *conn) relay(p passed, client, target ssh.Channel) {
 	number := c.channels.Add(1)
 	s := &sessionChannel{c: c, number: number, client: client, ctx: c.ctx, cancel: func() {}}
-	plan, err := mask.Compile(p.decision.Mask, c.span.Opened().MaskKey)
+	plan, err := c.server.plans.Get(p.decision.Mask, c.span.Opened().MaskKey)
 	if err != nil {
 		client.Close()
 		target.Close()

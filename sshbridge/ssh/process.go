@@ -36,7 +36,7 @@ type process struct {
 
 // launch opens a channel on the target and starts the request there.
 func (s *sessionChannel) launch(p passed, request, what string) (*process, error) {
-	plan, err := mask.Compile(p.decision.Mask, s.c.span.Opened().MaskKey)
+	plan, err := s.c.server.plans.Get(p.decision.Mask, s.c.span.Opened().MaskKey)
 	if err != nil {
 		return nil, errors.New("its masks are not good")
 	}

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"dragoman.dev/dragoman/internal/mask"
 	"dragoman.dev/dragoman/internal/policy"
 	"dragoman.dev/dragoman/internal/record"
 	"dragoman.dev/dragoman/internal/session"
@@ -53,7 +54,8 @@ type Options struct {
 
 // Server is the SSH side of the bridge.
 type Server struct {
-	opt Options
+	opt   Options
+	plans mask.Plans
 
 	mu     sync.Mutex
 	conns  map[*conn]struct{}

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"dragoman.dev/dragoman/internal/action"
-	"dragoman.dev/dragoman/internal/mask"
 	"dragoman.dev/dragoman/internal/record"
 	"dragoman.dev/dragoman/internal/sftpwire"
 )
@@ -192,7 +191,7 @@ func (f *sftpSession) open(r *sftpwire.Request) error {
 	if err != nil {
 		return f.cannot(r, err)
 	}
-	plan, err := mask.Compile(p.decision.Mask, f.s.c.span.Opened().MaskKey)
+	plan, err := f.s.c.server.plans.Get(p.decision.Mask, f.s.c.span.Opened().MaskKey)
 	if err != nil {
 		f.s.c.result(p, record.Result{Status: "error", Message: "its masks are not good"})
 		return f.deny(r.ID, sftpwire.Failure, "dragoman: its masks are not good")
