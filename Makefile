@@ -68,6 +68,12 @@ test-store: $(TOOLS)/versitygw-$(VERSITYGW) ## the stores of records on a real S
 	$(GO) test -race -count=1 -timeout 10m -tags s3 ./internal/audit/blob/bucket
 	$(GO) test -count=1 -timeout 10m -tags s3 -run 'S3$$' ./cmd/dragoman
 
+.PHONY: test-kube
+test-kube: build tools ## Kubernetes targets on a real cluster with real pods; as root (11 min more the first time)
+	@$(GO) run ./internal/tools -dir $(TOOLS) -kube
+	$(GO) test -count=1 -timeout 10m -tags kube ./internal/kubecluster
+	DRAGOMAN_BIN=$(CURDIR)/bin $(GO) test -count=1 -timeout 20m -tags kube ./cmd/dragoman/kubee2e
+
 .PHONY: test-mutations
 test-mutations: ## 10,000 random changes of an audit store, all found (3 min)
 	AUDIT_MUTATIONS=10000 $(GO) test -count=1 -timeout 60m -run 'TestRandomMutations$$' -v ./internal/audit

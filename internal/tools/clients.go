@@ -11,8 +11,18 @@ import (
 	"dragoman.dev/dragoman/internal/pgclients"
 )
 
+// runtime is a command and the distribution's package that has it.
+type runtime struct{ command, pkg string }
+
+// clusterRuntimes are what a node of Kubernetes is made of, beside what internal/kubecluster builds.
+var clusterRuntimes = []runtime{
+	{"etcd", "etcd-server"}, {"containerd", "containerd"}, {"runc", "runc"}, {"/usr/lib/cni/ptp", "containernetworking-plugins"},
+	{"/bin/busybox", "busybox-static"}, {"iptables", "iptables"}, {"conntrack", "conntrack"},
+	{"unshare", "util-linux"}, {"python3", "python3"}, {"pip3", "python3-pip"},
+}
+
 // runtimes are the commands that the clients need, and the distribution's package of each.
-var runtimes = []struct{ command, pkg string }{
+var runtimes = []runtime{
 	{"psql", "postgresql-client"},                                   // the only psql that is built with TLS
 	{"/usr/sbin/sshd", "openssh-server"}, {"ssh", "openssh-client"}, // sshd wants to be started by its full path
 	{"mariadb-install-db", "mariadb-server-core"}, {"mariadb", "mariadb-client"},
@@ -22,9 +32,11 @@ var runtimes = []struct{ command, pkg string }{
 }
 
 // ensureRuntimes installs from the distribution what the machine lacks.
-func ensureRuntimes(ctx context.Context) error {
+func ensureRuntimes(ctx context.Context) error { return ensureCommands(ctx, runtimes) }
+
+func ensureCommands(ctx context.Context, list []runtime) error {
 	install := []string{"install", "-y", "-qq", "--no-install-recommends"}
-	for _, r := range runtimes {
+	for _, r := range list {
 		path, err := exec.LookPath(r.command)
 		if err != nil {
 			install = append(install, r.pkg)

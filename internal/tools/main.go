@@ -12,6 +12,7 @@ import (
 
 	"dragoman.dev/dragoman/envoy"
 	"dragoman.dev/dragoman/internal/httpserver"
+	"dragoman.dev/dragoman/internal/kubecluster"
 	"dragoman.dev/dragoman/internal/mysqlserver"
 	"dragoman.dev/dragoman/internal/pgserver"
 )
@@ -19,10 +20,15 @@ import (
 func main() {
 	dir := flag.String("dir", ".tools", "folder to keep them in")
 	matrix := flag.Bool("matrix", false, "every supported Envoy, not only the pinned one")
+	kube := flag.Bool("kube", false, "only what runs a Kubernetes cluster; the first time this takes some 11 minutes")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *dir, *matrix); err != nil {
+	get := func() error { return run(ctx, *dir, *matrix) }
+	if *kube {
+		get = func() error { return ensureCluster(ctx, *dir) }
+	}
+	if err := get(); err != nil {
 		fmt.Fprintln(os.Stderr, "tools:", err)
 		os.Exit(1)
 	}
@@ -63,4 +69,17 @@ func run(ctx context.Context, dir string, matrix bool) error {
 		fmt.Println(kind, path)
 	}
 	return ensureClients(ctx, dir)
+}
+
+// ensureCluster gets what runs a Kubernetes cluster: programs of the distribution, those that are built, and clients.
+func ensureCluster(ctx context.Context, dir string) error {
+	if err := ensureCommands(ctx, clusterRuntimes); err != nil {
+		return err
+	}
+	t, err := kubecluster.Ensure(ctx, dir, os.Stderr)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("kubernetes %s %s\nkubectl %s\nclient kubernetes-python %s\n", kubecluster.Version, t.Bin, t.Kubectl, t.Python)
+	return nil
 }
