@@ -10,6 +10,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"dragoman.dev/dragoman/internal/sshwire"
+	"dragoman.dev/dragoman/sshbridge/gate"
 )
 
 // Bounds of what a client may set before it starts something.
@@ -75,7 +76,7 @@ func (s *sessionChannel) request(r *ssh.Request, work *sync.WaitGroup) {
 		p, err := sshwire.ParsePTY(r.Payload)
 		ok := err == nil && s.state == preparing && s.pty == nil && !s.c.target.ExecOnly
 		if ok {
-			p.Term = printable(p.Term, 64)
+			p.Term = gate.Printable(p.Term, 64)
 			s.pty, s.ptyRaw = &p, append([]byte(nil), r.Payload...)
 		}
 		reply(r, ok, nil)

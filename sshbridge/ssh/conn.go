@@ -12,9 +12,9 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
-	"dragoman.dev/dragoman/internal/policy"
 	"dragoman.dev/dragoman/internal/session"
 	"dragoman.dev/dragoman/sshbridge/front"
+	"dragoman.dev/dragoman/sshbridge/gate"
 )
 
 // maxChannels bounds the channels of one connection that are open at a time.
@@ -32,7 +32,7 @@ type conn struct {
 	// Set by the login.
 	span   *session.Span
 	target *Target
-	judge  *policy.SessionJudge
+	gate   *gate.Gate
 	client *ssh.ServerConn
 
 	dial     sync.Once
@@ -64,8 +64,9 @@ func (c *conn) serve() {
 	_ = c.raw.SetDeadline(time.Time{})
 	c.client = client
 	info := span.Opened()
-	c.judge = c.server.opt.Policy.Session(info.Identity, info.Target, span.Info())
 	c.log = c.log.With("session", span.ID())
+	c.gate = &gate.Gate{Span: span, Judge: c.server.opt.Policy.Session(info.Identity, info.Target, span.Info()), Timeout: c.target.Hold,
+		Log: c.log, Now: c.server.opt.Now}
 	go func() { // a session that ended while the handshake went on
 		select {
 		case <-span.Done(): // ended says why, and closes
@@ -237,6 +238,6 @@ func (c *conn) channel(ch ssh.NewChannel) {
 	case "direct-tcpip":
 		c.directTCP(ch)
 	default: // direct-streamlocal@openssh.com, tun@openssh.com, x11 …
-		_ = ch.Reject(ssh.Prohibited, "dragoman: channels of type "+printable(ch.ChannelType(), 64)+" are refused")
+		_ = ch.Reject(ssh.Prohibited, "dragoman: channels of type "+gate.Printable(ch.ChannelType(), 64)+" are refused")
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"dragoman.dev/dragoman/internal/action"
 	"dragoman.dev/dragoman/internal/record"
 	"dragoman.dev/dragoman/internal/shell"
+	"dragoman.dev/dragoman/sshbridge/gate"
+	"dragoman.dev/dragoman/sshbridge/typing"
 )
 
 // exec runs one command line.
@@ -13,22 +15,26 @@ func (s *sessionChannel) exec(command string) {
 		act.Features["pty"] = true
 	}
 	s.variables(&act)
-	p, err := s.c.pass(s.ctx, act, digestOf("exec", command, s.envText()), s.tell)
+	p, err := s.c.pass(s.ctx, act, gate.Digest("exec", command, s.envText()), s.tell)
 	if err != nil {
 		s.fail(err.Error(), statusRefused)
 		return
 	}
-	s.run(p, "exec", command, nil)
+	s.run(p, "exec", command, false)
 }
 
-// run starts something on the target and waits for its end. input looks at what the client types; nil passes it on.
-func (s *sessionChannel) run(p passed, request, what string, input *lines) {
+// run starts something on the target and waits for its end. The lines of a shell are judged.
+func (s *sessionChannel) run(p gate.Passed, request, what string, shell bool) {
 	proc, err := s.launch(p, request, what)
 	if err != nil {
 		s.c.log.Warn("not run", "err", err)
 		s.c.result(p, record.Result{Status: "error", Message: err.Error()})
-		s.fail("dragoman: the target did not run it: "+printable(err.Error(), 512), 255)
+		s.fail("dragoman: the target did not run it: "+gate.Printable(err.Error(), 512), 255)
 		return
+	}
+	var input *typing.Lines
+	if shell {
+		input = proc.lines()
 	}
 	proc.pump(input)
 }
@@ -36,7 +42,7 @@ func (s *sessionChannel) run(p passed, request, what string, input *lines) {
 // variables shows policy what the client sets.
 func (s *sessionChannel) variables(act *action.Action) {
 	for _, e := range s.env {
-		act.Params = append(act.Params, action.Param{Name: "env/" + printable(e[0], 128), Value: printable(e[1], 1024)})
+		act.Params = append(act.Params, action.Param{Name: "env/" + gate.Printable(e[0], 128), Value: gate.Printable(e[1], 1024)})
 	}
 }
 
@@ -50,6 +56,6 @@ func (s *sessionChannel) envText() string {
 
 // refuseSubsystem records that a subsystem was asked for which nothing here can decode.
 func (s *sessionChannel) refuseSubsystem(name string) {
-	act := plain(action.KindExec, "subsystem", "subsystem "+printable(name, 256))
+	act := gate.Plain(action.KindExec, "subsystem", "subsystem "+gate.Printable(name, 256))
 	_ = s.c.refuse(act, "bridge.subsystem", "only the subsystem sftp can be judged", "use sftp, scp or a command") // the client has its answer
 }

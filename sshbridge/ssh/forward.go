@@ -14,6 +14,7 @@ import (
 	"dragoman.dev/dragoman/internal/action"
 	"dragoman.dev/dragoman/internal/record"
 	"dragoman.dev/dragoman/internal/sshwire"
+	"dragoman.dev/dragoman/sshbridge/gate"
 )
 
 // forwardOpen is the payload of direct-tcpip and forwarded-tcpip (RFC 4254, section 7.2).
@@ -27,9 +28,9 @@ type forwardOpen struct {
 // forwardAction is a forwarded connection as policy sees it: verb "connect" from the client's side through the target,
 // "listen" for a port of the target.
 func forwardAction(verb, host string, port uint32) action.Action {
-	where := net.JoinHostPort(printable(host, 256), strconv.FormatUint(uint64(port), 10))
-	act := plain(action.KindForward, verb, verb+" "+where)
-	act.Params = append(act.Params, action.Param{Name: "host", Value: printable(host, 256)}, action.Param{Name: "port", Value: strconv.FormatUint(uint64(port), 10)})
+	where := net.JoinHostPort(gate.Printable(host, 256), strconv.FormatUint(uint64(port), 10))
+	act := gate.Plain(action.KindForward, verb, verb+" "+where)
+	act.Params = append(act.Params, action.Param{Name: "host", Value: gate.Printable(host, 256)}, action.Param{Name: "port", Value: strconv.FormatUint(uint64(port), 10)})
 	act.Writes = append(act.Writes, action.Object{Name: where, Columns: []string{}})
 	return act
 }
@@ -37,11 +38,11 @@ func forwardAction(verb, host string, port uint32) action.Action {
 const forwardHint = "the target's ssh.forward allows it to be judged"
 
 // judgeForward asks whether a forwarded connection may be.
-func (c *conn) judgeForward(act action.Action) (passed, error) {
+func (c *conn) judgeForward(act action.Action) (gate.Passed, error) {
 	if !c.target.Forward {
-		return passed{}, c.refuse(act, "target.forward", "forwarded connections are off for this target", forwardHint)
+		return gate.Passed{}, c.refuse(act, "target.forward", "forwarded connections are off for this target", forwardHint)
 	}
-	return c.pass(c.ctx, act, digestOf("forward", act.Text), nil)
+	return c.pass(c.ctx, act, gate.Digest("forward", act.Text), nil)
 }
 
 // directTCP is a connection that the client wants to make from the target's side.
@@ -65,7 +66,7 @@ func (c *conn) directTCP(nc ssh.NewChannel) {
 	target, reqs, err := up.OpenChannel("direct-tcpip", ssh.Marshal(&o))
 	if err != nil {
 		c.result(p, record.Result{Status: "error", Message: err.Error()})
-		_ = nc.Reject(ssh.ConnectionFailed, printable(err.Error(), 256))
+		_ = nc.Reject(ssh.ConnectionFailed, gate.Printable(err.Error(), 256))
 		return
 	}
 	client, creqs, err := nc.Accept()
@@ -79,10 +80,10 @@ func (c *conn) directTCP(nc ssh.NewChannel) {
 }
 
 // relay moves the bytes of a forwarded connection, recorded before they move.
-func (c *conn) relay(p passed, client, target ssh.Channel) {
+func (c *conn) relay(p gate.Passed, client, target ssh.Channel) {
 	number := c.channels.Add(1)
 	s := &sessionChannel{c: c, number: number, client: client, ctx: c.ctx, cancel: func() {}}
-	plan, err := c.server.plans.Get(p.decision.Mask, c.span.Opened().MaskKey)
+	plan, err := c.server.plans.Get(p.Decision.Mask, c.span.Opened().MaskKey)
 	if err != nil {
 		client.Close()
 		target.Close()
@@ -193,7 +194,7 @@ func (c *conn) remoteForward(r *ssh.Request) {
 			err = errors.New("too many forwarded ports")
 		}
 	}
-	c.result(p, record.Result{Status: "error", Message: printable(err.Error(), 256)})
+	c.result(p, record.Result{Status: "error", Message: gate.Printable(err.Error(), 256)})
 	reply(r, false, nil)
 }
 

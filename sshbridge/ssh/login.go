@@ -13,6 +13,7 @@ import (
 	"dragoman.dev/dragoman/internal/identity"
 	"dragoman.dev/dragoman/internal/policy"
 	"dragoman.dev/dragoman/internal/session"
+	"dragoman.dev/dragoman/sshbridge/gate"
 )
 
 // maxAuthTries is how many credentials a client may present; agents offer every key they have.
@@ -114,7 +115,7 @@ func (c *conn) open(m ssh.ConnMetadata, req check.OpenRequest, p *ssh.Permission
 	}
 	req.Target, req.SPIFFE, req.CertDigest = name, c.front.SPIFFE, c.front.CertDigest
 	req.Session = policy.Session{Client: c.front.Client.String(), Started: c.server.opt.Now(), User: login,
-		Application: printable(string(m.ClientVersion()), 128)}
+		Application: gate.Printable(string(m.ClientVersion()), 128)}
 	_ = c.raw.SetDeadline(time.Time{}) // the wait is authz's
 	span, err := c.server.opt.Runtime.OpenSpan(c.ctx, session.SpanOpening{Request: req, Mode: t.Mode, Timeout: openTime(t),
 		Limits: session.Limits{Idle: t.Idle}, Ended: c.ended})
@@ -160,19 +161,5 @@ func (c *conn) refused(err error) error {
 }
 
 func banner(words string) error {
-	return &ssh.BannerError{Err: errRefused, Message: "dragoman: " + printable(words, 2048) + "\r\n"}
-}
-
-// printable is s without control characters, cut.
-func printable(s string, most int) string {
-	s = strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r < 0xa0 {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(s, "?"))
-	if len(s) > most {
-		s = strings.ToValidUTF8(s[:most], "")
-	}
-	return s
+	return &ssh.BannerError{Err: errRefused, Message: "dragoman: " + gate.Printable(words, 2048) + "\r\n"}
 }

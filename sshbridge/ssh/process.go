@@ -14,6 +14,8 @@ import (
 	"dragoman.dev/dragoman/internal/session"
 	"dragoman.dev/dragoman/internal/sshwire"
 	"dragoman.dev/dragoman/internal/termmask"
+	"dragoman.dev/dragoman/sshbridge/gate"
+	"dragoman.dev/dragoman/sshbridge/typing"
 )
 
 // chunk is how much is read, recorded and passed on at a time.
@@ -22,7 +24,7 @@ const chunk = 32 << 10
 // process is something that runs on the target, on a channel of its own there.
 type process struct {
 	s      *sessionChannel
-	p      passed
+	p      gate.Passed
 	target ssh.Channel
 	reqs   <-chan *ssh.Request
 	plan   *mask.Plan
@@ -35,8 +37,8 @@ type process struct {
 }
 
 // launch opens a channel on the target and starts the request there.
-func (s *sessionChannel) launch(p passed, request, what string) (*process, error) {
-	plan, err := s.c.server.plans.Get(p.decision.Mask, s.c.span.Opened().MaskKey)
+func (s *sessionChannel) launch(p gate.Passed, request, what string) (*process, error) {
+	plan, err := s.c.server.plans.Get(p.Decision.Mask, s.c.span.Opened().MaskKey)
 	if err != nil {
 		return nil, errors.New("its masks are not good")
 	}
@@ -91,9 +93,9 @@ func (p *process) prepare(request, what string) error {
 func (p *process) record(request bool, message []byte) error {
 	return p.s.c.span.Commit(func(b *session.Batch) {
 		if request {
-			b.Request(p.p.ordinal, message)
+			b.Request(p.p.Ordinal, message)
 		} else {
-			b.Response(p.p.ordinal, message)
+			b.Response(p.p.Ordinal, message)
 		}
 	})
 }
@@ -125,7 +127,7 @@ func (p *process) lost(err error) {
 }
 
 // pump moves everything until the process has ended.
-func (p *process) pump(input *lines) {
+func (p *process) pump(input *typing.Lines) {
 	s := p.s
 	stop := make(chan struct{})
 	go func() { // a client that goes takes its process along
@@ -135,9 +137,6 @@ func (p *process) pump(input *lines) {
 		case <-stop:
 		}
 	}()
-	if input != nil {
-		input.proc = p
-	}
 	go p.stdin(input)
 	var out sync.WaitGroup
 	out.Go(func() { p.output(p.target, s.client, sshwire.AppendData, input) })
@@ -156,14 +155,14 @@ func (p *process) pump(input *lines) {
 }
 
 // stdin moves what the client sends.
-func (p *process) stdin(input *lines) {
+func (p *process) stdin(input *typing.Lines) {
 	buf := make([]byte, chunk)
 	msg := make([]byte, 0, chunk+16)
 	for {
 		n, err := p.s.client.Read(buf)
 		if n > 0 {
 			if input != nil {
-				if !input.typed(buf[:n]) {
+				if !input.Typed(buf[:n]) {
 					return
 				}
 			} else if !p.send(&msg, buf[:n], nil) {
@@ -171,7 +170,7 @@ func (p *process) stdin(input *lines) {
 			}
 		}
 		if err != nil {
-			if input != nil && !input.ends() {
+			if input != nil && !input.Ends() {
 				return
 			}
 			if rerr := p.record(true, sshwire.AppendEnd(msg[:0], sshwire.MsgEOF, p.s.number)); rerr == nil {
@@ -197,14 +196,14 @@ func (p *process) send(msg *[]byte, b, shown []byte) bool {
 }
 
 // output moves one stream of the process to the client: masked, recorded, delivered.
-func (p *process) output(from io.Reader, to io.Writer, form func([]byte, uint32, []byte) []byte, input *lines) {
+func (p *process) output(from io.Reader, to io.Writer, form func([]byte, uint32, []byte) []byte, input *typing.Lines) {
 	m := termmask.New(p.plan, p.s.pty != nil)
 	deliver := func(b []byte) error {
 		if len(b) == 0 {
 			return nil
 		}
 		if input != nil {
-			input.shown(b)
+			input.Shown(b)
 		}
 		return p.deliver(b, to, form)
 	}
@@ -266,7 +265,7 @@ func (p *process) finish() {
 		res.Status, res.Message = "lost", "the channel was closed without an exit status"
 	case p.exit.Type == "exit-signal":
 		name, _, _ := sshwire.String(p.exit.Payload)
-		res.Status, res.Code = "error", "SIG"+printable(string(name), 32)
+		res.Status, res.Code = "error", "SIG"+gate.Printable(string(name), 32)
 	case len(p.exit.Payload) == 4:
 		if n := binary.BigEndian.Uint32(p.exit.Payload); n != 0 {
 			res.Status = "error"

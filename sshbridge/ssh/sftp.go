@@ -13,6 +13,7 @@ import (
 	"dragoman.dev/dragoman/internal/session"
 	"dragoman.dev/dragoman/internal/sftpwire"
 	"dragoman.dev/dragoman/internal/sshwire"
+	"dragoman.dev/dragoman/sshbridge/gate"
 )
 
 // Bounds of one file transfer session.
@@ -39,7 +40,7 @@ type sftpSession struct {
 // openFile is an open file or folder.
 type openFile struct {
 	path string
-	p    passed
+	p    gate.Passed
 	dir  bool
 	plan *mask.Plan
 	read stream // what the client got
@@ -52,7 +53,7 @@ var errEnded = errors.New("the file transfer has ended")
 func (s *sessionChannel) sftp() {
 	up, err := s.c.connect()
 	if err != nil {
-		s.fail("dragoman: the target cannot be reached: "+printable(err.Error(), 512), 255)
+		s.fail("dragoman: the target cannot be reached: "+gate.Printable(err.Error(), 512), 255)
 		return
 	}
 	target, reqs, err := up.OpenChannel("session", nil)
@@ -65,7 +66,7 @@ func (s *sessionChannel) sftp() {
 	f := &sftpSession{s: s, target: target, pending: map[uint32]func(sftpwire.Packet){}, handles: map[string]*openFile{}, slots: make(chan struct{}, maxPending)}
 	if err := f.begin(); err != nil {
 		s.c.log.Warn("sftp does not begin", "err", err)
-		s.fail("dragoman: "+printable(err.Error(), 512), 255)
+		s.fail("dragoman: "+gate.Printable(err.Error(), 512), 255)
 		return
 	}
 	go io.Copy(io.Discard, target.Stderr())
@@ -266,12 +267,12 @@ func (f *sftpSession) deny(id, code uint32, words string) error {
 }
 
 // forward records a request and gives it to the target; its answer goes to the client, after then has seen it.
-func (f *sftpSession) forward(p passed, r *sftpwire.Request, shown []byte, then func(sftpwire.Response)) error {
+func (f *sftpSession) forward(p gate.Passed, r *sftpwire.Request, shown []byte, then func(sftpwire.Response)) error {
 	wire := r.Encode()
 	if shown == nil {
 		shown = wire
 	}
-	if err := f.s.c.span.Commit(func(b *session.Batch) { b.Request(p.ordinal, sshwire.AppendData(nil, f.s.number, shown)) }); err != nil {
+	if err := f.s.c.span.Commit(func(b *session.Batch) { b.Request(p.Ordinal, sshwire.AppendData(nil, f.s.number, shown)) }); err != nil {
 		return f.deny(r.ID, sftpwire.Failure, "dragoman: refused: it cannot be recorded")
 	}
 	id := r.ID
@@ -290,7 +291,7 @@ func (f *sftpSession) forward(p passed, r *sftpwire.Request, shown []byte, then 
 		if then != nil {
 			then(res)
 		}
-		if err := f.deliver(p.ordinal, sftpwire.WithID(packet, id), nil); err != nil {
+		if err := f.deliver(p.Ordinal, sftpwire.WithID(packet, id), nil); err != nil {
 			f.target.Close()
 		}
 	})

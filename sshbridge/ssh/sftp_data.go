@@ -123,13 +123,13 @@ func (f *sftpSession) answerRead(o *openFile, r *sftpwire.Request, before uint64
 		return err
 	}
 	if res.Type != sftpwire.Data {
-		return f.deliver(o.p.ordinal, sftpwire.WithID(p, r.ID), nil)
+		return f.deliver(o.p.Ordinal, sftpwire.WithID(p, r.ID), nil)
 	}
 	data := res.Data
 	if o.plan.HasText() {
 		masked := stars(o, data)
 		if uint64(len(data)) <= before {
-			return f.deliver(o.p.ordinal, sftpwire.StatusPacket(r.ID, sftpwire.EOF, "end of file"), nil)
+			return f.deliver(o.p.Ordinal, sftpwire.StatusPacket(r.ID, sftpwire.EOF, "end of file"), nil)
 		}
 		data = data[before:min(uint64(len(data)), before+uint64(r.Length))]
 		o.read.mu.Lock()
@@ -139,9 +139,9 @@ func (f *sftpSession) answerRead(o *openFile, r *sftpwire.Request, before uint64
 	o.read.add(r.Offset, data)
 	packet := sftpwire.DataPacket(r.ID, data)
 	if f.s.c.target.KeepFiles {
-		return f.deliver(o.p.ordinal, packet, nil)
+		return f.deliver(o.p.Ordinal, packet, nil)
 	}
-	return f.deliver(o.p.ordinal, packet, sftpwire.DataPacket(r.ID, nil))
+	return f.deliver(o.p.Ordinal, packet, sftpwire.DataPacket(r.ID, nil))
 }
 
 // stars hides what the detectors find.

@@ -6,6 +6,7 @@ import (
 	"unicode/utf8"
 
 	"dragoman.dev/dragoman/internal/sftpwire"
+	"dragoman.dev/dragoman/sshbridge/gate"
 )
 
 // maxPath is Linux's PATH_MAX.
@@ -20,7 +21,7 @@ type place struct {
 // resolve makes a path real. follow says that the operation goes where a link in the last place leads.
 func (f *sftpSession) resolve(p string, follow bool) (place, error) {
 	if !soundPath(p) {
-		return place{}, &refusal{"dragoman: the path is not one: no control characters, UTF-8, up to 4096 bytes"}
+		return place{}, &gate.Refusal{Words: "dragoman: the path is not one: no control characters, UTF-8, up to 4096 bytes"}
 	}
 	if !strings.HasPrefix(p, "/") {
 		p = f.cwd + "/" + p
@@ -44,7 +45,7 @@ func (f *sftpSession) resolve(p string, follow bool) (place, error) {
 	if base == "." || base == "" {
 		dir, base = p, ""
 	} else if base == ".." {
-		return place{}, &refusal{"dragoman: where the path leads cannot be told"}
+		return place{}, &gate.Refusal{Words: "dragoman: where the path leads cannot be told"}
 	}
 	// The nearest folder that is there tells where the rest would be.
 	for range maxClimb {
@@ -62,7 +63,7 @@ func (f *sftpSession) resolve(p string, follow bool) (place, error) {
 		}
 		base = last + "/" + base
 	}
-	return place{}, &refusal{"dragoman: where the path leads cannot be told"}
+	return place{}, &gate.Refusal{Words: "dragoman: where the path leads cannot be told"}
 }
 
 // maxClimb bounds how many folders that are not there a path may have.

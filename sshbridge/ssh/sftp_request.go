@@ -9,6 +9,7 @@ import (
 	"dragoman.dev/dragoman/internal/action"
 	"dragoman.dev/dragoman/internal/record"
 	"dragoman.dev/dragoman/internal/sftpwire"
+	"dragoman.dev/dragoman/sshbridge/gate"
 )
 
 // request judges one request and passes it on, or says no. An error ends the channel.
@@ -31,7 +32,7 @@ func (f *sftpSession) request(r *sftpwire.Request) error {
 		case !sftpwire.Known(r.Extension):
 			return f.deny(r.ID, sftpwire.Unsupported, "dragoman: the extension is not supported")
 		case r.Extension == sftpwire.ExtLimits:
-			return f.forward(passed{}, r, nil, nil)
+			return f.forward(gate.Passed{}, r, nil, nil)
 		case r.Extension == sftpwire.ExtFsync, r.Extension == sftpwire.ExtFstatvfs:
 			return f.onHandle(r)
 		}
@@ -84,13 +85,13 @@ func operationOf(r *sftpwire.Request) (operation, bool) {
 // onPath is a request about paths alone.
 func (f *sftpSession) onPath(r *sftpwire.Request) error {
 	if r.Type == sftpwire.Realpath && (r.Path == "." || r.Path == "") { // every client begins with it
-		return f.forward(passed{}, r, nil, nil)
+		return f.forward(gate.Passed{}, r, nil, nil)
 	}
 	op, ok := operationOf(r)
 	if !ok {
 		return f.deny(r.ID, sftpwire.Unsupported, "dragoman: the operation is not supported")
 	}
-	act := plain(action.KindSFTP, op.verb, op.verb)
+	act := gate.Plain(action.KindSFTP, op.verb, op.verb)
 	first, err := f.resolve(r.Path, op.follow)
 	if err != nil {
 		return f.cannot(r, err)
@@ -117,7 +118,7 @@ func (f *sftpSession) onPath(r *sftpwire.Request) error {
 		text = first.real + " -> " + second.real
 	}
 	act.Text = op.verb + " " + text
-	p, err := f.s.c.pass(f.s.ctx, act, digestOf("sftp", op.verb, first.real, second.real, string(r.Rest)), f.s.tell)
+	p, err := f.s.c.pass(f.s.ctx, act, gate.Digest("sftp", op.verb, first.real, second.real, string(r.Rest)), f.s.tell)
 	if err != nil {
 		return f.cannot(r, err)
 	}
@@ -154,19 +155,19 @@ func has(list []action.Object, name string) bool {
 
 // cannot says no in the protocol's words; what is not a refusal ends the channel.
 func (f *sftpSession) cannot(r *sftpwire.Request, err error) error {
-	var no *refusal
+	var no *gate.Refusal
 	if !errors.As(err, &no) {
 		return err
 	}
-	f.s.tell(no.words) // OpenSSH's client shows nothing of a status but its code
-	return f.deny(r.ID, sftpwire.PermissionDenied, no.words)
+	f.s.tell(no.Words) // OpenSSH's client shows nothing of a status but its code
+	return f.deny(r.ID, sftpwire.PermissionDenied, no.Words)
 }
 
 func resultOf(res sftpwire.Response) record.Result {
 	if res.Type != sftpwire.Status || res.Code == sftpwire.OK || res.Code == sftpwire.EOF {
 		return record.Result{Status: "ok"}
 	}
-	return record.Result{Status: "error", Code: fmt.Sprint(res.Code), Message: printable(res.Words, 512)}
+	return record.Result{Status: "error", Code: fmt.Sprint(res.Code), Message: gate.Printable(res.Words, 512)}
 }
 
 // open opens a file or a folder.
@@ -181,17 +182,17 @@ func (f *sftpSession) open(r *sftpwire.Request) error {
 	if full {
 		return f.deny(r.ID, sftpwire.Failure, "dragoman: too many open files")
 	}
-	act := plain(action.KindSFTP, "list", "list "+at.real)
+	act := gate.Plain(action.KindSFTP, "list", "list "+at.real)
 	if r.Type == sftpwire.Open {
 		act = openAction(r.Flags, at)
 	} else {
 		add(&act, at, true, false)
 	}
-	p, err := f.s.c.pass(f.s.ctx, act, digestOf("sftp", act.Text, fmt.Sprint(r.Flags), string(r.Rest)), f.s.tell)
+	p, err := f.s.c.pass(f.s.ctx, act, gate.Digest("sftp", act.Text, fmt.Sprint(r.Flags), string(r.Rest)), f.s.tell)
 	if err != nil {
 		return f.cannot(r, err)
 	}
-	plan, err := f.s.c.server.plans.Get(p.decision.Mask, f.s.c.span.Opened().MaskKey)
+	plan, err := f.s.c.server.plans.Get(p.Decision.Mask, f.s.c.span.Opened().MaskKey)
 	if err != nil {
 		f.s.c.result(p, record.Result{Status: "error", Message: "its masks are not good"})
 		return f.deny(r.ID, sftpwire.Failure, "dragoman: its masks are not good")
@@ -211,7 +212,7 @@ func (f *sftpSession) open(r *sftpwire.Request) error {
 
 // openAction is the opening of a file: what its flags let the client do is what it does.
 func openAction(flags uint32, at place) action.Action {
-	act := plain(action.KindSFTP, "open", "open "+at.real)
+	act := gate.Plain(action.KindSFTP, "open", "open "+at.real)
 	reads := flags&sftpwire.FlagRead != 0
 	writes := flags&(sftpwire.FlagWrite|sftpwire.FlagAppend|sftpwire.FlagCreate|sftpwire.FlagTrunc) != 0
 	if reads || !writes {
@@ -248,9 +249,9 @@ func (f *sftpSession) fsetstat(r *sftpwire.Request) error {
 	if o == nil {
 		return f.deny(r.ID, sftpwire.Failure, "dragoman: no such handle")
 	}
-	act := plain(action.KindSFTP, "setstat", "setstat "+o.path)
+	act := gate.Plain(action.KindSFTP, "setstat", "setstat "+o.path)
 	add(&act, place{real: o.path, named: o.path}, false, true)
-	p, err := f.s.c.pass(f.s.ctx, act, digestOf("sftp", act.Text, string(r.Rest)), f.s.tell)
+	p, err := f.s.c.pass(f.s.ctx, act, gate.Digest("sftp", act.Text, string(r.Rest)), f.s.tell)
 	if err != nil {
 		return f.cannot(r, err)
 	}

@@ -2,11 +2,14 @@ package ssh
 
 import (
 	"dragoman.dev/dragoman/internal/action"
+	"dragoman.dev/dragoman/internal/record"
+	"dragoman.dev/dragoman/sshbridge/gate"
+	"dragoman.dev/dragoman/sshbridge/typing"
 )
 
 // shell opens an interactive shell; its lines are judged as they are typed.
 func (s *sessionChannel) shell() {
-	act := plain(action.KindShell, "shell", "interactive shell")
+	act := gate.Plain(action.KindShell, "shell", "interactive shell")
 	if s.pty == nil {
 		act.Text = "shell without a terminal"
 	}
@@ -15,10 +18,29 @@ func (s *sessionChannel) shell() {
 		s.fail(s.c.refuse(act, "target.exec_only", "this target has no interactive shells", "give the command: ssh HOST COMMAND").Error(), statusRefused)
 		return
 	}
-	p, err := s.c.pass(s.ctx, act, digestOf("shell", s.envText()), s.tell)
+	p, err := s.c.pass(s.ctx, act, gate.Digest("shell", s.envText()), s.tell)
 	if err != nil {
 		s.fail(err.Error(), statusRefused)
 		return
 	}
-	s.run(p, "shell", "", newLines(s, s.pty != nil))
+	s.run(p, "shell", "", true)
+}
+
+// lines judges what is typed into a shell.
+func (p *process) lines() *typing.Lines {
+	s, msg := p.s, []byte(nil)
+	return typing.New(typing.Options{
+		TTY: s.pty != nil,
+		Judge: func(act action.Action) bool {
+			line, err := s.c.pass(s.ctx, act, gate.Digest("line", act.Text), s.tell)
+			if err != nil {
+				s.tell(err.Error())
+				return false
+			}
+			s.c.result(line, record.Result{Status: "ok", Message: "submitted"})
+			return true
+		},
+		Send:       func(b, shown []byte) bool { return p.send(&msg, b, shown) },
+		CloseInput: func() { _ = p.target.CloseWrite() },
+	})
 }

@@ -1,9 +1,9 @@
-package ssh
+package typing
 
 import "unicode/utf8"
 
-// shown follows what the terminal shows, as much as is needed to know its current row.
-func (l *lines) shown(b []byte) {
+// Shown follows what the terminal shows, as much as is needed to know its current row.
+func (l *Lines) Shown(b []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.escape) > 0 {
@@ -32,7 +32,7 @@ func (l *lines) shown(b []byte) {
 // maxRow bounds the row that is remembered.
 const maxRow = 2 * maxLine
 
-func (l *lines) put(r rune) {
+func (l *Lines) put(r rune) {
 	switch r {
 	case '\n':
 		l.row, l.col = l.row[:0], 0
@@ -54,7 +54,7 @@ func (l *lines) put(r rune) {
 }
 
 // sequence follows an escape sequence and gives its length, 0 when it is cut off.
-func (l *lines) sequence(b []byte) int {
+func (l *Lines) sequence(b []byte) int {
 	if len(b) < 2 {
 		return 0
 	}
@@ -83,7 +83,7 @@ func (l *lines) sequence(b []byte) int {
 }
 
 // control is a control sequence that moves within the row, deletes of it, or takes the whole screen.
-func (l *lines) control(args string, final byte) {
+func (l *Lines) control(args string, final byte) {
 	n := 0
 	for _, c := range args {
 		if c < '0' || c > '9' {

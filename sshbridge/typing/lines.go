@@ -1,4 +1,6 @@
-package ssh
+// Package typing follows what is typed into an interactive shell and has its lines judged before they are
+// submitted. It owns the keys and the row of the terminal; judging, recording and moving bytes are its user's.
+package typing
 
 import (
 	"regexp"
@@ -7,22 +9,19 @@ import (
 	"unicode/utf8"
 
 	"dragoman.dev/dragoman/internal/action"
-	"dragoman.dev/dragoman/internal/record"
 	"dragoman.dev/dragoman/internal/shell"
 )
 
 // maxLine bounds a line that is judged, in bytes; what is longer cannot be told and is refused.
 const maxLine = 16 << 10
 
-// lines judges what is typed into an interactive shell, line by line, as far as it can be told: the keys
+// Lines judges what is typed into an interactive shell, line by line, as far as it can be told: the keys
 // give the line, and where they do not (history, completion), what the terminal shows behind the prompt. A
 // program on the other side can understand keys in its own way, so this keeps an
 // honest agent from mistakes; it does not hold one that means harm. docs/ssh.md says so, and targets can be exec only.
-type lines struct {
-	s    *sessionChannel
-	proc *process
-	tty  bool
-	msg  []byte
+type Lines struct {
+	opt Options
+	tty bool
 
 	mu     sync.Mutex // what is shown comes from another goroutine
 	row    []rune     // what the terminal's current row shows
@@ -39,13 +38,25 @@ type lines struct {
 	cr        bool   // the last byte was a carriage return
 }
 
-func newLines(s *sessionChannel, tty bool) *lines { return &lines{s: s, tty: tty} }
+// Options of Lines. All functions must be set; they are called by the goroutine that calls Typed and Ends.
+type Options struct {
+	TTY bool
+	// Judge asks about a line, and tells the client when it may not be submitted. It blocks.
+	Judge func(act action.Action) bool
+	// Send records input and passes it on; shown is what the record gets in its place, when that is not nil.
+	Send func(b, shown []byte) bool
+	// CloseInput ends the shell's input.
+	CloseInput func()
+}
+
+// New makes the Lines of one shell.
+func New(opt Options) *Lines { return &Lines{opt: opt, tty: opt.TTY} }
 
 // secretPrompt is a row behind which what is typed is not shown, and not recorded.
 var secretPrompt = regexp.MustCompile(`(?i)(pass(word|phrase|code)|\bpin|token|secret|verification code|otp)[^:?]{0,64}[:?]\s*$`)
 
-// typed takes what the client sends; false ends the channel's input.
-func (l *lines) typed(b []byte) bool {
+// Typed takes what the client sends; false ends the channel's input.
+func (l *Lines) Typed(b []byte) bool {
 	if !l.tty {
 		return l.piped(b)
 	}
@@ -67,7 +78,7 @@ func (l *lines) typed(b []byte) bool {
 
 // piped is for a shell without a terminal: nothing of a line goes on before it is judged, since a
 // shell also runs a last line that has no end.
-func (l *lines) piped(b []byte) bool {
+func (l *Lines) piped(b []byte) bool {
 	for _, k := range b {
 		if len(l.line) <= maxLine {
 			l.line = append(l.line, k)
@@ -79,17 +90,17 @@ func (l *lines) piped(b []byte) bool {
 	return true
 }
 
-// ends judges what is left at the end of the input.
-func (l *lines) ends() bool { return l.tty || l.pipedLine() }
+// Ends judges what is left at the end of the input.
+func (l *Lines) Ends() bool { return l.tty || l.pipedLine() }
 
-func (l *lines) pipedLine() bool {
+func (l *Lines) pipedLine() bool {
 	text := strings.TrimSuffix(string(l.line), "\n")
 	if len(l.line) <= maxLine && strings.HasSuffix(string(l.line), "\n") && shell.Incomplete(text) {
 		return true // it goes on in the next line
 	}
 	if strings.TrimSpace(text) != "" {
 		if !l.judge(text, false, len(l.line) > maxLine) { // the shell ends with its input, which has nothing of this line
-			_ = l.proc.target.CloseWrite()
+			l.opt.CloseInput()
 			return false
 		}
 	}
@@ -99,7 +110,7 @@ func (l *lines) pipedLine() bool {
 }
 
 // judge asks policy about a line, and tells the client when it may not be.
-func (l *lines) judge(text string, uncertain, long bool) bool {
+func (l *Lines) judge(text string, uncertain, long bool) bool {
 	act := shell.Analyse(action.KindShell, text)
 	if uncertain {
 		act.Features["uncertain"] = true
@@ -107,17 +118,11 @@ func (l *lines) judge(text string, uncertain, long bool) bool {
 	if long {
 		act.Features = map[string]any{action.FeatureUnparsed: true}
 	}
-	p, err := l.s.c.pass(l.s.ctx, act, digestOf("line", text), l.s.tell)
-	if err != nil {
-		l.s.tell(err.Error())
-		return false
-	}
-	l.s.c.result(p, record.Result{Status: "ok", Message: "submitted"})
-	return true
+	return l.opt.Judge(act)
 }
 
 // forward passes keys on. Those of a password are not in the record.
-func (l *lines) forward(b []byte) bool {
+func (l *Lines) forward(b []byte) bool {
 	if len(b) == 0 {
 		return true
 	}
@@ -125,17 +130,17 @@ func (l *lines) forward(b []byte) bool {
 	if l.secret() {
 		shown = []byte(strings.Repeat("*", len(b)))
 	}
-	return l.proc.send(&l.msg, b, shown)
+	return l.opt.Send(b, shown)
 }
 
-func (l *lines) secret() bool {
+func (l *Lines) secret() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.tty && secretPrompt.MatchString(string(l.row))
 }
 
 // keyed follows one key, and reports whether it submits the line.
-func (l *lines) keyed(k byte) (submits bool) {
+func (l *Lines) keyed(k byte) (submits bool) {
 	if len(l.key) > 0 { // within an escape sequence
 		l.key = append(l.key, k)
 		if done := len(l.key) > 2 && k >= 0x40 && k <= 0x7e || len(l.key) == 2 && k != '[' && k != 'O' || len(l.key) > 16; done {
@@ -174,19 +179,19 @@ func (l *lines) keyed(k byte) (submits bool) {
 	return false
 }
 
-func (l *lines) begin() {
+func (l *Lines) begin() {
 	l.mu.Lock()
 	l.prompt = len(l.row)
 	l.mu.Unlock()
 	l.begun = true
 }
 
-func (l *lines) reset() {
+func (l *Lines) reset() {
 	l.line, l.uncertain, l.begun = l.line[:0], false, false
 }
 
 // text is the line as far as it can be told.
-func (l *lines) text() (line string, hidden, full bool) {
+func (l *Lines) text() (line string, hidden, full bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.full {
@@ -202,26 +207,26 @@ func (l *lines) text() (line string, hidden, full bool) {
 }
 
 // submit judges the line, and passes on the key that submits it, or takes the line back.
-func (l *lines) submit(k byte) bool {
+func (l *Lines) submit(k byte) bool {
 	text, hidden, full := l.text()
 	uncertain, long := l.uncertain, len(l.line) > maxLine
 	l.reset()
 	switch {
 	case full: // a program that uses the whole screen: its keys are no lines of a shell
-		return l.proc.send(&l.msg, []byte{k}, nil)
+		return l.opt.Send([]byte{k}, nil)
 	case hidden:
-		return l.proc.send(&l.msg, []byte{k}, nil)
+		return l.opt.Send([]byte{k}, nil)
 	case strings.TrimSpace(text) == "" && !uncertain:
-		return l.proc.send(&l.msg, []byte{k}, nil)
+		return l.opt.Send([]byte{k}, nil)
 	}
 	whole := l.before + text
 	if !uncertain && !long && len(whole) <= maxLine && shell.Incomplete(whole) { // the shell asks for the rest, and runs nothing yet
 		l.before = whole + "\n"
-		return l.proc.send(&l.msg, []byte{k}, nil)
+		return l.opt.Send([]byte{k}, nil)
 	}
 	l.before = ""
 	if !l.judge(whole, uncertain, long) {
-		return l.proc.send(&l.msg, []byte{0x03, 0x05, 0x15, '\r'}, nil) // ^C ^E ^U Enter: the line is emptied, and there is a new prompt
+		return l.opt.Send([]byte{0x03, 0x05, 0x15, '\r'}, nil) // ^C ^E ^U Enter: the line is emptied, and there is a new prompt
 	}
-	return l.proc.send(&l.msg, []byte{k}, nil)
+	return l.opt.Send([]byte{k}, nil)
 }

@@ -1,13 +1,13 @@
-package ssh
+package typing
 
 import (
 	"testing"
 )
 
 // typedAt makes the lines of a terminal that shows a prompt.
-func typedAt(shown string) *lines {
-	l := &lines{tty: true}
-	l.shown([]byte(shown))
+func typedAt(shown string) *Lines {
+	l := &Lines{tty: true}
+	l.Shown([]byte(shown))
 	return l
 }
 
@@ -30,7 +30,7 @@ func TestLine(t *testing.T) {
 				t.Errorf("%q submits", c.keys)
 			}
 		}
-		l.shown([]byte(c.shown))
+		l.Shown([]byte(c.shown))
 		if got, hidden, full := l.text(); got != c.want || hidden || full {
 			t.Errorf("%q, %q: %q", c.keys, c.shown, got)
 		}
@@ -47,9 +47,9 @@ func TestLine(t *testing.T) {
 func FuzzShown(f *testing.F) {
 	f.Add([]byte("$ \x1b[Kls\r\n\x1b]0;t\x07"), []byte("ls\x1b[A"))
 	f.Fuzz(func(t *testing.T, shown, keys []byte) {
-		l := &lines{tty: true}
+		l := &Lines{tty: true}
 		for i := 0; i < len(shown); i += 3 {
-			l.shown(shown[i:min(i+3, len(shown))])
+			l.Shown(shown[i:min(i+3, len(shown))])
 		}
 		for _, k := range keys {
 			l.keyed(k)
