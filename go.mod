@@ -38,6 +38,8 @@ require (
 
 require mvdan.cc/sh/v3 v3.14.1
 
+require golang.org/x/image v0.47.0
+
 require (
 	github.com/chromedp/cdproto v0.159.0 // indirect
 	github.com/chromedp/chromedp v0.23.0
