@@ -148,7 +148,7 @@ func newReplica(t *testing.T, url string, deaf int) *replica {
 
 func (r *replica) gone(t *testing.T, id string) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); r.listed(id); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(60 * time.Second); r.listed(id); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("%s is still listed", id)
 		}

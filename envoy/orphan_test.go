@@ -61,7 +61,7 @@ func TestEnvoyDiesWithItsSupervisor(t *testing.T) {
 	}
 	cmd.Process.Kill()
 	cmd.Wait()
-	for end := time.Now().Add(5 * time.Second); running(pid); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(60 * time.Second); running(pid); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("envoy %d outlived its supervisor", pid)
 		}

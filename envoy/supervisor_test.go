@@ -187,7 +187,7 @@ func TestRunRestartsWhatDies(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.Close()
-	if took := s.wait(); took > 3*time.Second {
+	if took := s.wait(); took > 30*time.Second {
 		t.Errorf("ended in %v though no session was open", took)
 	}
 	if alive(second) {
@@ -219,7 +219,7 @@ func TestRunDrains(t *testing.T) {
 		n.Close()
 		t.Error("a new connection was accepted while draining")
 	}
-	if took := s.wait(); took > 3*time.Second {
+	if took := s.wait(); took > 30*time.Second {
 		t.Errorf("took %v", took)
 	}
 	if err := talk(t, c); err == nil {

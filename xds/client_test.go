@@ -157,7 +157,7 @@ func (c *client) next() (*discovery.DeltaDiscoveryResponse, []string, error) {
 			ack.ErrorDetail = &rpc.Status{Message: c.refuse}
 		}
 		return m, names, c.str.Send(ack)
-	case <-time.After(10 * time.Second):
+	case <-time.After(60 * time.Second):
 		return nil, nil, errors.New("nothing came")
 	}
 }

@@ -62,7 +62,7 @@ func (w *watched) next() string {
 	select {
 	case r := <-w.pushed:
 		return r
-	case <-time.After(10 * time.Second):
+	case <-time.After(60 * time.Second):
 		w.t.Fatal("no push; status", w.policy.Status())
 		return ""
 	}
@@ -116,7 +116,7 @@ func TestBrokenPolicyIsNotPushed(t *testing.T) {
 	if err := os.Remove(filepath.Join(w.dir, "extra.rego")); err != nil {
 		t.Fatal(err)
 	}
-	deadline := time.Now().Add(5 * time.Second)
+	deadline := time.Now().Add(60 * time.Second)
 	for w.policy.Status().Error != "" && time.Now().Before(deadline) {
 		time.Sleep(debounce)
 	}

@@ -191,7 +191,7 @@ func TestMigrateToReplicas(t *testing.T) {
 // waitKeeper waits until this control plane keeps the records.
 func waitKeeper(t *testing.T, c *control) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); c.records.Mine() == nil; time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(60 * time.Second); c.records.Mine() == nil; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("nobody keeps the records")
 		}

@@ -96,7 +96,7 @@ func (h *fakeHost) take(t testing.TB) {
 	select {
 	case f := <-h.posts:
 		f()
-	case <-time.After(5 * time.Second):
+	case <-time.After(60 * time.Second):
 		t.Fatal("nothing was posted")
 	}
 }

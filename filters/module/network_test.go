@@ -52,7 +52,7 @@ func TestBulkBothWaysWithBackPressure(t *testing.T) {
 	select {
 	case err := <-wrote:
 		t.Fatalf("100 MB fit into the buffers (%v): no back-pressure", err)
-	case <-time.After(time.Second):
+	case <-time.After(60 * time.Second):
 	}
 	if grown := rss(t, e.Pid()) - before; grown > 64<<20 {
 		t.Errorf("Envoy grew by %d MiB while the client did not read", grown>>20)
@@ -228,7 +228,7 @@ func TestPanicInNewConn(t *testing.T) {
 func eventually(t *testing.T, f func() error) {
 	t.Helper()
 	var err error
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(60 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		if err = f(); err == nil {
 			return
 		}

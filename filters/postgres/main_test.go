@@ -246,7 +246,7 @@ func asPgError(err error) *pgconn.PgError {
 // records are the frames of all sessions of the gateway, in order, by session.
 func (g *gateway) records(t *testing.T) map[string][]record.Frame {
 	t.Helper()
-	deadline := time.Now().Add(5 * time.Second)
+	deadline := time.Now().Add(60 * time.Second)
 	for g.rt.Sessions() > 0 && time.Now().Before(deadline) {
 		time.Sleep(5 * time.Millisecond)
 	}

@@ -94,7 +94,7 @@ func (s *store) complete(g *gateway) {
 	if _, err := g.spool.Recover(); err != nil {
 		s.t.Fatal(err)
 	}
-	for end := time.Now().Add(10 * time.Second); ; time.Sleep(50 * time.Millisecond) { // as nodes do
+	for end := time.Now().Add(60 * time.Second); ; time.Sleep(50 * time.Millisecond) { // as nodes do
 		err := s.take(g)
 		if err == nil {
 			break

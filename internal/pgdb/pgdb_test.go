@@ -157,7 +157,7 @@ func TestLock(t *testing.T) {
 	case <-time.After(20 * time.Second):
 		t.Fatal("the loss is not noticed")
 	}
-	for end := time.Now().Add(10 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(60 * time.Second); ; time.Sleep(50 * time.Millisecond) {
 		var n int
 		if err := b.SQL.QueryRowContext(t.Context(), "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = hashtext('x')::oid").Scan(&n); err != nil || time.Now().After(end) {
 			t.Fatal("not taken again", err)
@@ -169,7 +169,7 @@ func TestLock(t *testing.T) {
 	if err := a.Close(); err != nil {
 		t.Fatal(err)
 	}
-	for end := time.Now().Add(10 * time.Second); b.Lock(t.Context(), "x", never) != nil; time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(60 * time.Second); b.Lock(t.Context(), "x", never) != nil; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("a closed database keeps its lock")
 		}

@@ -197,7 +197,7 @@ func holdSimple(t *testing.T, r *rig, c *pgx.Conn) {
 	result := make(chan error, 1)
 	go func() { _, err := c.PgConn().Exec(context.Background(), text).ReadAll(); result <- err }()
 	var h hold.Hold
-	waitUntil(t, 10*time.Second, "a hold appears", func() bool {
+	waitUntil(t, 60*time.Second, "a hold appears", func() bool {
 		list, err := r.holds(hold.Pending)
 		if err != nil || len(list) == 0 {
 			return false
@@ -247,11 +247,11 @@ func holdBlockedMeanwhile(t *testing.T, r *rig, c *pgx.Conn) {
 	w := r.heldExec(t, c, heldUpdate, "late", 10)
 	defer func() {
 		r.write("policy/rules.yaml", holdRules)
-		waitUntil(t, 10*time.Second, "the old policy is back", func() bool { _, err := c.Exec(context.Background(), "SELECT * FROM people"); return err == nil })
+		waitUntil(t, 60*time.Second, "the old policy is back", func() bool { _, err := c.Exec(context.Background(), "SELECT * FROM people"); return err == nil })
 	}()
 	r.write("policy/rules.yaml", strings.Replace(holdRules, "rules:\n", "rules:\n  - {name: shut, verdict: block, when: {tables: ['public.held', 'public.people']}}\n", 1))
 	other := r.place.connect(t)
-	waitUntil(t, 10*time.Second, "the new policy is in force", func() bool { _, err := other.Exec(context.Background(), "SELECT * FROM people"); return err != nil })
+	waitUntil(t, 60*time.Second, "the new policy is in force", func() bool { _, err := other.Exec(context.Background(), "SELECT * FROM people"); return err != nil })
 	r.decide(w.hold.ID, "approve", "user:dana@example.com", "dba")
 	wantBlocked(t, w.end(t), "shut")
 	if r.value(t, 10) != "old" {

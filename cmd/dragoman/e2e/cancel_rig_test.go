@@ -39,7 +39,7 @@ func (r *rig) heldExec(t testing.TB, c *pgx.Conn, sql string, args ...any) *wait
 		w.tag, err = c.Exec(ctx, sql, append([]any{pgx.QueryExecModeExec}, args...)...)
 		w.result <- err
 	}()
-	waitUntil(t, 15*time.Second, "a hold appears", func() bool {
+	waitUntil(t, 60*time.Second, "a hold appears", func() bool {
 		list, err := r.holds(hold.Pending)
 		if err != nil {
 			t.Fatal(err)
@@ -66,7 +66,7 @@ func (w *waiting) end(t testing.TB) error {
 	select {
 	case err := <-w.result:
 		return err
-	case <-time.After(20 * time.Second):
+	case <-time.After(60 * time.Second):
 		t.Fatal("the statement still waits")
 		return nil
 	}
@@ -86,7 +86,7 @@ func (w *waiting) still(t testing.TB, why string) {
 func (r *rig) wantState(t testing.TB, id string, want hold.State) hold.Hold {
 	t.Helper()
 	var h hold.Hold
-	if !waitFor(10*time.Second, func() bool { return r.api("GET", "/v1/approvals/"+id, nil, &h) == nil && h.State == want }) {
+	if !waitFor(60*time.Second, func() bool { return r.api("GET", "/v1/approvals/"+id, nil, &h) == nil && h.State == want }) {
 		t.Errorf("the hold is %s, not %s", h.State, want)
 	}
 	return h

@@ -36,7 +36,7 @@ func wantBlocked(t testing.TB, err error, rule string) {
 // alive wants the connection to be usable.
 func alive(t testing.TB, c *pgx.Conn) {
 	t.Helper()
-	ctx, stop := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, stop := context.WithTimeout(context.Background(), 60*time.Second)
 	defer stop()
 	var n int
 	if err := c.QueryRow(ctx, "SELECT 40+2").Scan(&n); err != nil || n != 42 {
@@ -62,7 +62,7 @@ func TestProtocolVersions(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer c.Close()
-		c.SetDeadline(time.Now().Add(10 * time.Second))
+		c.SetDeadline(time.Now().Add(60 * time.Second))
 		f := pgproto3.NewFrontend(c, c)
 		f.Send(&pgproto3.StartupMessage{ProtocolVersion: 3<<16 | 9, Parameters: map[string]string{"user": "agent", "_pq_.wings": "two"}})
 		f.Flush()

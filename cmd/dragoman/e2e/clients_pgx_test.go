@@ -164,7 +164,7 @@ func pgxCancel(t *testing.T, c *pgx.Conn) {
 
 // pgxNotify: a payload may hold anything, so it is hidden while columns are masked.
 func pgxNotify(t *testing.T, c *pgx.Conn, want string) {
-	ctx, stop := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, stop := context.WithTimeout(context.Background(), 60*time.Second)
 	defer stop()
 	for _, s := range []string{"LISTEN pgx_channel", "NOTIFY pgx_channel, 'hello'"} {
 		if _, err := c.Exec(ctx, s); err != nil {

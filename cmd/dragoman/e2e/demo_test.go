@@ -91,7 +91,7 @@ func TestDemo(t *testing.T) {
 		if strings.Contains(out, "ERROR") || !strings.Contains(out, id) || !strings.Contains(out, "done") {
 			t.Errorf("the approved statement did not run:\n%s", out)
 		}
-	case <-time.After(20 * time.Second):
+	case <-time.After(60 * time.Second):
 		t.Fatal("the approved statement still hangs")
 	}
 
@@ -151,7 +151,7 @@ func checkPage(t *testing.T, g *gateway) {
 func awaitHold(t testing.TB, g *gateway) string {
 	t.Helper()
 	re := regexp.MustCompile(`hld_[a-z0-9A-Z]+`)
-	for deadline := time.Now().Add(15 * time.Second); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+	for deadline := time.Now().Add(60 * time.Second); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
 		if id := re.FindString(g.must("approvals", "list")); id != "" {
 			return id
 		}
@@ -164,7 +164,7 @@ func awaitHold(t testing.TB, g *gateway) string {
 func checkTrail(t *testing.T, g *gateway) {
 	t.Helper()
 	var list string
-	deadline := time.Now().Add(15 * time.Second)
+	deadline := time.Now().Add(60 * time.Second)
 	for {
 		list = g.must("sessions", "list")
 		if regexp.MustCompile(`ses_[0-9A-Za-z]+`).MatchString(list) || time.Now().After(deadline) {

@@ -98,7 +98,7 @@ func spoolFull(t *testing.T, durability string) {
 		t.Error("what psql sends is not refused, or not clearly")
 	}
 	room()
-	waitUntil(t, 20*time.Second, "psql works again", func() bool { return strings.Contains(p.psql(t, "SELECT 'k-3-1' AS again;\n"), "k-3-1") })
+	waitUntil(t, 60*time.Second, "psql works again", func() bool { return strings.Contains(p.psql(t, "SELECT 'k-3-1' AS again;\n"), "k-3-1") })
 	if refused.Severity == "ERROR" {
 		if err := run(); err != nil {
 			t.Errorf("the open session does not go on: %v", err)
@@ -108,7 +108,7 @@ func spoolFull(t *testing.T, durability string) {
 	fullUnderLoad(t, p, fill, room)
 	seen := logged(t, db)
 	var missing []string
-	waitFor(20*time.Second, func() bool {
+	waitFor(60*time.Second, func() bool {
 		missing = nil
 		kept := recorded(t, data)
 		for m := range seen {
@@ -136,7 +136,7 @@ func fullUnderLoad(t *testing.T, p place, fill, room func()) {
 	}
 	for range 4 {
 		before := answered.Load()
-		waitUntil(t, 30*time.Second, "statements are answered", func() bool { return answered.Load() > before+20 })
+		waitUntil(t, 60*time.Second, "statements are answered", func() bool { return answered.Load() > before+20 })
 		for range 20 { // what is shipped meanwhile frees room
 			fill()
 			time.Sleep(20 * time.Millisecond)
@@ -144,7 +144,7 @@ func fullUnderLoad(t *testing.T, p place, fill, room func()) {
 		room()
 	}
 	before := answered.Load()
-	waitUntil(t, 30*time.Second, "statements are answered at the end", func() bool { return answered.Load() > before+20 })
+	waitUntil(t, 60*time.Second, "statements are answered at the end", func() bool { return answered.Load() > before+20 })
 	close(stop)
 	load.Wait()
 }

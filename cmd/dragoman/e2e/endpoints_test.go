@@ -31,7 +31,7 @@ func TestEndpoints(t *testing.T) {
 	p := place{Port: port, User: "agent", Password: g.token("analysts"), Database: "postgres"}
 
 	seen := map[int]bool{}
-	waitUntil(t, 20*time.Second, "both live endpoints are used, and never the dead one", func() bool {
+	waitUntil(t, 60*time.Second, "both live endpoints are used, and never the dead one", func() bool {
 		for range 8 {
 			n, err := serverPort(p)
 			if err != nil {
@@ -42,7 +42,7 @@ func TestEndpoints(t *testing.T) {
 		return seen[one.Port] && seen[two.Port]
 	})
 	one.Stop()
-	waitUntil(t, 20*time.Second, "sessions go to the endpoint that is left", func() bool {
+	waitUntil(t, 60*time.Second, "sessions go to the endpoint that is left", func() bool {
 		for range 4 {
 			if n, err := serverPort(p); err != nil || n != two.Port {
 				return false
@@ -63,7 +63,7 @@ func TestEndpoints(t *testing.T) {
 
 // serverPort opens a session and asks which server it is on.
 func serverPort(p place) (int, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
 	defer cancel()
 	c, err := pgx.Connect(ctx, p.dsn()+" sslmode=prefer password="+p.Password)
 	if err != nil {

@@ -184,7 +184,7 @@ func (g *gateway) stop() {
 	g.cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-g.done:
-	case <-time.After(20 * time.Second):
+	case <-time.After(60 * time.Second):
 		g.t.Errorf("dragoman up did not stop within 20 s")
 		syscall.Kill(-g.cmd.Process.Pid, syscall.SIGKILL)
 		<-g.done

@@ -89,7 +89,7 @@ func TestPreparedOverSchemaChanges(t *testing.T) {
 	}
 	execSQL(t, r.db, "clients", "CREATE OR REPLACE VIEW what AS SELECT id, ssn AS x FROM people")
 	other := r.place.connect(t)
-	waitUntil(t, 10e9, "the change is noticed", func() bool {
+	waitUntil(t, 60e9, "the change is noticed", func() bool {
 		var s string
 		err := other.QueryRow(ctx, "SELECT 'is ' || x FROM what WHERE id = 1").Scan(&s)
 		return err == nil && !strings.Contains(s, "person") && !strings.Contains(s, "123-45")

@@ -77,7 +77,7 @@ func (c attackCase) send(t *testing.T, addr, token string) string {
 		return ""
 	}
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(10 * time.Second))
+	conn.SetDeadline(time.Now().Add(60 * time.Second))
 	if c.version == "1" {
 		io.WriteString(conn, strings.ReplaceAll(c.raw, "{TOKEN}", token))
 		return drain(conn)

@@ -39,11 +39,11 @@ func TestHTTPKill(t *testing.T) {
 	rounds := max(3, killRounds()/4)
 	for round := range rounds {
 		before := answered.Load()
-		waitUntil(t, 30*time.Second, "requests are answered", func() bool { return answered.Load() > before+20 })
+		waitUntil(t, 60*time.Second, "requests are answered", func() bool { return answered.Load() > before+20 })
 		strike(t, g, round%3)
 	}
 	before := answered.Load()
-	waitUntil(t, 30*time.Second, "requests are answered at the end", func() bool { return answered.Load() > before+20 })
+	waitUntil(t, 60*time.Second, "requests are answered at the end", func() bool { return answered.Load() > before+20 })
 	close(stop)
 	load.Wait()
 	lines, err := n.Log()
@@ -57,7 +57,7 @@ func TestHTTPKill(t *testing.T) {
 		}
 	}
 	var missing []string
-	waitFor(20*time.Second, func() bool {
+	waitFor(60*time.Second, func() bool {
 		missing = missing[:0]
 		kept := recorded(t, filepath.Join(g.dir, "data"))
 		for m := range seen {

@@ -82,7 +82,7 @@ func ask(t testing.TB, token, method, url, body string, headers ...string) answe
 }
 
 func tryAsk(c *http.Client, token, method, url, body string, headers ...string) (answer, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
 	defer cancel()
 	var r io.Reader
 	if body != "" {

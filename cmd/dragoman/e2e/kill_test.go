@@ -63,19 +63,19 @@ func kill(t *testing.T, durability string, rounds int) {
 	}
 	for round := range rounds {
 		before := answered.Load()
-		waitUntil(t, 30*time.Second, "statements are answered", func() bool { return answered.Load() > before+20 })
+		waitUntil(t, 60*time.Second, "statements are answered", func() bool { return answered.Load() > before+20 })
 		time.Sleep(time.Duration(rand.IntN(150)) * time.Millisecond)
 		strike(t, g, round%3)
 	}
 	before := answered.Load()
-	waitUntil(t, 30*time.Second, "statements are answered at the end", func() bool { return answered.Load() > before+20 })
+	waitUntil(t, 60*time.Second, "statements are answered at the end", func() bool { return answered.Load() > before+20 })
 	close(stop)
 	load.Wait()
 
 	seen := logged(t, db)
 	var missing []string
 	// What was left in the spool by the dead is recovered and shipped by the living.
-	waitFor(20*time.Second, func() bool {
+	waitFor(60*time.Second, func() bool {
 		missing = missing[:0]
 		kept := recorded(t, filepath.Join(g.dir, "data"))
 		for m := range seen {

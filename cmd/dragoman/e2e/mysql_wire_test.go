@@ -54,7 +54,7 @@ func (r *rawMySQL) send(seq byte, body []byte) {
 // next is the next packet's payload, owned.
 func (r *rawMySQL) next() []byte {
 	r.t.Helper()
-	r.c.SetReadDeadline(time.Now().Add(20 * time.Second))
+	r.c.SetReadDeadline(time.Now().Add(60 * time.Second))
 	buf := make([]byte, 4096)
 	for {
 		m, ok, err := r.rd.Next()

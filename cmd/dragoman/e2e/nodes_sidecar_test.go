@@ -143,7 +143,7 @@ func (p place) serves() error {
 func TestNodes(t *testing.T) {
 	f := newFleet(t)
 	side := f.startNode(t, "sidecar", f.ca, f.ca.issue("sidecar", "spiffe://example.org/node/sidecar"))
-	waitUntil(t, 20*time.Second, "the sidecar serves", func() bool { return f.aside.serves() == nil })
+	waitUntil(t, 60*time.Second, "the sidecar serves", func() bool { return f.aside.serves() == nil })
 	if err := f.central.serves(); err != nil {
 		t.Fatal(err)
 	}
@@ -169,10 +169,10 @@ func TestNodes(t *testing.T) {
 		c := f.aside.connect(t)
 		f.write("policy/rules.yaml", strings.Replace(clientsRules, "rules:\n", "rules:\n  - {name: shut, verdict: block, when: {tables: [public.people]}}\n", 1))
 		began := time.Now()
-		waitUntil(t, 5*time.Second, "the policy is in force on the sidecar", func() bool { _, err := c.Exec(context.Background(), "SELECT id FROM people"); return err != nil })
+		waitUntil(t, 60*time.Second, "the policy is in force on the sidecar", func() bool { _, err := c.Exec(context.Background(), "SELECT id FROM people"); return err != nil })
 		t.Logf("a push reached the open session on the other node after %v", time.Since(began))
 		f.write("policy/rules.yaml", clientsRules)
-		waitUntil(t, 5*time.Second, "the old policy is back", func() bool { _, err := c.Exec(context.Background(), "SELECT id FROM people"); return err == nil })
+		waitUntil(t, 60*time.Second, "the old policy is back", func() bool { _, err := c.Exec(context.Background(), "SELECT id FROM people"); return err == nil })
 	})
 	t.Run("revocation", func(t *testing.T) {
 		p := f.aside.as(f.tokenFor("agent:aside", "", "clients"))
@@ -248,7 +248,7 @@ func controlAway(t *testing.T, f *fleet) {
 		t.Logf("a new session is told: %s %s", pe.Code, pe.Message)
 	}
 	f.start()
-	waitUntil(t, 30*time.Second, "sessions open again", func() bool { return f.aside.serves() == nil })
+	waitUntil(t, 60*time.Second, "sessions open again", func() bool { return f.aside.serves() == nil })
 	if _, err := c.Exec(ctx, "SELECT 'after'"); err != nil {
 		t.Errorf("the open session ended when the control plane came back: %v", err)
 	}

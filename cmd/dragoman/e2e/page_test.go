@@ -161,7 +161,7 @@ func approveInBrowsers(t *testing.T, g *gateway, agent place, alloc context.Cont
 		if strings.Contains(out, "ERROR") || !strings.Contains(out, "done") {
 			t.Errorf("the approved statement:\n%s", out)
 		}
-	case <-time.After(20 * time.Second):
+	case <-time.After(60 * time.Second):
 		t.Fatal("the approved statement still hangs")
 	}
 }

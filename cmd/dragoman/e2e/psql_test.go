@@ -33,7 +33,7 @@ func (p place) dsn() string {
 // connect opens a pgx connection through the place.
 func (p place) connect(t testing.TB) *pgx.Conn {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
 	defer cancel()
 	c, err := pgx.Connect(ctx, p.dsn()+" sslmode=prefer password="+p.Password)
 	if err != nil {

@@ -53,14 +53,14 @@ database: file:db.url
 	w.a.place.Password, w.b.place.Password = password, password
 	f := &fleet{rig: w.a, ca: ca}
 	f.startNode(t, "edge", ca, ca.issue("edge", "spiffe://example.org/node/edge"))
-	waitUntil(t, 30*time.Second, "the edge serves", func() bool { return w.a.place.serves() == nil })
+	waitUntil(t, 60*time.Second, "the edge serves", func() bool { return w.a.place.serves() == nil })
 	return w
 }
 
 // wantKeeper waits until a replica keeps the records.
 func (w *twins) wantKeeper(t *testing.T, name string) {
 	t.Helper()
-	waitUntil(t, 30*time.Second, name+" keeps the records", func() bool {
+	waitUntil(t, 60*time.Second, name+" keeps the records", func() bool {
 		c, err := pgx.Connect(context.Background(), w.store.URL("postgres"))
 		if err != nil {
 			t.Fatal(err)
@@ -122,17 +122,17 @@ func TestReplicas(t *testing.T) {
 	more := func(what string) {
 		t.Helper()
 		before := answered.Load()
-		waitUntil(t, 30*time.Second, "statements are answered "+what, func() bool { return answered.Load() > before+30 })
+		waitUntil(t, 60*time.Second, "statements are answered "+what, func() bool { return answered.Load() > before+30 })
 	}
 	more("at first")
 	c := w.a.place.connect(t)
 	exec1(t, c, "SELECT 'marked before'")
 	for _, r := range []*rig{w.a, w.b} {
-		waitUntil(t, 20*time.Second, "search finds it", func() bool { return finds(r, `"marked before"`) })
+		waitUntil(t, 60*time.Second, "search finds it", func() bool { return finds(r, `"marked before"`) })
 	}
 	id := w.b.sessionWith(t, "marked before")
 	out := tail(t, w.b, id)
-	waitUntil(t, 10*time.Second, "the other one's tail has it", func() bool { return strings.Contains(out.String(), "marked before") })
+	waitUntil(t, 60*time.Second, "the other one's tail has it", func() bool { return strings.Contains(out.String(), "marked before") })
 	t.Run("either", func(t *testing.T) { w.either(t) })
 
 	held := w.a.heldExec(t, w.a.place.connect(t), heldUpdate, "lost", 13)
@@ -146,13 +146,13 @@ func TestReplicas(t *testing.T) {
 	}
 	w.b.wantState(t, held.hold.ID, hold.Withdrawn)
 	exec1(t, c, "SELECT 'marked after'")
-	waitUntil(t, 20*time.Second, "the tail goes on", func() bool { return strings.Contains(out.String(), "marked after") })
-	waitUntil(t, 20*time.Second, "search finds it", func() bool { return finds(w.b, `"marked after"`) })
+	waitUntil(t, 60*time.Second, "the tail goes on", func() bool { return strings.Contains(out.String(), "marked after") })
+	waitUntil(t, 60*time.Second, "search finds it", func() bool { return finds(w.b, `"marked after"`) })
 	more("with one replica")
 	w.decided(t, w.b, w.b, 14)
 
 	w.a.start()
-	waitUntil(t, 20*time.Second, "the one that came back finds it", func() bool { return finds(w.a, `"marked after"`) })
+	waitUntil(t, 60*time.Second, "the one that came back finds it", func() bool { return finds(w.a, `"marked after"`) })
 	w.decided(t, w.b, w.a, 15)
 	w.a.must("sessions", "end", id) // its gateway talks to the other one
 	if _, err := ended(t, c, time.Now()); err == nil {
@@ -206,7 +206,7 @@ func (w *twins) either(t *testing.T) {
 		rules := strings.Replace(clientsRules, "rules:\n", "rules:\n  - {name: shut, verdict: "+verdict+", when: {tables: [public.people]}}\n", 1)
 		w.a.write("policy/rules.yaml", rules)
 		w.b.write("policy/rules.yaml", rules)
-		waitUntil(t, 10*time.Second, "the push is in force", func() bool {
+		waitUntil(t, 60*time.Second, "the push is in force", func() bool {
 			_, err := c.Exec(context.Background(), "SELECT id FROM people")
 			return (err == nil) == (verdict == "allow")
 		})
@@ -218,7 +218,7 @@ func (w *twins) complete(t *testing.T) {
 	t.Helper()
 	seen := logged(t, w.a.db)
 	missing := 0
-	waitFor(30*time.Second, func() bool {
+	waitFor(60*time.Second, func() bool {
 		kept := recorded(t, w.shared)
 		missing = 0
 		for m := range seen {

@@ -37,7 +37,7 @@ func TestReplication(t *testing.T) {
 	c.Close(ctx)
 	// The real client, against the target itself and through the gateway.
 	receive := func(p place) string {
-		stop, end := context.WithTimeout(ctx, 20*time.Second)
+		stop, end := context.WithTimeout(ctx, 60*time.Second)
 		defer end()
 		cmd := exec.CommandContext(stop, receiver(t), "-d", p.dsn()+" password="+p.Password, "-S", "s", "--start", "--no-loop", "-f", "-", "-E", "0/FFFFFF")
 		out, _ := cmd.CombinedOutput()

@@ -34,7 +34,7 @@ func TestSnapshotAfterLock(t *testing.T) {
 			exec(c, begin)
 			locked := make(chan error, 1)
 			go func() { _, err := c.PgConn().Exec(t.Context(), "LOCK TABLE work").ReadAll(); locked <- err }()
-			waitUntil(t, 10e9, "the LOCK waits", func() bool { return r.running("LOCK TABLE work") == 1 })
+			waitUntil(t, 60e9, "the LOCK waits", func() bool { return r.running("LOCK TABLE work") == 1 })
 			exec(other, "COMMIT")
 			if err := <-locked; err != nil {
 				t.Fatalf("%s: %v", name, err)

@@ -56,7 +56,7 @@ func TestSSHKeysAndCertificates(t *testing.T) {
       - {key: "%s", groups: [ops], principals: [dev]}
 `, keys["bound"], keys["ca"])})
 	login := func(key string) (string, string, int) {
-		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
 		defer cancel()
 		cmd := exec.CommandContext(ctx, "ssh", "-F", "none", "-o", "UserKnownHostsFile="+r.known, "-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes", "-i", filepath.Join(dir, key),
 			"-p", fmt.Sprint(r.port), "web1@127.0.0.1", "echo in")

@@ -40,11 +40,11 @@ func TestSSHKill(t *testing.T) {
 			}
 			for round := range max(3, killRounds()/6) {
 				before := answered.Load()
-				waitUntil(t, 30*time.Second, "commands are answered", func() bool { return answered.Load() > before+5 })
+				waitUntil(t, 60*time.Second, "commands are answered", func() bool { return answered.Load() > before+5 })
 				strike(t, r.gateway, round%3)
 			}
 			before := answered.Load()
-			waitUntil(t, 30*time.Second, "commands are answered at the end", func() bool { return answered.Load() > before+5 })
+			waitUntil(t, 60*time.Second, "commands are answered at the end", func() bool { return answered.Load() > before+5 })
 			close(stop)
 			load.Wait()
 			b, err := os.ReadFile(ran)
@@ -53,7 +53,7 @@ func TestSSHKill(t *testing.T) {
 			}
 			seen := marker.FindAllString(string(b), -1)
 			var missing []string
-			waitFor(20*time.Second, func() bool {
+			waitFor(60*time.Second, func() bool {
 				missing = missing[:0]
 				kept := recorded(t, filepath.Join(r.dir, "data"))
 				for _, m := range seen {
@@ -100,7 +100,7 @@ func TestSSHClientCertificate(t *testing.T) {
 			return "", err
 		}
 		defer raw.Close()
-		_ = raw.SetDeadline(time.Now().Add(10 * time.Second))
+		_ = raw.SetDeadline(time.Now().Add(60 * time.Second))
 		conn, chans, reqs, err := ssh.NewClientConn(raw, "web1", &ssh.ClientConfig{User: "web1", HostKeyCallback: ssh.InsecureIgnoreHostKey()})
 		if err != nil {
 			return "", err

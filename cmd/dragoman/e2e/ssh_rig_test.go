@@ -103,7 +103,7 @@ func (r *sshRig) command(ctx context.Context, token, program string, args ...str
 // ssh runs a command on the target.
 func (r *sshRig) ssh(token, stdin string, args ...string) (stdout, stderr string, code int) {
 	r.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
 	defer cancel()
 	cmd := r.command(ctx, token, "ssh", append([]string{"-p", fmt.Sprint(r.port), "web1@127.0.0.1"}, args...)...)
 	return output(r.t, cmd, stdin)

@@ -120,7 +120,7 @@ func TestSSHShell(t *testing.T) {
 		if exit, ok := err.(*ssh.ExitError); !ok || exit.ExitStatus() != 5 {
 			t.Fatal(err)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(60 * time.Second):
 		t.Fatalf("it does not end: %q", m.out.String())
 	}
 	client.Close()
@@ -194,7 +194,7 @@ func TestSSHHold(t *testing.T) {
 		}, func() string { return "a hold in " + r.must("approvals", "list", "--json") })
 		return id
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
 	defer cancel()
 	cmd := r.command(ctx, token, "ssh", "-p", fmt.Sprint(r.port), "web1@127.0.0.1", "touch "+file)
 	var errs syncBuffer
@@ -299,7 +299,7 @@ func TestSSHRevoked(t *testing.T) {
 	m.await("revoked")
 	select {
 	case <-m.done:
-	case <-time.After(10 * time.Second):
+	case <-time.After(60 * time.Second):
 		t.Fatal("it goes on")
 	}
 }

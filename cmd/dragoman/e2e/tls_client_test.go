@@ -101,7 +101,7 @@ func directTLS(t *testing.T, port int, ca *authority, token string) {
 // firstValue logs in on a connection and returns the only value of a query.
 func firstValue(t *testing.T, c net.Conn, token, query string) string {
 	t.Helper()
-	c.SetDeadline(time.Now().Add(20 * time.Second))
+	c.SetDeadline(time.Now().Add(60 * time.Second))
 	f := pgproto3.NewFrontend(c, c)
 	f.Send(&pgproto3.StartupMessage{ProtocolVersion: pgproto3.ProtocolVersion30, Parameters: map[string]string{"user": "agent", "database": "x"}})
 	if err := f.Flush(); err != nil {
@@ -193,7 +193,7 @@ func digestless() bool { return strings.HasPrefix(os.Getenv("DRAGOMAN_TEST_ENVOY
 // wantRefused sends a startup message and wants a FATAL error.
 func wantRefused(t *testing.T, c net.Conn, what string) {
 	t.Helper()
-	c.SetDeadline(time.Now().Add(10 * time.Second))
+	c.SetDeadline(time.Now().Add(60 * time.Second))
 	f := pgproto3.NewFrontend(c, c)
 	f.Send(&pgproto3.StartupMessage{ProtocolVersion: pgproto3.ProtocolVersion30, Parameters: map[string]string{"user": "agent"}})
 	if err := f.Flush(); err != nil {
@@ -221,7 +221,7 @@ func negotiation(t *testing.T, port int) {
 		answer := make([]byte, 1)
 		var got []byte
 		for _, p := range parts {
-			c.SetDeadline(time.Now().Add(5 * time.Second))
+			c.SetDeadline(time.Now().Add(60 * time.Second))
 			if _, err := c.Write(p); err != nil {
 				return string(got) + "closed"
 			}

@@ -125,7 +125,7 @@ func TestChannelBinding(t *testing.T) {
 	fake := &pgserver.Server{Port: l.Addr().(*net.TCPAddr).Port, User: "postgres"}
 	g := newGateway(t, setup{Config: "targets:\n" + target("db", port, fake, "postgres", "tls: {upstream: {mode: verify-full, ca: ca.crt, server_name: db.test}}") + "policy:\n  dir: policy\n",
 		Files: map[string]string{"db-password": "secret", "ca.crt": ca.PEM, "policy/rules.yaml": "- {name: people, verdict: allow, when: {groups: [analysts]}}\n"}}).start()
-	ctx, stop := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, stop := context.WithTimeout(context.Background(), 60*time.Second)
 	defer stop()
 	if c, err := pgx.Connect(ctx, place{Port: port, User: "agent"}.dsn()+" password="+g.token("analysts")); err == nil {
 		c.Close(ctx)
@@ -136,7 +136,7 @@ func TestChannelBinding(t *testing.T) {
 		if want := map[bool]string{false: "SCRAM-SHA-256-PLUS", true: "SCRAM-SHA-256"}[digestless()]; m != want {
 			t.Errorf("the gateway chose %s", m)
 		}
-	case <-time.After(5 * time.Second):
+	case <-time.After(60 * time.Second):
 		t.Error("the gateway has not logged in")
 	}
 }
@@ -177,7 +177,7 @@ func TestChannelBindingSetting(t *testing.T) {
 // offerSCRAM does TLS as a PostgreSQL server, offers both mechanisms and tells which is chosen.
 func offerSCRAM(c net.Conn, cert tls.Certificate, chosen chan<- string) {
 	defer c.Close()
-	c.SetDeadline(time.Now().Add(10 * time.Second))
+	c.SetDeadline(time.Now().Add(60 * time.Second))
 	if _, err := io.ReadFull(c, make([]byte, 8)); err != nil {
 		return
 	}

@@ -94,7 +94,7 @@ func TestTraces(t *testing.T) {
 
 	want := []string{"hold", "open db", "select db", "session db", "update db"}
 	var names []string
-	waitFor(20*time.Second, func() bool {
+	waitFor(60*time.Second, func() bool {
 		names = names[:0]
 		for _, s := range c.of(id) {
 			names = append(names, s.Name)

@@ -32,7 +32,7 @@ func TestUnknownNames(t *testing.T) {
 	}
 	other := r.place.connect(t)
 	execSQL(t, r.db, "clients", "CREATE TABLE brand_new (x int)")
-	waitUntil(t, 10e9, "the new table is found", func() bool {
+	waitUntil(t, 60e9, "the new table is found", func() bool {
 		_, err := other.Exec(context.Background(), "SELECT * FROM brand_new")
 		return err == nil
 	})

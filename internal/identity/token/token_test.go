@@ -370,7 +370,7 @@ func revoke(t *testing.T, r *rig) string {
 	if v := <-got; v.TokenID != is1.Identity.TokenID {
 		t.Errorf("%+v", v)
 	}
-	if v := <-got; v.Subject != "user:a" || time.Since(start) > time.Second {
+	if v := <-got; v.Subject != "user:a" || time.Since(start) > 30*time.Second {
 		t.Errorf("%+v after %s", v, time.Since(start))
 	}
 	r.clock.add(time.Millisecond)
