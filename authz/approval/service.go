@@ -27,10 +27,11 @@ type Config struct {
 
 // Service keeps actions waiting and takes decisions.
 type Service struct {
-	c       Config
-	store   Store
-	waiters waiters
-	cancel  func()
+	c        Config
+	store    Store
+	waiters  waiters
+	purposes purposes
+	cancel   func()
 }
 
 // OtherOwners are the replicas, beside this one, that have open holds.
@@ -115,6 +116,7 @@ func (s *Service) change(ctx context.Context, id string, e Event) (hold.Hold, er
 func (s *Service) Hold(ctx context.Context, h hold.Hold) (hold.Hold, error) {
 	now := s.c.Now().UTC()
 	h.Created, h.State, h.Decisions, h.Ended = now, hold.Pending, []hold.Decision{}, time.Time{}
+	h.Purpose = s.purposes.get(purposeKey(h.Identity, h.Target), now)
 	if len(h.Approvers) == 0 {
 		h.Approvers = slices.Clone(s.c.Approvers)
 	}
@@ -137,6 +139,7 @@ func (s *Service) Hold(ctx context.Context, h hold.Hold) (hold.Hold, error) {
 	if err := s.store.Create(keep, Record{Hold: h, Owner: s.c.Owner}); err != nil {
 		return hold.Hold{}, err
 	}
+	s.repeat(keep, h)
 	return s.wait(ctx, h, wake)
 }
 
@@ -183,6 +186,9 @@ type Vote struct {
 	By     identity.Identity
 	Reason string
 	Via    string // "admin-socket", "api" …
+	// ShapeFor approves the action's shape as well, for a time, and with ShapePool for all connections of the credential.
+	ShapeFor  time.Duration
+	ShapePool bool
 }
 
 // ErrDigest: what was shown to the approver is not what is held.
@@ -207,13 +213,17 @@ func (s *Service) vote(ctx context.Context, v Vote, approve bool) (hold.Hold, er
 			return r.Hold, ErrDigest
 		}
 	}
-	h, err := s.change(ctx, v.ID, Event{Kind: Decide, Decision: hold.Decision{By: v.By, Approve: approve, Reason: v.Reason, Via: v.Via}})
+	h, err := s.change(ctx, v.ID, Event{Kind: Decide, Decision: hold.Decision{By: v.By, Approve: approve, Reason: v.Reason, Via: v.Via,
+		ShapeFor: v.ShapeFor, ShapePool: v.ShapePool}})
 	log := s.c.Log.With("hold", v.ID, "by", v.By.Chain(), "method", v.By.Method, "via", v.Via, "approve", approve)
 	if err != nil {
 		log.Warn("a decision is refused", "err", err)
 		return h, err
 	}
-	log.Info("a decision is taken", "state", string(h.State))
+	log.Info("a decision is taken", "state", string(h.State), "shape_for", v.ShapeFor)
+	if v.ShapeFor > 0 && h.State == hold.Approved {
+		s.spread(ctx, h)
+	}
 	return h, nil
 }
 

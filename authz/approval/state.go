@@ -20,6 +20,7 @@ const (
 	Use                  // the waiting filter takes the approval
 	Expire               // the deadline has passed
 	Withdraw             // the agent, its connection or its gateway has gone
+	Tell                 // the agent says what it is for
 )
 
 func (k Kind) String() string {
@@ -32,6 +33,8 @@ func (k Kind) String() string {
 		return "expire"
 	case Withdraw:
 		return "withdraw"
+	case Tell:
+		return "tell"
 	}
 	return "nothing"
 }
@@ -40,6 +43,7 @@ func (k Kind) String() string {
 type Event struct {
 	Kind     Kind
 	Decision hold.Decision // of Decide
+	Purpose  string        // of Tell
 	At       time.Time
 }
 
@@ -64,6 +68,7 @@ func Ended(s hold.State) bool { return s != hold.Pending && s != hold.Approved }
 // it as it was and says why not.
 //
 //	pending  --approve--> pending (below quorum) | approved
+//	pending  --tell-----> pending (as long as nobody has decided)
 //	pending  --deny-----> denied
 //	approved --use------> used
 //	approved --deny-----> denied
@@ -86,6 +91,8 @@ func (r Rules) Apply(h *hold.Hold, e Event) error {
 		end(h, hold.Used, e.At)
 	case e.Kind == Decide:
 		return r.decide(h, e)
+	case e.Kind == Tell && h.State == hold.Pending && len(h.Decisions) == 0:
+		h.Purpose = e.Purpose // not once somebody has decided: they have seen what is there
 	default:
 		return fmt.Errorf("%w: %s while %s", ErrIllegal, e.Kind, h.State)
 	}
@@ -104,6 +111,9 @@ func (r Rules) decide(h *hold.Hold, e Event) error {
 	}
 	group, err := r.mayDecide(h, d)
 	if err != nil {
+		return err
+	}
+	if err := checkShape(h, &d); err != nil {
 		return err
 	}
 	d.Group, d.At = group, e.At

@@ -46,7 +46,7 @@ func (c *conn) hold(list []*judged, j *judged, h holding, allowed func()) {
 	act.Text = h.text + names
 	parts := append([][]byte{[]byte(h.what), []byte(h.text), []byte(names)}, h.exact...)
 	var held *session.Held
-	held = c.s.Hold(session.Holding{Ordinal: j.ordinal, Action: act, Digest: statement.Digest(parts...), Decision: j.d, Timeout: c.cfg.Limits.HoldTimeout},
+	held = c.s.Hold(session.Holding{Ordinal: j.ordinal, Action: act, Digest: statement.Digest(parts...), Decision: statement.OnceOnly(j.d, len(list) != 1 || names != ""), Timeout: c.cfg.Limits.HoldTimeout},
 		func(res check.HoldResponse, err error) {
 			if c.state != stReady || c.wait != waitHold {
 				return

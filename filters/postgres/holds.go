@@ -24,7 +24,7 @@ type holdDone struct {
 // with are all actions of the message, and again judges it anew.
 func (c *conn) holdAction(j *judged, act action.Action, digest string, with []*judged, again rejudge, done holdDone) {
 	c.wait = waitHold
-	h := c.s.Hold(session.Holding{Ordinal: j.ordinal, Action: act, Digest: digest, Decision: j.d, Timeout: c.cfg.Limits.HoldTimeout}, func(res check.HoldResponse, err error) {
+	h := c.s.Hold(session.Holding{Ordinal: j.ordinal, Action: act, Digest: digest, Decision: statement.OnceOnly(j.d, len(with) != 1 || inner(with...) != ""), Timeout: c.cfg.Limits.HoldTimeout}, func(res check.HoldResponse, err error) {
 		if c.state != stReady || c.wait != waitHold {
 			return
 		}

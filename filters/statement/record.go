@@ -34,7 +34,7 @@ func Payload(act action.Action, d policy.Decision) (head, tail []byte) {
 // SameDecision reports whether two decisions say the same.
 func SameDecision(a, b *policy.Decision) bool {
 	return a.Verdict == b.Verdict && a.Rule == b.Rule && a.Reason == b.Reason && a.Revision == b.Revision && a.Hint == b.Hint &&
-		a.Quorum == b.Quorum && a.Timeout == b.Timeout && slices.Equal(a.Approvers, b.Approvers) &&
+		a.Quorum == b.Quorum && a.Timeout == b.Timeout && a.ShapeFor == b.ShapeFor && a.ShapePool == b.ShapePool && slices.Equal(a.Approvers, b.Approvers) &&
 		len(a.Mask) == len(b.Mask) && (len(a.Mask) == 0 || &a.Mask[0] == &b.Mask[0])
 }
 

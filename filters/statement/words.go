@@ -18,6 +18,14 @@ func Hint(d *policy.Decision) string {
 	return "Change the statement, or ask whoever owns the policy of this target to allow it."
 }
 
+// OnceOnly takes from a decision that a shape may be approved, for a message that is more than its one statement.
+func OnceOnly(d policy.Decision, more bool) policy.Decision {
+	if more {
+		d.ShapeFor, d.ShapePool = 0, false
+	}
+	return d
+}
+
 // Because says why: the decision: the rule and its reason.
 func Because(d *policy.Decision) string {
 	var parts []string

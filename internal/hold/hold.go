@@ -41,6 +41,11 @@ type Hold struct {
 	State     State      `json:"state"`
 	Decisions []Decision `json:"decisions"`
 	Ended     time.Time  `json:"ended,omitzero"`
+	// ShapeFor and ShapePool are what policy lets approvers say about the shape (policy.Decision).
+	ShapeFor  time.Duration `json:"shape_for,omitempty"`
+	ShapePool bool          `json:"shape_pool,omitempty"`
+	// Purpose is the agent's own reason, in its words: nothing proves it.
+	Purpose string `json:"purpose,omitempty"`
 }
 
 // Decision is one person's word on a hold.
@@ -52,6 +57,11 @@ type Decision struct {
 	At      time.Time         `json:"at"`
 	// Via is how it came: "admin-socket", "api", "slack" …
 	Via string `json:"via"`
+	// ShapeFor says that it is also for actions of the same shape and session that come within this time, or with
+	// ShapePool of the same credential and target. Of is the hold at which that was said, in the decisions that follow from it.
+	ShapeFor  time.Duration `json:"shape_for,omitempty"`
+	ShapePool bool          `json:"shape_pool,omitempty"`
+	Of        string        `json:"of,omitempty"`
 }
 
 // Open reports whether the hold still waits for a decision.

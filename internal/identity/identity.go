@@ -64,6 +64,11 @@ func (id Identity) Chain() string { return strings.Join(id.Actors, ">") }
 // Acts reports whether subject is one of the actors of the chain.
 func (id Identity) Acts(subject string) bool { return slices.Contains(id.Actors, subject) }
 
+// SameAs reports whether two identities are the same chain, by the same issuer's word.
+func (id Identity) SameAs(o Identity) bool {
+	return len(id.Actors) > 0 && id.Issuer == o.Issuer && slices.Equal(id.Actors, o.Actors)
+}
+
 // InGroup reports whether the identity has one of the groups.
 func (id Identity) InGroup(groups ...string) bool {
 	return slices.ContainsFunc(groups, func(g string) bool { return slices.Contains(id.Groups, g) })

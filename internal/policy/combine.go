@@ -40,7 +40,7 @@ func (e *Engine) combine(en *entry, a *action.Action, all []candidate) Decision 
 			continue
 		}
 		h := Decision{Verdict: Hold, Rule: c.rule, Hint: c.hint, Approvers: c.approvers,
-			Quorum: max(c.quorum, 1), Timeout: c.timeout,
+			Quorum: max(c.quorum, 1), Timeout: c.timeout, ShapeFor: c.shapeFor, ShapePool: c.shapePool && c.shapeFor > 0,
 			Reason: orText(c.reason, "rule "+c.rule+" asks for approval")}
 		if d.Verdict == Hold {
 			h = mergeHolds(d, h)
@@ -92,6 +92,8 @@ func mergeHolds(a, b Decision) Decision {
 	}
 	a.Approvers, a.Quorum = both, max(a.Quorum, b.Quorum)
 	a.Timeout = shorter(a.Timeout, b.Timeout)
+	a.ShapeFor = min(a.ShapeFor, b.ShapeFor)
+	a.ShapePool = a.ShapePool && b.ShapePool && a.ShapeFor > 0
 	return a
 }
 

@@ -61,6 +61,9 @@ func encodeOut(r Rule) map[string]any {
 	}
 	if r.Verdict == "hold" {
 		out["approvers"], out["quorum"], out["timeout"] = list(r.Approvers), max(r.Quorum, 1), timeoutText(r.Timeout)
+		if r.ShapeFor > 0 {
+			out["shape_for"], out["shape_pool"] = timeoutText(r.ShapeFor), r.ShapePool
+		}
 	}
 	return out
 }

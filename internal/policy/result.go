@@ -18,6 +18,8 @@ type candidate struct {
 	approvers    []string
 	quorum       int
 	timeout      time.Duration
+	shapeFor     time.Duration
+	shapePool    bool
 	features     []string // features_allowed
 	covers       *coverage
 	order        int
@@ -114,7 +116,8 @@ func decodeCandidate(v any) (candidate, error) {
 	c.rule, c.reason, c.hint = f.text("rule", true), f.text("reason", false), f.text("hint", false)
 	c.approvers, c.quorum = f.texts("approvers"), f.integer("quorum", 0)
 	c.features, c.builtin = f.texts("features_allowed"), f.boolean("builtin")
-	timeout := f.text("timeout", false)
+	timeout, shape := f.text("timeout", false), f.text("shape_for", false)
+	c.shapePool = f.boolean("shape_pool")
 	if cv, ok := f.take("covers"); ok {
 		cf := fields{in: cv}
 		c.covers = &coverage{scoped: cf.boolean("scoped"), verbs: cf.texts("verbs"),
@@ -124,14 +127,29 @@ func decodeCandidate(v any) (candidate, error) {
 	if err := f.done(); err != nil {
 		return c, err
 	}
-	if timeout != "" {
-		d, err := time.ParseDuration(timeout)
-		if err != nil || d < 0 {
-			return c, fmt.Errorf("timeout %q is not a duration", timeout)
-		}
-		c.timeout = d
+	var err error
+	if c.timeout, err = duration("timeout", timeout); err != nil {
+		return c, err
+	}
+	if c.shapeFor, err = duration("shape_for", shape); err != nil {
+		return c, err
+	}
+	if c.shapeFor > maxShape {
+		return c, fmt.Errorf("shape_for %q is longer than %s", shape, maxShape)
 	}
 	return c, c.check(word)
+}
+
+// duration reads one that is not negative; "" is 0.
+func duration(name, text string) (time.Duration, error) {
+	if text == "" {
+		return 0, nil
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d < 0 {
+		return 0, fmt.Errorf("%s %q is not a duration", name, text)
+	}
+	return d, nil
 }
 
 func (c *candidate) check(word string) error {

@@ -22,6 +22,10 @@ type Rule struct {
 	Quorum int `yaml:"quorum,omitempty"`
 	// Timeout is how long a hold waits ("5m"); 0 means the target's default.
 	Timeout time.Duration `yaml:"timeout,omitempty"`
+	// ShapeFor is for how long a hold's shape may be approved; 0: each action is asked for. ShapePool extends
+	// that to all connections of one credential.
+	ShapeFor  time.Duration `yaml:"shape_for,omitempty"`
+	ShapePool bool          `yaml:"shape_pool,omitempty"`
 	// Reason and Hint are shown to the agent.
 	Reason string `yaml:"reason,omitempty"`
 	Hint   string `yaml:"hint,omitempty"`
@@ -89,12 +93,15 @@ func (m MaskRule) Spec() mask.Spec {
 		JSON: m.JSON, Fields: m.Fields, Opaque: m.Opaque}
 }
 
+// maxShape is the longest that a shape may be approved for.
+const maxShape = 8 * time.Hour
+
 // validate says what is wrong with the rule, or "".
 func (r Rule) validate() string {
 	switch r.Verdict {
 	case "allow", "block":
-		if len(r.Approvers) > 0 || r.Quorum != 0 || r.Timeout != 0 {
-			return "approvers, quorum and timeout are for verdict hold only"
+		if len(r.Approvers) > 0 || r.Quorum != 0 || r.Timeout != 0 || r.ShapeFor != 0 || r.ShapePool {
+			return "approvers, quorum, timeout, shape_for and shape_pool are for verdict hold only"
 		}
 	case "hold":
 		if len(r.Approvers) == 0 {
@@ -108,6 +115,9 @@ func (r Rule) validate() string {
 	}
 	if r.Quorum < 0 || r.Timeout < 0 {
 		return "quorum and timeout cannot be negative"
+	}
+	if r.ShapeFor < 0 || r.ShapeFor > maxShape || r.ShapePool && r.ShapeFor == 0 {
+		return "shape_for is between 0 and 8h, and shape_pool needs it"
 	}
 	if r.Verdict == "block" && len(r.FeaturesAllowed) > 0 {
 		return "features_allowed is for verdict allow or hold only"

@@ -90,6 +90,11 @@ type Decision struct {
 	Approvers []string      `json:"approvers,omitempty"`
 	Quorum    int           `json:"quorum,omitempty"`
 	Timeout   time.Duration `json:"timeout,omitempty"`
+	// ShapeFor is for how long approvers of a hold may approve its shape, so that statements of the same session that
+	// differ in literals only need not be asked for; 0: they may not. ShapePool lets them do so for
+	// all connections of the same credential to the target.
+	ShapeFor  time.Duration `json:"shape_for,omitempty"`
+	ShapePool bool          `json:"shape_pool,omitempty"`
 	// Mask is the mask plan's specs for what comes back.
 	Mask []mask.Spec `json:"mask,omitempty"`
 	// Revision is the policy revision that decided.

@@ -63,6 +63,7 @@ func (c *core) newHold(h Holding) *Held {
 	now, d := c.rt.Now(), &h.Decision
 	held := &Held{action: h.Ordinal, Hold: hold.Hold{ID: holdID(), Session: c.id, Target: c.opened.Target.Name, Identity: c.opened.Identity,
 		Action: h.Action, Digest: h.Digest, Rule: d.Rule, Reason: d.Reason, Approvers: d.Approvers, Quorum: max(d.Quorum, 1),
+		ShapeFor: d.ShapeFor, ShapePool: d.ShapePool,
 		Created: now, Deadline: now.Add(timeout), State: hold.Pending}}
 	held.ctx, held.cancel = context.WithCancel(context.Background())
 	return held
