@@ -87,6 +87,12 @@ func printHold(w io.Writer, h hold.Hold) {
 	field(w, "session", h.Session)
 	field(w, "rule", h.Rule)
 	field(w, "reason", h.Reason)
+	if h.Purpose != "" {
+		field(w, "the agent says", h.Purpose)
+	}
+	if h.ShapeFor > 0 {
+		field(w, "shape", fmt.Sprintf("may be approved for up to %s", h.ShapeFor))
+	}
 	field(w, "approvers", fmt.Sprintf("%d of %s", max(1, h.Quorum), strings.Join(h.Approvers, ", ")))
 	field(w, "asked", clock(h.Created))
 	field(w, "waits until", clock(h.Deadline))
@@ -140,6 +146,10 @@ func newDecide(f *flags, approve bool) *cobra.Command {
 	fl.StringVar(&q.As, "as", "", "who decides: user:EMAIL")
 	fl.StringArrayVar(&q.Groups, "group", nil, "a group of theirs; repeat for more")
 	fl.StringVar(&q.Reason, "reason", "", "why; the agent is told")
+	if approve {
+		fl.StringVar(&q.ShapeFor, "shape-for", "", "approve its shape as well, for so long: 10m (where policy has shape_for)")
+		fl.BoolVar(&q.ShapePool, "shape-pool", false, "with --shape-for: for all connections of the same credential, not only this session")
+	}
 	fl.StringVar(&q.Digest, "digest", "", "decide only if the hold is still for this digest (see show)")
 	return c
 }

@@ -71,7 +71,7 @@ func (b approvalBackend) Show(ctx context.Context, id string) (hold.Hold, error)
 }
 
 func (b approvalBackend) Decide(ctx context.Context, v api.Vote) (hold.Hold, error) {
-	vote := approval.Vote{ID: v.ID, Digest: v.Digest, By: v.By, Reason: v.Reason, Via: v.Via}
+	vote := approval.Vote{ID: v.ID, Digest: v.Digest, By: v.By, Reason: v.Reason, Via: v.Via, ShapeFor: v.ShapeFor, ShapePool: v.ShapePool}
 	if v.Approve {
 		h, err := b.s.Approve(ctx, vote)
 		return h, holdError(err)
@@ -87,7 +87,7 @@ func holdError(err error) error {
 		{approval.ErrNotFound, api.ErrNotFound},
 		{approval.ErrForbidden, api.ErrForbidden},
 		{approval.ErrEnded, api.ErrConflict}, {approval.ErrTooLate, api.ErrConflict},
-		{approval.ErrIllegal, api.ErrConflict}, {approval.ErrDigest, api.ErrConflict},
+		{approval.ErrIllegal, api.ErrConflict}, {approval.ErrDigest, api.ErrConflict}, {approval.ErrInvalid, api.ErrInvalid},
 	} {
 		if errors.Is(err, k.is) {
 			return fmt.Errorf("%w: %w", k.as, err)

@@ -8,15 +8,18 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"dragoman.dev/dragoman/web/agent"
 	"dragoman.dev/dragoman/web/api"
 )
 
-// beside serves the API's paths with one handler and everything else with the other.
-func beside(programs, people http.Handler) http.Handler {
+// beside serves the API's paths, and that of agents, with a handler each, and everything else with that of people.
+func beside(programs, people, agents http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch p := r.URL.Path; {
 		case strings.HasPrefix(p, "/v1/"), p == "/metrics", strings.HasPrefix(p, "/metrics/"), p == "/healthz", p == "/readyz", p == "/openapi.json":
 			programs.ServeHTTP(w, r)
+		case p == agent.Path:
+			agents.ServeHTTP(w, r)
 		default:
 			people.ServeHTTP(w, r)
 		}

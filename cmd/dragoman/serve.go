@@ -159,7 +159,7 @@ func (c *control) serveAdmin(ctx context.Context, sys api.System, fatal chan<- e
 		conf.NextProtos = []string{"http/1.1"}
 		l = tls.NewListener(l, conf)
 	}
-	c.serveHTTP(l, beside(api.New(back, access), people), fatal)
+	c.serveHTTP(l, beside(api.New(back, access), people, c.agents()), fatal)
 	return nil
 }
 

@@ -54,6 +54,9 @@ type Vote struct {
 	Approve bool
 	Reason  string
 	Via     string
+	// ShapeFor approves the action's shape as well, for a time; ShapePool for all connections of the credential.
+	ShapeFor  time.Duration
+	ShapePool bool
 }
 
 // Approvals shows holds and takes decisions.

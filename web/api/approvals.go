@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"time"
 
 	"dragoman.dev/dragoman/internal/hold"
 )
@@ -46,6 +47,10 @@ type DecisionRequest struct {
 	// Digest is the hold's digest as the approver saw it: the decision fails
 	// when the hold is for anything else.
 	Digest string `json:"digest,omitempty"`
+	// ShapeFor ("10m") approves the statement's shape as well, in this session or with ShapePool for all connections of
+	// the same credential; where policy permits it.
+	ShapeFor  string `json:"shape_for,omitempty"`
+	ShapePool bool   `json:"shape_pool,omitempty"`
 	// As and Groups state who decides, on the admin socket only.
 	As     string   `json:"as,omitempty"`
 	Groups []string `json:"groups,omitempty"`
@@ -68,11 +73,27 @@ func (h *handler) decide(w http.ResponseWriter, r *http.Request, c Caller, appro
 	if err != nil {
 		return err
 	}
-	one, err := h.Approvals.Decide(r.Context(), Vote{ID: r.PathValue("id"), Digest: q.Digest, By: by, Approve: approve, Reason: q.Reason, Via: c.Via})
+	v := Vote{ID: r.PathValue("id"), Digest: q.Digest, By: by, Approve: approve, Reason: q.Reason, Via: c.Via, ShapePool: q.ShapePool}
+	if v.ShapeFor, err = ShapeTime(q.ShapeFor); err != nil {
+		return err
+	}
+	one, err := h.Approvals.Decide(r.Context(), v)
 	if err != nil {
 		return err
 	}
 	return reply(w, one)
+}
+
+// ShapeTime reads for how long a shape is approved; "" is for once.
+func ShapeTime(text string) (time.Duration, error) {
+	if text == "" {
+		return 0, nil
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d <= 0 {
+		return 0, fmt.Errorf("%w: shape_for %q is not a duration like 10m", ErrInvalid, text)
+	}
+	return d, nil
 }
 
 // watchHolds sends the pending holds, then each hold as it changes. The stream ends

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"dragoman.dev/dragoman/internal/hold"
@@ -38,6 +39,7 @@ type approvalData struct {
 	Hold    hold.Hold
 	Yes     int         // people who have approved
 	History []hold.Hold // others of the same session
+	Shapes  []shapeTime // for how long its shape may be approved; none: once only
 }
 
 func (s *server) approval(w http.ResponseWriter, r *http.Request, _ api.Caller) error {
@@ -45,7 +47,7 @@ func (s *server) approval(w http.ResponseWriter, r *http.Request, _ api.Caller) 
 	if err != nil {
 		return err
 	}
-	d := approvalData{Hold: h}
+	d := approvalData{Hold: h, Shapes: shapeTimes(h.ShapeFor)}
 	for _, one := range h.Decisions {
 		if one.Approve {
 			d.Yes++
@@ -64,16 +66,51 @@ func (s *server) approval(w http.ResponseWriter, r *http.Request, _ api.Caller) 
 	return nil
 }
 
+// shapeTime is a choice of the form.
+type shapeTime struct{ Value, Text string }
+
+// shapeTimes are those within what policy permits.
+func shapeTimes(most time.Duration) (list []shapeTime) {
+	for _, d := range []time.Duration{time.Minute, 5 * time.Minute, 10 * time.Minute, 30 * time.Minute, time.Hour, 4 * time.Hour, 8 * time.Hour} {
+		if d < most {
+			list = append(list, shapeTime{d.String(), spoken(d)})
+		}
+	}
+	if most > 0 {
+		list = append(list, shapeTime{most.String(), spoken(most)})
+	}
+	return list
+}
+
+// spoken is a duration without its zeros: 10m, 1h30m.
+func spoken(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
+
 // decide takes a decision: on what the page showed, which the digest says.
 func (s *server) decide(w http.ResponseWriter, r *http.Request, c api.Caller) error {
 	id, digest := r.PathValue("id"), r.PostFormValue("digest")
 	v := api.Vote{ID: id, Digest: digest, By: c.Identity, Reason: r.PostFormValue("reason"), Via: c.Via}
+	var err error
+	if v.ShapeFor, err = api.ShapeTime(r.PostFormValue("shape_for")); err != nil {
+		return err
+	}
+	v.ShapePool = v.ShapeFor > 0 && r.PostFormValue("shape_pool") != ""
 	switch verdict := r.PostFormValue("decision"); {
 	case digest == "":
 		return fmt.Errorf("%w: the form does not say what it decides about", api.ErrInvalid)
 	case verdict == "approve":
 		v.Approve = true
-	case verdict != "deny":
+	case verdict == "deny": // for good, whatever else the form says
+		v.ShapeFor, v.ShapePool = 0, false
+	default:
 		return fmt.Errorf("%w: decision %q is neither approve nor deny", api.ErrInvalid, verdict)
 	}
 	if _, err := s.Approvals.Decide(r.Context(), v); err != nil {

@@ -142,7 +142,7 @@ func parse() map[string]*template.Template {
 		"when": func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") },
 		"iso":  func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 		"took": func(d time.Duration) string { return d.Round(10 * time.Microsecond).String() },
-		"join": strings.Join,
+		"join": strings.Join, "spoken": spoken,
 	})
 	base = template.Must(base.ParseFS(files, "templates/layout.html"))
 	pages := map[string]*template.Template{}
