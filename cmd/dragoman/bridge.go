@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net"
 	"os"
 	"slices"
@@ -26,9 +27,51 @@ import (
 // serveBridge serves what Envoy has no codec for, when the local node has such targets. The
 // bridge speaks to the control plane as an Envoy's module does: over the control socket, with a spool of its own.
 func (c *control) serveBridge(fatal chan<- error) error {
-	if !c.cfg.HasSSH(c.cfg.Envoy.Node) {
+	ssh, kube := c.cfg.HasSSH(c.cfg.Envoy.Node), c.cfg.HasKubernetes(c.cfg.Envoy.Node)
+	if !ssh && !kube {
 		return nil
 	}
+	log := c.log.With("from", "bridge")
+	env := map[string]string{nodeconfig.EnvControl: "unix://" + c.cfg.ControlSocket(), nodeconfig.EnvNode: c.cfg.Envoy.Node,
+		nodeconfig.EnvSpool: c.cfg.BridgeSpoolDir()}
+	rt, err := session.NewRuntime(func(name string) string { return env[name] }, log)
+	if err != nil {
+		return fmt.Errorf("the bridge: %w", err)
+	}
+	c.onClose(func() error { rt.Close(); return nil })
+	if ssh {
+		if err := c.serveSSH(rt, log, fatal); err != nil {
+			return err
+		}
+	}
+	if kube {
+		return c.serveKube(rt, log, fatal)
+	}
+	return nil
+}
+
+// bridged is one protocol's side of the bridge.
+type bridged interface {
+	Serve(net.Listener) error
+	Close() error
+}
+
+// serveBridged serves connections from Envoy on a unix socket.
+func (c *control) serveBridged(s bridged, socket string, fatal chan<- error) error {
+	l, err := listenUnix(socket)
+	if err != nil {
+		return fmt.Errorf("the bridge's socket: %w", err)
+	}
+	c.onClose(func() error { return errors.Join(l.Close(), s.Close()) })
+	go func() {
+		if err := s.Serve(l); err != nil {
+			report(fatal, fmt.Errorf("the bridge: %w", err))
+		}
+	}()
+	return nil
+}
+
+func (c *control) serveSSH(rt *session.Runtime, log *slog.Logger, fatal chan<- error) error {
 	keys, err := hostKeys(c.cfg)
 	if err != nil {
 		return err
@@ -41,31 +84,13 @@ func (c *control) serveBridge(fatal chan<- error) error {
 	if err != nil {
 		return err
 	}
-	log := c.log.With("from", "bridge")
-	env := map[string]string{nodeconfig.EnvControl: "unix://" + c.cfg.ControlSocket(), nodeconfig.EnvNode: c.cfg.Envoy.Node,
-		nodeconfig.EnvSpool: c.cfg.BridgeSpoolDir()}
-	rt, err := session.NewRuntime(func(name string) string { return env[name] }, log)
-	if err != nil {
-		return fmt.Errorf("the bridge: %w", err)
-	}
-	c.onClose(func() error { rt.Close(); return nil })
 	s, err := sshbridge.New(sshbridge.Options{Runtime: rt, Policy: &c.engine, HostKeys: keys, Log: log, Now: time.Now,
 		Target: func(name string) (*sshbridge.Target, bool) { t, ok := targets[name]; return t, ok },
 		Known:  known.Known})
 	if err != nil {
 		return err
 	}
-	l, err := listenUnix(c.cfg.BridgeSocket())
-	if err != nil {
-		return fmt.Errorf("the bridge's socket: %w", err)
-	}
-	c.onClose(func() error { return errors.Join(l.Close(), s.Close()) })
-	go func() {
-		if err := s.Serve(l); err != nil {
-			report(fatal, fmt.Errorf("the bridge: %w", err))
-		}
-	}()
-	return nil
+	return c.serveBridged(s, c.cfg.BridgeSocket(), fatal)
 }
 
 // sshTargets are the targets of the local node that the bridge serves.

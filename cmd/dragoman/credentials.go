@@ -32,7 +32,7 @@ func (t targets) SessionCredentials(ctx context.Context, live authz.Live) (check
 	if target == nil {
 		return check.Credentials{}, fmt.Errorf("no target %q", live.Target.Name)
 	}
-	if target.Protocol == config.ProtocolHTTP {
+	if target.OverHTTP() {
 		return t.http.Credentials(ctx, target, httpcred.Session{ID: live.Session.ID, Identity: live.Identity})
 	}
 	if target.Protocol == config.ProtocolSSH {

@@ -30,6 +30,14 @@ func (s *stream) understand() {
 		return
 	}
 	s.req = req
+	if s.cfg.Target.Protocol == "kubernetes" {
+		if no := s.notHere(); no != nil {
+			s.action = undecodable(s.head.Method() + " " + s.head.Path())
+			s.d = policy.Decision{Verdict: policy.Block, Rule: no.Rule, Reason: no.Detail, Revision: s.sh.judge.Revision()}
+			s.refuse(no)
+			return
+		}
+	}
 	s.wantBody = req.HasBody() && (s.sh.judge.NeedsBody() || s.cfg.mcp[req.Path])
 	s.phase = gathering
 	if !s.ended {

@@ -60,7 +60,7 @@ type OAuth struct {
 }
 
 func (t *Target) completeHTTP(dir string) {
-	if t.Protocol != ProtocolHTTP {
+	if !t.OverHTTP() {
 		return
 	}
 	h := &t.HTTP
@@ -81,12 +81,12 @@ func (t *Target) completeHTTP(dir string) {
 // validateHTTP checks what only http targets have, and that others do not have it.
 func (c *Config) validateHTTP(p *problems, path string, t *Target) {
 	cr := t.Credentials
-	if t.Protocol != ProtocolHTTP {
+	if !t.OverHTTP() {
 		if t.HTTP.set() {
-			p.addf(path+".http", "is for targets of protocol http")
+			p.addf(path+".http", "is for targets of protocol http and kubernetes")
 		}
 		if cr.Header != "" || cr.Value != "" || cr.OAuth != nil {
-			p.addf(path+".credentials", "header, value and oauth are for targets of protocol http")
+			p.addf(path+".credentials", "header, value and oauth are for targets of protocol http and kubernetes")
 		}
 		return
 	}

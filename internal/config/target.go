@@ -29,6 +29,8 @@ type Target struct {
 	HTTP HTTP `yaml:"http"`
 	// SSH is for targets of protocol ssh.
 	SSH SSH `yaml:"ssh"`
+	// Kubernetes is for targets of protocol kubernetes.
+	Kubernetes Kubernetes `yaml:"kubernetes"`
 	// AllowCleartext lets clients log in without TLS. Default: true on a
 	// loopback listener that has no certificate, false otherwise.
 	AllowCleartext *bool `yaml:"allow_cleartext"`

@@ -14,7 +14,7 @@ func index(path string, i int) string { return fmt.Sprintf("%s[%d]", path, i) }
 
 func (c *Config) validateTarget(p *problems, path string, t *Target) {
 	p.name(path+".name", t.Name)
-	p.oneOf(path+".protocol", t.Protocol, ProtocolPostgres, ProtocolMySQL, ProtocolHTTP, ProtocolSSH)
+	p.oneOf(path+".protocol", t.Protocol, ProtocolPostgres, ProtocolMySQL, ProtocolHTTP, ProtocolSSH, ProtocolKubernetes)
 	if len(t.Addresses) == 0 {
 		p.addf(path, "address is missing: where is the target?")
 	}
@@ -35,7 +35,8 @@ func (c *Config) validateTarget(p *problems, path string, t *Target) {
 	p.secret(path+".credentials.database", t.Credentials.Database, false)
 	c.validateHTTP(p, path, t)
 	c.validateSSH(p, path, t)
-	if t.Credentials.User == "" && t.Protocol != ProtocolHTTP && t.Protocol != ProtocolSSH {
+	c.validateKubernetes(p, path, t)
+	if t.Credentials.User == "" && !t.OverHTTP() && t.Protocol != ProtocolSSH {
 		p.addf(path+".credentials", "user is missing: as whom does the gateway log in to the target?")
 	}
 	c.validateVaultUse(p, path, t)

@@ -25,6 +25,8 @@ func newProtocol(name string) Protocol {
 		return newMySQL()
 	case "http":
 		return httpExchanges{}
+	case "kubernetes":
+		return &kubernetes{}
 	}
 	return raw{}
 }

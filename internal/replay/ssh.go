@@ -62,6 +62,10 @@ func (s *sshChannels) request(m sshwire.Message, fields map[string]any) {
 		if len(m.Payload) == 4 {
 			fields["status"] = binary.BigEndian.Uint32(m.Payload)
 		}
+	case "exec", "attach":
+		if what, _, ok := sshwire.String(m.Payload); ok {
+			fields["what"] = bytesValue(what)
+		}
 	case "signal", "exit-signal", "subsystem":
 		if name, _, ok := sshwire.String(m.Payload); ok {
 			fields["name"] = string(name)

@@ -30,7 +30,7 @@ const (
 // clustersOf are a target's clusters: its endpoints, and the one for cancel
 // requests, which go to the very endpoint that the session is on.
 func clustersOf(t *config.Target) ([]types.Resource, error) {
-	if t.Protocol == config.ProtocolHTTP {
+	if t.OverHTTP() {
 		return httpClusterOf(t)
 	}
 	main := commonCluster(t, ClusterName(t.Name))

@@ -54,6 +54,11 @@ func httpNetworkFilters(t *config.Target) ([]*listener.Filter, error) {
 		return nil, err
 	}
 	manager := httpManager(t)
+	if t.Protocol == config.ProtocolKubernetes {
+		if err := withStreams(manager, t); err != nil {
+			return nil, err
+		}
+	}
 	manager.HttpFilters = []*hcm.HttpFilter{
 		{Name: ExtensionName(t.Name), ConfigType: &hcm.HttpFilter_ConfigDiscovery{ConfigDiscovery: &core.ExtensionConfigSource{
 			ConfigSource: ads(),

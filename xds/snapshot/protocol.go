@@ -24,6 +24,8 @@ var protocols = map[string]protocol{
 	config.ProtocolMySQL:    {network: nodeconfig.MySQLFilter, listener: nodeconfig.MySQLListener, greets: true, ciphers: mysqlCiphers},
 	config.ProtocolSSH:      {bridged: true},
 	config.ProtocolHTTP:     {http: true, alpn: []string{"h2", "http/1.1"}},
+	// Upgraded requests are those of HTTP/1.1 on both sides, and clients that may use HTTP/2 would not ask for them.
+	config.ProtocolKubernetes: {http: true, alpn: []string{"h2", "http/1.1"}},
 }
 
 // mysqlCiphers are Envoy's own choice, and behind it key exchange by RSA: MySQL 8.0 before 8.0.16 and its

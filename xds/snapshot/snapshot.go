@@ -44,6 +44,7 @@ type builder struct {
 	read   ReadFile
 	out    *Snapshot
 	bridge bool // its cluster is there
+	kube   bool // so is that of requests that become streams
 }
 
 // Build makes the snapshot of a node. A node that serves no target gets an
@@ -83,6 +84,7 @@ func (b *builder) target(t *config.Target) error {
 	if protocols[t.Protocol].bridged {
 		return b.bridged(t)
 	}
+	b.kubeTarget(t)
 	clusters, err := clustersOf(t)
 	if err != nil {
 		return err

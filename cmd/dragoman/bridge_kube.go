@@ -1,0 +1,78 @@
+package main
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"time"
+
+	"dragoman.dev/dragoman/internal/config"
+	"dragoman.dev/dragoman/internal/nodeconfig"
+	"dragoman.dev/dragoman/internal/record"
+	"dragoman.dev/dragoman/internal/session"
+	kubebridge "dragoman.dev/dragoman/sshbridge/kube"
+)
+
+func (c *control) serveKube(rt *session.Runtime, log *slog.Logger, fatal chan<- error) error {
+	targets, err := kubeTargets(c.cfg)
+	if err != nil {
+		return err
+	}
+	s, err := kubebridge.New(kubebridge.Options{Runtime: rt, Policy: &c.engine, Log: log, Now: time.Now,
+		Target: func(name string) (*kubebridge.Target, bool) { t, ok := targets[name]; return t, ok }})
+	if err != nil {
+		return err
+	}
+	return c.serveBridged(s, c.cfg.KubeSocket(), fatal)
+}
+
+// kubeTargets are the targets of the local node whose streams the bridge serves.
+func kubeTargets(cfg *config.Config) (map[string]*kubebridge.Target, error) {
+	out := map[string]*kubebridge.Target{}
+	for i := range cfg.Targets {
+		t := &cfg.Targets[i]
+		if t.Protocol != config.ProtocolKubernetes || !slices.Contains(t.Nodes, cfg.Envoy.Node) {
+			continue
+		}
+		tc, err := upstreamTLS(t.TLS.Upstream)
+		if err != nil {
+			return nil, fmt.Errorf("target %s: tls.upstream: %w", t.Name, err)
+		}
+		mode := record.ModeWrite
+		if t.Audit.Durability == nodeconfig.DurabilityFsync {
+			mode = record.ModeFsync
+		}
+		out[t.Name] = &kubebridge.Target{Policy: t.Policy(), Addresses: t.Addresses, TLS: tc, Host: t.HTTP.Host, Mode: mode,
+			AllowCleartext: *t.AllowCleartext, ExecOnly: t.Kubernetes.ExecOnly,
+			Connect: t.Limits.ConnectTimeout.Std(), Hold: t.Limits.HoldTimeout.Std(), Idle: t.Limits.IdleTimeout.Std()}
+	}
+	return out, nil
+}
+
+// upstreamTLS is a target's TLS for connections of our own; nil in clear text.
+func upstreamTLS(u config.UpstreamTLS) (*tls.Config, error) {
+	if u.Mode == config.TLSDisable {
+		return nil, nil
+	}
+	c := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: u.ServerName, InsecureSkipVerify: u.Mode == config.TLSRequire}
+	if u.CA != "" {
+		pem, err := os.ReadFile(u.CA)
+		if err != nil {
+			return nil, err
+		}
+		if c.RootCAs = x509.NewCertPool(); !c.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, errors.New("ca holds no certificate")
+		}
+	}
+	if u.Cert != "" { // read at each handshake, so that a renewed one is taken
+		c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			pair, err := tls.LoadX509KeyPair(u.Cert, u.Key)
+			return &pair, err
+		}
+	}
+	return c, nil
+}

@@ -1,0 +1,269 @@
+//go:build kube
+
+package kubee2e
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"dragoman.dev/dragoman/envoy"
+	"dragoman.dev/dragoman/internal/child"
+	"dragoman.dev/dragoman/internal/kubecluster"
+)
+
+const repo = "../../.."
+
+// limit bounds every wait for a condition.
+const limit = 60 * time.Second
+
+// rig is a gateway in front of a real cluster, with a pod "shell". All tests share it.
+type rig struct {
+	cluster *kubecluster.Cluster
+	dir     string
+	config  string
+	bin     string
+	port    int
+	up      *child.Child
+	log     string
+}
+
+var shared *rig
+
+func TestMain(m *testing.M) {
+	var err error
+	code := 1
+	if shared, err = newRig(context.Background()); err != nil {
+		fmt.Fprintln(os.Stderr, "kubee2e:", err)
+	} else {
+		code = m.Run()
+	}
+	shared.stop(code != 0)
+	os.Exit(code)
+}
+
+const rules = `rules:
+  - {name: open, verdict: allow, when: {groups: [ops], kinds: [connect]}}
+  - {name: api, verdict: allow, when: {groups: [ops], kinds: [http, kube]}}
+  - {name: ops, verdict: allow, when: {groups: [ops], kinds: [exec, shell]}}
+  - {name: no-rm, verdict: block, when: {commands: [rm]}, reason: nothing is removed here, hint: ask for a ticket}
+  - {name: ask, verdict: hold, when: {groups: [ops], commands: [touch]}, approvers: [leads], reason: people decide about new files}
+masks:
+  - {name: pii, detectors: [email]}
+`
+
+func newRig(ctx context.Context) (*rig, error) {
+	r := &rig{bin: os.Getenv("DRAGOMAN_BIN")}
+	var err error
+	if r.bin == "" {
+		return r, errors.New("DRAGOMAN_BIN is not set: make test-kube builds and runs it")
+	}
+	if r.bin, err = filepath.Abs(r.bin); err != nil {
+		return r, err
+	}
+	tools, err := kubecluster.Ensure(ctx, filepath.Join(repo, ".tools"), os.Stderr)
+	if err != nil {
+		return r, err
+	}
+	if r.cluster, err = kubecluster.Start(ctx, tools); err != nil {
+		return r, err
+	}
+	if err := r.cluster.Pod(ctx, "default", "shell"); err != nil {
+		return r, fmt.Errorf("%w\n%s", err, r.cluster.Logs())
+	}
+	// A short folder: a unix socket's path has at most 107 bytes.
+	if r.dir, err = os.MkdirTemp("", "dgm-"); err != nil {
+		return r, err
+	}
+	return r, r.start(ctx)
+}
+
+// start writes the configuration and runs `dragoman up`.
+func (r *rig) start(ctx context.Context) error {
+	token, err := r.serviceAccount(ctx)
+	if err != nil {
+		return err
+	}
+	cert, key, err := r.cluster.ClientCert("gateway")
+	if err != nil {
+		return err
+	}
+	binary, err := envoy.Ensure(ctx, filepath.Join(repo, ".tools"), envoy.Version)
+	if err != nil {
+		return err
+	}
+	if binary, err = filepath.Abs(binary); err != nil {
+		return err
+	}
+	r.port, r.config = freePort(), filepath.Join(r.dir, "dragoman.yaml")
+	for name, text := range map[string]string{"policy/rules.yaml": rules,
+		"token": "Bearer " + token, "gw.crt": string(cert), "gw.key": string(key),
+		"dragoman.yaml": fmt.Sprintf(`data: data
+envoy: {binary: %s, version: %s, module: %s, concurrency: 2, drain_time: 1s}
+targets:
+  - name: prod
+    protocol: kubernetes
+    address: %s
+    listen: 127.0.0.1:%d
+    credentials: {header: Authorization, value: "file:token"}
+    tls: {client: {cert: gw.crt, key: gw.key}, upstream: {mode: verify-full, ca: %s}}
+policy: {dir: policy}
+`, binary, envoy.Version, r.bin, strings.TrimPrefix(r.cluster.Server, "https://"), r.port, r.cluster.CAFile)} {
+		path := filepath.Join(r.dir, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o600)); err != nil {
+			return err
+		}
+	}
+	r.log = filepath.Join(r.dir, "up.log")
+	log, err := os.Create(r.log)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	cmd := exec.Command(filepath.Join(r.bin, "dragoman"), "up", "-c", r.config)
+	cmd.Stdout, cmd.Stderr = log, log
+	if r.up, err = child.Start(cmd, syscall.SIGTERM); err != nil {
+		return err
+	}
+	return r.await(func() bool {
+		b, _ := os.ReadFile(r.log)
+		return bytes.Contains(b, []byte("\nready\n")) || bytes.HasPrefix(b, []byte("ready\n"))
+	})
+}
+
+// serviceAccount makes the account that the gateway acts as.
+func (r *rig) serviceAccount(ctx context.Context) (string, error) {
+	for _, args := range [][]string{{"create", "serviceaccount", "gateway"},
+		{"create", "clusterrolebinding", "gateway", "--clusterrole=cluster-admin", "--serviceaccount=default:gateway"}} {
+		if _, err := r.cluster.Kubectl(ctx, args...); err != nil {
+			return "", err
+		}
+	}
+	token, err := r.cluster.Kubectl(ctx, "create", "token", "gateway", "--duration=2h")
+	return strings.TrimSpace(string(token)), err
+}
+
+func (r *rig) await(cond func() bool) error {
+	for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		if cond() {
+			return nil
+		}
+		select {
+		case <-r.up.Done():
+			b, _ := os.ReadFile(r.log)
+			return fmt.Errorf("dragoman up ended:\n%s", b)
+		default:
+		}
+	}
+	b, _ := os.ReadFile(r.log)
+	return fmt.Errorf("it did not come:\n%s", b)
+}
+
+func (r *rig) stop(failed bool) {
+	if r.up != nil {
+		r.up.End(syscall.SIGTERM, limit)
+	}
+	if b, err := os.ReadFile(r.log); failed && err == nil {
+		fmt.Fprintf(os.Stderr, "the gateway's log:\n%s\n", b)
+	}
+	if r.cluster != nil {
+		r.cluster.Stop()
+	}
+	if r.dir != "" && !failed {
+		os.RemoveAll(r.dir)
+	}
+}
+
+// run runs the command line.
+func (r *rig) run(args ...string) (string, error) {
+	cmd := exec.Command(filepath.Join(r.bin, "dragoman"), append(args, "-c", r.config)...)
+	var said bytes.Buffer
+	cmd.Stderr = &said
+	out, err := cmd.Output()
+	if err != nil {
+		err = fmt.Errorf("dragoman %v: %w\n%s%s", args, err, out, &said)
+	}
+	return string(out), err
+}
+
+func (r *rig) must(t *testing.T, args ...string) string {
+	t.Helper()
+	out, err := r.run(args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func (r *rig) token(t *testing.T, groups ...string) string {
+	t.Helper()
+	args := []string{"token", "create", "--subject", "agent:ci-bot", "--on-behalf-of", "user:alice@example.com", "--ttl", "1h"}
+	for _, g := range groups {
+		args = append(args, "--group", g)
+	}
+	return strings.TrimSpace(r.must(t, args...))
+}
+
+// kubeconfig is an ordinary one with a token.
+func (r *rig) kubeconfig(t *testing.T, token string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "kubeconfig")
+	text := fmt.Sprintf(`apiVersion: v1
+kind: Config
+clusters: [{name: c, cluster: {server: "https://127.0.0.1:%d", certificate-authority: %q}}]
+users: [{name: u, user: {token: %q}}]
+contexts: [{name: c, context: {cluster: c, user: u}}]
+current-context: c
+`, r.port, r.cluster.CAFile, token)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// kubectl is a command of kubectl with a token.
+func (r *rig) kubectl(t *testing.T, token string, args ...string) *exec.Cmd {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	t.Cleanup(cancel)
+	cmd := exec.CommandContext(ctx, r.cluster.Tools.Kubectl, args...)
+	cmd.Env = append(os.Environ(), "KUBECONFIG="+r.kubeconfig(t, token))
+	return cmd
+}
+
+// output runs a command.
+func output(t *testing.T, cmd *exec.Cmd, stdin string) (stdout, stderr string, code int) {
+	t.Helper()
+	var o, e bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &o, &e
+	if stdin != "" {
+		cmd.Stdin = strings.NewReader(stdin)
+	}
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return o.String(), e.String(), cmd.ProcessState.ExitCode()
+}
+
+// freePort is below the ports that the kernel gives to outgoing connections.
+func freePort() int {
+	for {
+		port := 20000 + rand.IntN(12000)
+		if l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+			l.Close()
+			return port
+		}
+	}
+}

@@ -1,0 +1,48 @@
+package config
+
+import (
+	"path/filepath"
+	"slices"
+)
+
+// ProtocolKubernetes is an API server: Envoy's HTTP stack and our HTTP filter serve it, but for
+// exec, attach and port-forward, which go to the bridge.
+const ProtocolKubernetes = "kubernetes"
+
+// Kubernetes is what only targets of protocol kubernetes have.
+type Kubernetes struct {
+	// ExecOnly refuses interactive shells.
+	ExecOnly bool `yaml:"exec_only"`
+}
+
+// OverHTTP reports whether the target is served by Envoy's HTTP stack.
+func (t *Target) OverHTTP() bool {
+	return t.Protocol == ProtocolHTTP || t.Protocol == ProtocolKubernetes
+}
+
+// KubeSocket is where Envoy hands requests for exec, attach and port-forward to the bridge.
+func (c *Config) KubeSocket() string { return filepath.Join(c.RunDir(), "kube.sock") }
+
+// HasKubernetes reports whether the node serves a target of protocol kubernetes.
+func (c *Config) HasKubernetes(node string) bool {
+	return slices.ContainsFunc(c.Targets, func(t Target) bool { return t.Protocol == ProtocolKubernetes && slices.Contains(t.Nodes, node) })
+}
+
+// validateKubernetes checks what only kubernetes targets have, and that others do not have it.
+func (c *Config) validateKubernetes(p *problems, path string, t *Target) {
+	if t.Protocol != ProtocolKubernetes {
+		if t.Kubernetes != (Kubernetes{}) {
+			p.addf(path+".kubernetes", "is for targets of protocol kubernetes")
+		}
+		return
+	}
+	if len(t.Nodes) != 1 || t.Nodes[0] != c.Envoy.Node {
+		p.addf(path+".nodes", "kubernetes targets are served by the local node %s only: the bridge runs beside the control plane", c.Envoy.Node)
+	}
+	if t.HTTP.Version != HTTP1 {
+		p.addf(path+".http.version", "kubernetes targets are spoken to in HTTP/1.1, which can be upgraded")
+	}
+	if len(t.HTTP.MCP) > 0 {
+		p.addf(path+".http.mcp", "an API server has no MCP endpoints")
+	}
+}

@@ -1,0 +1,144 @@
+package kube
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"dragoman.dev/dragoman/internal/mask"
+	"dragoman.dev/dragoman/internal/policy"
+	"dragoman.dev/dragoman/internal/record"
+	"dragoman.dev/dragoman/internal/session"
+)
+
+// Transports of streams towards a target.
+const (
+	WebSocket = "websocket"
+	SPDY      = "spdy"
+)
+
+// Target is a target of protocol kubernetes.
+type Target struct {
+	Policy    policy.Target
+	Addresses []string    // host:port of the API server; tried in order
+	TLS       *tls.Config // nil: in clear text
+	Host      string      // the Host header; "" is the address
+	Mode      record.Mode
+	// AllowCleartext takes tokens of clients without TLS.
+	AllowCleartext bool
+	ExecOnly       bool   // no interactive shells
+	Forward        bool   // forwarded connections are judged, not refused
+	Transport      string // WebSocket or SPDY; "" tries WebSocket first
+	Connect        time.Duration
+	Hold           time.Duration // for holds whose policy gives no time
+	Idle           time.Duration // zero: no limit
+}
+
+// Options of a Server. All but Log and Now must be set.
+type Options struct {
+	Runtime *session.Runtime
+	Policy  *policy.Handle
+	// Target finds a target by name.
+	Target func(name string) (*Target, bool)
+	Log    *slog.Logger
+	Now    func() time.Time
+}
+
+// Server is the Kubernetes side of the bridge.
+type Server struct {
+	opt   Options
+	plans mask.Plans
+	http  http.Server
+	again refusals
+
+	mu     sync.Mutex
+	live   map[*stream]struct{}
+	closed bool
+	wg     sync.WaitGroup
+}
+
+const (
+	headerTime = 10 * time.Second // Envoy sends a request's head at once
+	maxHeader  = 192 << 10        // a command's words are in it
+)
+
+// New makes a Server.
+func New(opt Options) (*Server, error) {
+	if opt.Runtime == nil || opt.Policy == nil || opt.Target == nil {
+		return nil, errors.New("kube: an option is missing")
+	}
+	if opt.Log == nil {
+		opt.Log = slog.New(slog.DiscardHandler)
+	}
+	if opt.Now == nil {
+		opt.Now = time.Now
+	}
+	s := &Server{opt: opt, live: map[*stream]struct{}{}, again: refusals{now: opt.Now}}
+	s.http = http.Server{Handler: s, ReadHeaderTimeout: headerTime, MaxHeaderBytes: maxHeader,
+		ErrorLog: slog.NewLogLogger(opt.Log.Handler(), slog.LevelDebug)}
+	return s, nil
+}
+
+// Serve accepts connections from Envoy until the listener is closed.
+func (s *Server) Serve(l net.Listener) error {
+	err := s.http.Serve(l)
+	if errors.Is(err, http.ErrServerClosed) || errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
+}
+
+// ServeHTTP implements http.Handler: one request, which is a session.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	st := &stream{server: s, log: s.opt.Log, w: w, r: r}
+	st.ctx, st.cancel = context.WithCancel(r.Context())
+	defer st.cancel()
+	if !s.add(st) {
+		unavailable("the gateway stops").write(w)
+		return
+	}
+	defer s.remove(st)
+	defer func() {
+		if p := recover(); p != nil { // one request's mistake ends that one only
+			s.opt.Log.Error("panic in a Kubernetes stream", "panic", p)
+			st.end("fault", "internal error")
+		}
+	}()
+	st.serve()
+}
+
+func (s *Server) add(st *stream) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return false
+	}
+	s.live[st] = struct{}{}
+	s.wg.Add(1)
+	return true
+}
+
+func (s *Server) remove(st *stream) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.live, st)
+	s.wg.Done()
+}
+
+// Close ends all streams and waits for them.
+func (s *Server) Close() error {
+	s.mu.Lock()
+	s.closed = true
+	for st := range s.live {
+		go st.end("shutdown", "the gateway stops")
+	}
+	s.mu.Unlock()
+	err := s.http.Close()
+	s.wg.Wait()
+	return err
+}

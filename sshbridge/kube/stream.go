@@ -1,0 +1,299 @@
+package kube
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"dragoman.dev/dragoman/internal/action"
+	"dragoman.dev/dragoman/internal/check"
+	"dragoman.dev/dragoman/internal/kube"
+	"dragoman.dev/dragoman/internal/mask"
+	"dragoman.dev/dragoman/internal/policy"
+	"dragoman.dev/dragoman/internal/record"
+	"dragoman.dev/dragoman/internal/session"
+	"dragoman.dev/dragoman/internal/termmask"
+	"dragoman.dev/dragoman/sshbridge/gate"
+	"dragoman.dev/dragoman/sshbridge/kube/websocket"
+)
+
+// stream is one request, which is one session.
+type stream struct {
+	server *Server
+	log    *slog.Logger
+	w      http.ResponseWriter
+	r      *http.Request
+	ctx    context.Context // ends with the client
+	cancel context.CancelFunc
+
+	front  *front
+	target *Target
+	req    kube.Stream
+	span   *session.Span
+	gate   *gate.Gate
+
+	mu     sync.Mutex
+	over   string // why the session was ended from outside
+	told   sync.Once
+	client *channels
+	up     *channels
+}
+
+// serve is the whole life of a request.
+func (s *stream) serve() {
+	no := s.understand()
+	if no == nil {
+		no = s.open()
+	}
+	if s.span != nil {
+		defer s.span.Release()
+		defer s.span.End("client", "")
+	}
+	if no == nil {
+		no = s.run()
+	}
+	if no == nil {
+		return
+	}
+	if s.front != nil && s.websocket() {
+		s.server.again.put(s.front.key(s.r.RequestURI), no)
+	}
+	no.write(s.w)
+}
+
+// understand reads the request; nothing is asked of anybody yet.
+func (s *stream) understand() *status {
+	f := frontOf(s.r)
+	if f == nil {
+		s.log.Error("a request to the bridge does not come from our Envoy")
+		return fault("the gateway is misconfigured")
+	}
+	t, ok := s.server.opt.Target(f.target)
+	if !ok {
+		return fault("the gateway is misconfigured")
+	}
+	s.target = t
+	if f.tls == "" && !t.AllowCleartext {
+		return bad("this target takes no requests without TLS")
+	}
+	if !f.bearer(s.r) {
+		return failed(http.StatusUnauthorized, reasonWho, "dragoman: the Authorization header is not that of a token")
+	}
+	s.front = f
+	if !s.websocket() {
+		if st := s.server.again.take(f.key(s.r.RequestURI)); st != nil {
+			return st
+		}
+		return bad("exec and attach are served over WebSocket (v5.channel.k8s.io, v4.channel.k8s.io), as kubectl does from 1.31 on")
+	}
+	path, query, _ := strings.Cut(s.r.RequestURI, "?")
+	var err error
+	switch s.req, err = kube.ParseStream(path, query); {
+	case err != nil:
+		return bad(gate.Printable(err.Error(), 512))
+	case s.r.Method != http.MethodGet || !websocket.GoodKey(s.r.Header.Get("Sec-WebSocket-Key")) || s.r.Header.Get("Sec-WebSocket-Version") != "13":
+		return bad("this is no handshake of WebSocket")
+	case s.req.Subresource != kube.PortForward && choose(s.offered()) == "":
+		return bad("offer " + v5 + " or " + v4)
+	}
+	return nil
+}
+
+func (s *stream) websocket() bool { return strings.EqualFold(s.r.Header.Get("Upgrade"), WebSocket) }
+
+// offered are the protocols that the client can speak, the best first.
+func (s *stream) offered() (out []string) {
+	for _, line := range s.r.Header.Values("Sec-WebSocket-Protocol") {
+		for _, p := range strings.Split(line, ",") {
+			out = append(out, strings.TrimSpace(p))
+		}
+	}
+	return out
+}
+
+// open has authz open the session. It may wait for people.
+func (s *stream) open() *status {
+	t, f, now := s.target, s.front, s.server.opt.Now
+	req := check.OpenRequest{Target: f.target, Token: f.token, SPIFFE: f.spiffe, CertDigest: f.digest,
+		Session: policy.Session{Client: f.client, Started: now(), Application: f.agent}}
+	span, err := s.server.opt.Runtime.OpenSpan(s.ctx, session.SpanOpening{Request: req, Mode: t.Mode,
+		Timeout: max(t.Hold, session.DefaultHoldTimeout) + time.Minute, Limits: session.Limits{Idle: t.Idle}, Ended: s.ended})
+	if err != nil {
+		var no *check.Refusal
+		if !errors.As(err, &no) && !errors.Is(err, context.Canceled) {
+			s.log.Error("a session cannot be opened", "err", err)
+		}
+		return refused(err)
+	}
+	s.span = span
+	info := span.Opened()
+	s.log = s.log.With("session", span.ID())
+	s.gate = &gate.Gate{Span: span, Judge: s.server.opt.Policy.Session(info.Identity, info.Target, span.Info()), Timeout: t.Hold, Log: s.log, Now: now}
+	return nil
+}
+
+// run judges the request, asks the target, and moves the streams until they end.
+func (s *stream) run() *status {
+	act, digest := s.action()
+	var err error
+	var p gate.Passed
+	switch {
+	case s.req.Subresource == kube.PortForward:
+		err = s.gate.Refuse(s.ctx, act, "target.forward", "forwarded connections are off for this target", "")
+	case s.target.ExecOnly && act.Kind == action.KindShell:
+		err = s.gate.Refuse(s.ctx, act, "target.exec_only", "this target has no interactive shells", "give the command: kubectl exec POD -- COMMAND")
+	default:
+		p, err = s.gate.Pass(s.ctx, act, digest, nil)
+	}
+	if err != nil {
+		return forbidden(err.Error())
+	}
+	plan, err := s.server.plans.Get(p.Decision.Mask, s.span.Opened().MaskKey)
+	if err != nil {
+		s.gate.Result(p, record.Result{Status: "error", Message: "its masks are not good"})
+		return fault("its masks are not good")
+	}
+	x := &relay{s: s, p: p, plan: plan, tty: s.req.TTY}
+	if err := x.begin(); err != nil {
+		return fault("it cannot be recorded")
+	}
+	up, err := s.target.connect(s.ctx, &s.req, s.span.Opened().Credentials)
+	s.span.DropCredentials()
+	if err != nil {
+		s.log.Warn("not run", "err", err)
+		s.gate.Result(p, record.Result{Status: "error", Message: gate.Printable(maskText(plan, err.Error()), 512)})
+		var told *targetError
+		if errors.As(err, &told) {
+			return told.status.masked(plan)
+		}
+		return failed(http.StatusBadGateway, reasonFault, "dragoman: the target did not run it")
+	}
+	client, err := s.accept()
+	if err != nil {
+		up.close(nil)
+		s.gate.Result(p, record.Result{Status: "lost", Message: "the client has gone"})
+		return nil
+	}
+	if !s.both(client, up) {
+		return nil
+	}
+	x.client, x.up = client, up
+	x.run(act.Kind == action.KindShell)
+	return nil
+}
+
+// both notes the two sides, so that the session's end closes them; false when it is over.
+func (s *stream) both(client, up *channels) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.client, s.up = client, up
+	if s.over != "" {
+		up.close(nil)
+		client.close(nil)
+		return false
+	}
+	return true
+}
+
+// accept upgrades the client's request.
+func (s *stream) accept() (*channels, error) {
+	raw, rw, err := http.NewResponseController(s.w).Hijack()
+	if err != nil {
+		return nil, err
+	}
+	_ = raw.SetDeadline(time.Time{})
+	protocol := choose(s.offered())
+	_, err = io.WriteString(raw, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "+
+		websocket.Accept(s.r.Header.Get("Sec-WebSocket-Key"))+"\r\nSec-WebSocket-Protocol: "+protocol+"\r\n\r\n")
+	if err != nil {
+		raw.Close()
+		return nil, err
+	}
+	return &channels{ws: websocket.New(raw, readerOf(raw, rw), false), protocol: protocol}, nil
+}
+
+// readerOf has what the server has read already.
+func readerOf(raw net.Conn, rw *bufio.ReadWriter) *bufio.Reader {
+	if rw.Reader.Buffered() > 0 {
+		return rw.Reader
+	}
+	return bufio.NewReaderSize(raw, websocket.Piece)
+}
+
+// ended is the session's word that it was ended from outside: revoked, expired, by an administrator.
+func (s *stream) ended(reason, message string) {
+	s.log.Info("a session is ended", "reason", reason)
+	s.shut("the session has ended: " + message)
+}
+
+// end ends the request and its session.
+func (s *stream) end(reason, message string) {
+	if s.span != nil {
+		s.span.End(reason, message)
+	}
+	s.shut(message)
+}
+
+// shut closes both sides; the client is told why.
+func (s *stream) shut(words string) {
+	s.mu.Lock()
+	first := s.over == ""
+	s.over = words
+	client, up := s.client, s.up
+	s.mu.Unlock()
+	s.cancel()
+	if !first || client == nil {
+		return
+	}
+	up.close(nil)
+	told := make(chan struct{})
+	go func() {
+		defer close(told)
+		s.tellEnd(client, fault(words))
+	}()
+	select {
+	case <-told:
+	case <-time.After(farewellTime): // it does not read
+	}
+	client.close(nil)
+}
+
+// tellEnd tells the client how its command ended, once.
+func (s *stream) tellEnd(client *channels, st *status) {
+	s.told.Do(func() { _ = client.write(ending, st.json()) })
+}
+
+// farewellTime bounds the last words to a client that may not read.
+const farewellTime = 500 * time.Millisecond
+
+// maskText masks a whole text.
+func maskText(plan *mask.Plan, text string) string {
+	m := termmask.New(plan, false)
+	if m.Passes() {
+		return text
+	}
+	return string(m.Flush(m.Write(nil, []byte(text))))
+}
+
+// masked is a status whose words are masked.
+func (s *status) masked(plan *mask.Plan) *status {
+	out := *s
+	out.Kind, out.APIVersion, out.Message = "Status", "v1", maskText(plan, s.Message)
+	if s.Details != nil {
+		d := *s.Details
+		d.Causes = nil
+		for _, c := range s.Details.Causes {
+			c.Message = maskText(plan, c.Message)
+			d.Causes = append(d.Causes, c)
+		}
+		out.Details = &d
+	}
+	return &out
+}
