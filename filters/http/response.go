@@ -9,6 +9,7 @@ import (
 	"github.com/envoyproxy/envoy/contrib/golang/common/go/api"
 
 	"dragoman.dev/dragoman/filters/http/content"
+	"dragoman.dev/dragoman/filters/http/content/layer"
 	"dragoman.dev/dragoman/filters/http/content/websocket"
 	"dragoman.dev/dragoman/filters/http/header"
 	"dragoman.dev/dragoman/internal/exchange"
@@ -199,6 +200,8 @@ func (s *stream) maskPiece(b api.BufferInstance, end bool) ([]byte, error) {
 	out, err := s.masker.Write(nil, b.Bytes())
 	if err == nil && end {
 		out, err = s.masker.Close(out)
+	} else if f, ok := s.masker.(layer.Flusher); ok && err == nil && len(out) == 0 {
+		out, err = f.Flush(out)
 	}
 	s.masked = max(s.masked, int64(s.masker.Masked()))
 	if err != nil {

@@ -230,18 +230,10 @@ func declared(b []byte) string {
 	return ""
 }
 
+// Flush gives out nothing as long as it is not known what the body is: a few bytes may be many things.
 func (s *sniffer) Flush(dst []byte) ([]byte, error) {
 	if s.err != nil {
 		return dst, s.err
-	}
-	if s.then == nil {
-		if len(content(s.head)) == 0 {
-			return dst, nil
-		}
-		var err error
-		if dst, err = s.decide(dst); err != nil {
-			return dst, err
-		}
 	}
 	if f, ok := s.then.(layer.Flusher); ok {
 		return f.Flush(dst)

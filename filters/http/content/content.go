@@ -153,8 +153,8 @@ func (s *Stream) keep(err error) error {
 	return err
 }
 
-// Flush appends what can be given out although more may come. Call it when nothing has come for
-// a while: some decoders hold back text so that a value on the border of two pieces is found.
+// Flush appends what can be given out although more may come. Call it when Write gave nothing: some decoders hold back text
+// so that a value on the border of two pieces is found, and whoever follows a stream waits for its last line.
 func (s *Stream) Flush(dst []byte) ([]byte, error) {
 	if s.err != nil || s.body == nil || !s.some {
 		return dst, s.err

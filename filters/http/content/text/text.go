@@ -30,6 +30,7 @@ type Masker struct {
 	cut    []byte // of a character that is not whole yet
 	buf    []byte
 	seen   int // bytes of buf that were given out: context
+	again  int // Flush does not look before buf has so many bytes
 	masked int
 	began  bool
 	long   longMatch
@@ -117,13 +118,19 @@ func (m *Masker) plain(piece []byte) bool {
 	return true
 }
 
-// Flush gives out all whole lines.
+// Flush gives out all whole lines, but for a value that may go on in the next one. As long as such a one is open it
+// looks only each time that twice as much is there: else pieces of a byte would have it read a key again and again.
 func (m *Masker) Flush(dst []byte) ([]byte, error) {
 	if m.err != nil {
 		return dst, m.err
 	}
-	if i := bytes.LastIndexByte(m.buf, '\n') + 1; i > m.seen {
-		dst = m.scan(dst, i, true)
+	i := bytes.LastIndexByte(m.buf, '\n') + 1
+	if i <= m.seen || len(m.buf) < m.again {
+		return dst, nil
+	}
+	dst = m.scan(dst, i, true)
+	if m.again = 0; len(m.buf)-m.seen > 2*context {
+		m.again = 2 * len(m.buf)
 	}
 	return dst, nil
 }
@@ -139,7 +146,7 @@ func (m *Masker) Close(dst []byte) ([]byte, error) {
 }
 
 // scan gives out what lies before limit, with matches that begin there whole. hold
-// keeps a match that goes over the limit instead.
+// keeps a match that comes up to the limit instead.
 func (m *Masker) scan(dst []byte, limit int, hold bool) []byte {
 	if m.long != none {
 		final := limit == len(m.buf)
@@ -163,7 +170,7 @@ func (m *Masker) scan(dst []byte, limit int, hold bool) []byte {
 		if start >= limit {
 			break
 		}
-		if hold && end > limit {
+		if hold && end >= limit { // it may go on: a key over several lines does
 			limit = max(start, at)
 			break
 		}

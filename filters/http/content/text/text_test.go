@@ -104,6 +104,27 @@ func TestFlush(t *testing.T) {
 	}
 }
 
+// A key that comes line by line, each flushed, is hidden whole, and what follows it comes.
+func TestFlushWithinKey(t *testing.T) {
+	for _, lines := range []int{1, 40, 3000} {
+		key := "-----BEGIN RSA PRIVATE KEY-----\n" + strings.Repeat("MIIEow\n", lines) + "-----END RSA PRIVATE KEY-----\n"
+		m := New(plan(t, "api_key"))
+		var out []byte
+		var err error
+		for line := range strings.SplitAfterSeq("before\n"+key+"after\n", "\n") {
+			if out, err = m.Write(out, []byte(line)); err != nil {
+				t.Fatal(err)
+			}
+			if out, err = m.Flush(out); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if out, err = m.Close(out); err != nil || string(out) != "before\n[redacted]\nafter\n" {
+			t.Errorf("%d lines: %.200q %v", lines, out, err)
+		}
+	}
+}
+
 func TestCharsets(t *testing.T) {
 	for _, in := range []string{"\xFF\xFEa", "\xFE\xFFa", "a\x00b\x00"} {
 		if _, err := New(plan(t, "email")).Write(nil, []byte(in)); err == nil {
