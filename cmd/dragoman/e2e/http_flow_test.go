@@ -206,7 +206,7 @@ func TestHTTPBlocked(t *testing.T) {
 // pendingHold waits for a hold and gives its id.
 func (g *gateway) pendingHold() string {
 	g.t.Helper()
-	for range 100 {
+	for range 1200 {
 		var list []struct{ ID, State string }
 		json.Unmarshal([]byte(g.must("approvals", "list", "--json")), &list)
 		for _, h := range list {
@@ -265,7 +265,7 @@ func TestHTTPHold(t *testing.T) {
 		t.Error("another request ran on the approval:", other)
 	}
 	var a answer
-	for range 50 {
+	for range 1200 {
 		if a = send(`{"item":"later"}`); a.StatusCode == 200 {
 			break
 		}
@@ -363,7 +363,7 @@ func TestHTTPLive(t *testing.T) {
 		if a := ask(t, token, "GET", url+"/customers", ""); a.StatusCode == 403 && a.problem(t)["rule"] == "none" {
 			break
 		}
-		if i > 100 {
+		if i > 1200 {
 			t.Fatal("the new policy is not in force")
 		}
 		time.Sleep(50 * time.Millisecond)
