@@ -25,6 +25,7 @@ const (
 	FeatureProxy       = "proxy"          // speaks to a node, pod or service through the API server
 	FeatureCredentials = "credentials"    // obtains credentials: tokens, certificates
 	FeatureOpaquePatch = "opaque_patch"   // a patch whose effect depends on what is there: copy, move, test
+	FeatureMaskedValue = "masked_value"   // has what a mask leaves of a value, which would overwrite that
 	FeatureDryRun      = "dry_run"
 	FeatureImage       = "image"           // value: the images
 	FeatureService     = "service_account" // value: as which containers run
@@ -216,6 +217,9 @@ func (w *walker) value(name string, v any, depth int) {
 // member is one member that says something.
 func (w *walker) member(name string, v any) {
 	text, _ := v.(string)
+	if text == masked || text == masked64 {
+		w.features[FeatureMaskedValue] = true
+	}
 	switch name {
 	case "hostPath":
 		w.features[FeatureHostPath] = true
@@ -251,6 +255,12 @@ func (w *walker) member(name string, v any) {
 		}
 	}
 }
+
+// What a mask leaves of a text (mask.Hidden), also in base64.
+const (
+	masked   = "***"
+	masked64 = "Kioq"
+)
 
 func (w *walker) secret(m map[string]any) {
 	for _, k := range []string{"name", "secretName"} {

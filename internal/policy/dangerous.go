@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"dragoman.dev/dragoman/internal/action"
+	"dragoman.dev/dragoman/internal/kube"
 )
 
 // Features that only parsers and this package speak of so far.
@@ -45,6 +46,15 @@ var dangers = []danger{
 	{action.FeatureAmbiguous, "it can be read in two ways", "send it in plain form: no double encoding, nothing twice", false, false},
 	{action.FeatureBodyTooLarge, "its body is too large to be judged", "send less at once", false, true},
 	{action.FeatureOpaqueBody, "its body cannot be judged", "send JSON or a form", false, true},
+	{kube.FeaturePrivileged, "its containers would have more than ordinary rights on the node", "leave privileged, allowPrivilegeEscalation and added capabilities out", false, false},
+	{kube.FeatureHostPath, "its containers would have files of the node", "use a volume of another kind than hostPath", false, false},
+	{kube.FeatureHostSpace, "its containers would share the node's network, processes or IPC", "leave hostNetwork, hostPID and hostIPC out", false, false},
+	{kube.FeatureSecretUse, "its containers would get secrets", "", false, false},
+	{kube.FeatureRBAC, "it changes who may do what in the cluster", "", false, false},
+	{kube.FeatureExtends, "it changes what the API server does", "", false, false},
+	{kube.FeatureProxy, "it speaks to a node, pod or service through the API server, which cannot be judged", "", false, false},
+	{kube.FeatureMaskedValue, "it would overwrite a value with what its mask leaves of it", "send a patch with what shall change only", false, false},
+	{kube.FeatureOpaquePatch, "the patch copies, moves or tests what is there", "send a merge patch with the values", false, false},
 	{featureStatistics, "", "", true, false},
 	{featureSessionTexts, "", "", true, false},
 	{featureLargeObject, "", "", true, false},

@@ -15,7 +15,13 @@ const (
 	BuiltinSession = "session" // harmless session statements
 	BuiltinConnect = "connect" // opening a session for whom any rule is about
 	BuiltinMCP     = "mcp"     // initialize, ping, lists and notifications of MCP, for whom any rule is about
+
+	BuiltinKube        = "kube"         // discovery, and questions about oneself, for whom any rule is about
+	BuiltinKubeSecrets = "kube-secrets" // masks the data of secrets
+	BuiltinKubeEnv     = "kube-env"     // masks the values of environment variables
 )
+
+var builtins = []string{BuiltinSession, BuiltinConnect, BuiltinMCP, BuiltinKube, BuiltinKubeSecrets, BuiltinKubeEnv}
 
 // reservedKey is the key of the data document that the loader fills:
 // data.dragoman.rules, data.dragoman.masks and data.dragoman.off.
@@ -88,6 +94,7 @@ func encodeWhen(w When) map[string]any {
 		"issuers": list(w.Issuers), "targets": globs(w.Targets), "labels": labels,
 		"kinds": list(w.kinds()), "verbs": list(w.verbs()), "features": features,
 		"paths": globs(w.Paths), "tools": globs(append(slices.Clone(w.Tools), w.Commands...)), "fields": w.fields(),
+		"resources": globs(w.Resources), "namespaces": globs(w.Namespaces), "names": globs(w.Names), "urls": globs(w.URLs),
 		"tables": dotted(w.Tables, 2), "columns": dotted(w.Columns, 3), "functions": dotted(w.Functions, 2),
 	}
 }

@@ -121,7 +121,7 @@ feature(wanted, have) if {
 
 # coverage: what of the action the rule speaks for.
 coverage(when) := {
-	"scoped": ((count(when.tables) + count(when.columns)) + count(when.paths)) > 0,
+	"scoped": (((count(when.tables) + count(when.columns)) + count(when.paths)) + kube_terms(when)) > 0,
 	"verbs": [verb | some verb in acts; listed(when.verbs, [verb])],
 	"reads": [[object.schema, object.name] |
 		some object in input.action.reads
@@ -186,6 +186,7 @@ covers_object(when, object) if {
 	in_tables(when, object)
 	in_columns(when, object)
 	in_paths(when, object)
+	in_kube(when, object)
 }
 
 in_paths(when, _) if count(when.paths) == 0
@@ -255,6 +256,7 @@ touches(when) if {
 	touches_functions(when)
 	touches_paths(when)
 	touches_tools(when)
+	touches_kube(when)
 }
 
 touches_paths(when) if count(when.paths) == 0
@@ -310,6 +312,50 @@ may_have(object, pattern) if {
 	some column in object.columns
 	match(pattern, column)
 }
+
+# Kubernetes: an object's schema is resource.group/subresource ("" for a path that is not of a resource), its name
+# namespace/name. Without a namespace it is in none, or a collection in all; without a name, a collection.
+
+kube_terms(when) := ((count(when.resources) + count(when.namespaces)) + count(when.names)) + count(when.urls)
+
+in_kube(when, _) if kube_terms(when) == 0
+
+in_kube(when, object) if {
+	object.schema != ""
+	count(when.urls) == 0
+	[namespace, name] := split(object.name, "/")
+	globbed(when.resources, [object.schema])
+	globbed(when.namespaces, [namespace])
+	globbed(when.names, [name])
+}
+
+in_kube(when, object) if {
+	object.schema == ""
+	some pattern in when.urls
+	glob.match(pattern, ["/"], object.name)
+}
+
+touches_kube(when) if kube_terms(when) == 0
+
+touches_kube(when) if {
+	some object in objects
+	in_kube(when, object)
+}
+
+# A collection may have any name in it, one in all namespaces any namespace.
+touches_kube(when) if {
+	some object in objects
+	object.schema != ""
+	count(when.urls) == 0
+	[namespace, name] := split(object.name, "/")
+	globbed(when.resources, [object.schema])
+	may_be_in(when.namespaces, namespace)
+	may_be_in(when.names, name)
+}
+
+may_be_in(_, value) if value == ""
+
+may_be_in(patterns, value) if globbed(patterns, [value])
 
 # Built-in groups ----------------------------------------------------------
 
@@ -395,6 +441,52 @@ mcp_act(verb) if verb in {
 
 mcp_act(verb) if startswith(verb, "notifications/")
 
+# What clients of Kubernetes ask before they do anything, for whom any rule of the target is about.
+builtin_verdicts contains {
+	"verdict": "allow", "rule": "kube", "reason": "", "builtin": true,
+	"covers": {
+		"scoped": false, "verbs": input.action.verbs, "functions": [],
+		"reads": [[object.schema, object.name] | some object in input.action.reads],
+		"writes": [[object.schema, object.name] | some object in input.action.writes],
+	},
+} if {
+	input.action.kind == "kube"
+	not "kube" in data.dragoman.off
+	kube_discovery
+	some order in eligible
+	rule := data.dragoman.rules[order]
+	rule.verdict != "block"
+	about(rule.when)
+}
+
+kube_discovery if {
+	every verb in input.action.verbs {
+		verb in {"get", "head"}
+	}
+	every object in objects {
+		object.schema == ""
+		kube_discovers(object.name)
+	}
+}
+
+kube_discovery if {
+	input.action.verbs == ["create"]
+	every object in objects {
+		object.schema in {
+			"selfsubjectaccessreviews.authorization.k8s.io", "selfsubjectrulesreviews.authorization.k8s.io",
+			"selfsubjectreviews.authentication.k8s.io",
+		}
+	}
+}
+
+kube_discovers(path) if path in {"/api", "/apis", "/version", "/healthz", "/livez", "/readyz", "/openapi/v2", "/openapi/v3"}
+
+kube_discovers(path) if startswith(path, "/api/")
+
+kube_discovers(path) if startswith(path, "/apis/")
+
+kube_discovers(path) if startswith(path, "/openapi/v3/")
+
 # Masks ----------------------------------------------------------------------
 
 rule_masks contains spec if {
@@ -406,6 +498,40 @@ rule_masks contains spec if {
 	mask_paths(rule)
 	globbed(rule.tools, [called.name | some called in input.action.functions])
 	spec := object.union(rule.out, {"order": order})
+}
+
+# Secrets and the values of environment variables, wherever they stand: in objects, lists, tables and events of a watch.
+rule_masks contains {
+	"name": "kube-secrets", "way": "redact", "order": 1000001, "opaque": "block",
+	"json": ["$..data.*", "$..stringData.*", "$..managedFields"],
+} if {
+	input.action.kind == "kube"
+	not "kube-secrets" in data.dragoman.off
+	some object in objects
+	startswith(concat("", [object.schema, "/"]), "secrets/")
+}
+
+rule_masks contains {
+	"name": "kube-env", "way": "redact", "order": 1000002, "opaque": "allow",
+	"json": ["$..env[*].value"],
+} if {
+	not "kube-env" in data.dragoman.off
+	kube_object
+}
+
+# What was last applied is the object as a text: as null, kubectl does without it.
+rule_masks contains {
+	"name": "kube-last-applied", "way": "null", "order": 1000000, "opaque": "allow",
+	"json": [`$..annotations["kubectl.kubernetes.io/last-applied-configuration"]`],
+} if {
+	not {"kube-env", "kube-secrets"} & {off | some off in data.dragoman.off} == {"kube-env", "kube-secrets"}
+	kube_object
+}
+
+kube_object if {
+	input.action.kind == "kube"
+	some object in objects
+	object.schema != ""
 }
 
 mask_paths(rule) if count(rule.paths) == 0

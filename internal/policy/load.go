@@ -50,8 +50,8 @@ func (s Source) Bundle() (Bundle, error) {
 		}
 	}
 	for _, o := range l.off {
-		if o != BuiltinSession && o != BuiltinConnect {
-			l.problem("off", 0, fmt.Sprintf("%q is not a built-in group (session, connect)", o))
+		if !slices.Contains(builtins, o) {
+			l.problem("off", 0, fmt.Sprintf("%q is not a built-in group (%s)", o, strings.Join(builtins, ", ")))
 		}
 	}
 	if len(l.problems) > 0 {

@@ -59,6 +59,11 @@ type When struct {
 	Body    map[string]Values `yaml:"body,omitempty"`    // fields of a JSON body or form: user/role, items/*/id
 	// Of SSH; the kinds exec and shell, and for Paths with these or sftp as Kinds.
 	Commands []string `yaml:"commands,omitempty"` // globs over the names of the programs that a command runs
+	// Of Kubernetes calls; they imply the kind kube.
+	Resources  []string `yaml:"resources,omitempty"`  // globs over resource.group/subresource: pods, pods/log, deployments.apps
+	Namespaces []string `yaml:"namespaces,omitempty"` // globs over the namespace
+	Names      []string `yaml:"names,omitempty"`      // globs over the object's name
+	URLs       []string `yaml:"urls,omitempty"`       // globs over paths that are not of resources: /version, /metrics
 	// Of MCP tool calls; they imply the kind mcp.tool.
 	Tools     []string          `yaml:"tools,omitempty"` // globs over the tool's name
 	Arguments map[string]Values `yaml:"arguments,omitempty"`
@@ -140,6 +145,9 @@ func (w When) validate(allowed []string) string {
 		return msg
 	}
 	if msg := w.validateSSH(); msg != "" {
+		return msg
+	}
+	if msg := w.validateKube(); msg != "" {
 		return msg
 	}
 	for k, v := range w.Features {

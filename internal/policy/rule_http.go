@@ -52,6 +52,8 @@ func (w When) kinds() []string {
 		return []string{action.KindHTTP}
 	case w.aboutTools():
 		return []string{action.KindMCPTool}
+	case w.aboutKube():
+		return []string{action.KindKube}
 	case len(w.Commands) > 0:
 		return w.commandKinds()
 	}
