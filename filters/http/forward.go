@@ -29,7 +29,7 @@ func (s *stream) forward() {
 			s.upEnd = true
 			up.end(b.Request, s.ordinal)
 			if s.trailers != nil {
-				b.Request(s.ordinal, trailersOf(listOf(s.trailers)))
+				b.Request(s.ordinal, s.upTrailers())
 			}
 		}
 	}, func(err error) {
@@ -90,7 +90,7 @@ func (s *stream) sendTrailers() {
 			s.upEnd = true
 			s.up.end(b.Request, s.ordinal)
 		}
-		b.Request(s.ordinal, trailersOf(listOf(s.trailers)))
+		b.Request(s.ordinal, s.upTrailers())
 	}, s.sent)
 }
 
@@ -148,8 +148,12 @@ func (s *stream) prepare() {
 	if ip, _, err := net.SplitHostPort(s.host.ClientAddr()); err == nil {
 		h.Set("x-forwarded-for", ip)
 	}
+	s.prepareCall(h)
 	for _, c := range s.sh.span.Opened().Credentials.Headers {
-		h.Set(c.Name, c.Value)
+		h.Del(c.Name)
+	}
+	for _, c := range s.sh.span.Opened().Credentials.Headers { // a name may have several values
+		h.Add(c.Name, c.Value)
 	}
 }
 

@@ -31,14 +31,18 @@ func (s *stream) understand() {
 	}
 	s.req = req
 	if s.cfg.Target.Protocol == "kubernetes" {
-		if no := s.notHere(); no != nil {
+		no := s.notHere()
+		if no == nil {
+			no = s.understandCall()
+		}
+		if no != nil {
 			s.action = undecodable(s.head.Method() + " " + s.head.Path())
 			s.d = policy.Decision{Verdict: policy.Block, Rule: no.Rule, Reason: no.Detail, Revision: s.sh.judge.Revision()}
 			s.refuse(no)
 			return
 		}
 	}
-	s.wantBody = req.HasBody() && (s.sh.judge.NeedsBody() || s.cfg.mcp[req.Path])
+	s.wantBody = req.HasBody() && (s.sh.judge.NeedsBody() || s.cfg.mcp[req.Path] || s.call != nil)
 	s.phase = gathering
 	if !s.ended {
 		s.host.BufferLimit(uint64(s.cfg.JudgedBody + bufferSlack))
@@ -70,6 +74,9 @@ func (s *stream) gathered() {
 		}
 	}
 	s.action = s.req.Action(body)
+	if s.call != nil {
+		s.action = s.callAction()
+	}
 	if s.cfg.mcp[s.req.Path] {
 		if act, ok := mcp.Transport(s.cfg.Target.Name, s.req.Method); ok {
 			s.action = act

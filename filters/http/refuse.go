@@ -39,8 +39,8 @@ func (s *stream) keepAnswer(p *problem) {
 	s.keep(&s.upWaits, func(b *session.Batch) {
 		s.announce(b)
 		p.Instance = instance(s.sh.span.ID(), s.ordinal)
-		code, body := p.answer()
-		b.Response(s.ordinal, answerHead(p, code))
+		code, body, fields := s.answerOf(p)
+		b.Response(s.ordinal, answerHead(fields, code))
 		b.Response(s.ordinal, exchange.AppendBody(nil, body))
 		b.Result(s.ordinal, record.Result{Status: p.status, Code: strconv.Itoa(p.Status), Message: p.Detail,
 			Bytes: int64(len(body)), Duration: s.t.rt.Now().Sub(s.started)})
@@ -52,9 +52,9 @@ func (s *stream) keepAnswer(p *problem) {
 	})
 }
 
-func answerHead(p *problem, code int) []byte {
+func answerHead(fields map[string][]string, code int) []byte {
 	return exchange.AppendHead(nil, "HTTP/1.1 "+strconv.Itoa(code)+" "+nethttp.StatusText(code), func(yield func(string, string)) {
-		yield("content-type", p.contentType())
+		yield("content-type", fields["content-type"][0])
 	})
 }
 
@@ -67,8 +67,8 @@ func (s *stream) send(p *problem) {
 		s.host.Headers(p.grpcHead())
 		return
 	}
-	code, body := p.answer()
-	s.host.DecoderFilterCallbacks().SendLocalReply(code, string(body), p.fields(), 0, "dragoman_"+p.Code)
+	code, body, fields := s.answerOf(p)
+	s.host.DecoderFilterCallbacks().SendLocalReply(code, string(body), fields, 0, "dragoman_"+p.Code)
 }
 
 // finish records how the action ended, once.

@@ -10,6 +10,7 @@ import (
 	"dragoman.dev/dragoman/filters/http/header"
 	"dragoman.dev/dragoman/filters/http/request"
 	"dragoman.dev/dragoman/internal/action"
+	"dragoman.dev/dragoman/internal/kube"
 	"dragoman.dev/dragoman/internal/mask"
 	"dragoman.dev/dragoman/internal/policy"
 	"dragoman.dev/dragoman/internal/session"
@@ -62,7 +63,8 @@ type stream struct {
 	plan    *mask.Plan
 	ordinal uint64
 	held    *session.Held
-	rpc     *rpc // of an MCP endpoint
+	rpc     *rpc       // of an MCP endpoint
+	call    *kube.Call // of a Kubernetes API server
 
 	// the response
 	answered  bool        // its head is on its way to the client

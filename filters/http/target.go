@@ -96,6 +96,9 @@ func parseConfig(b []byte) (*config, error) {
 		return nil, fmt.Errorf("target %s: %w", cfg.Target.Name, err)
 	}
 	cfg.mode = mode
+	if cfg.JudgedBody <= 0 && cfg.Target.Protocol == kubernetes {
+		cfg.JudgedBody = maxObject
+	}
 	if cfg.JudgedBody <= 0 {
 		cfg.JudgedBody = nodeconfig.DefaultJudgedBody
 	}

@@ -1,0 +1,130 @@
+package http
+
+import (
+	"encoding/json"
+	"strings"
+
+	"github.com/envoyproxy/envoy/contrib/golang/common/go/api"
+
+	"dragoman.dev/dragoman/internal/action"
+	"dragoman.dev/dragoman/internal/kube"
+)
+
+// kubernetes is the protocol of targets whose requests are calls to an API server.
+const kubernetes = "kubernetes"
+
+// maxObject is how many bytes an API server takes in one request.
+const maxObject = 3 << 20
+
+// understandCall reads the request as the API server will. What that may read in another way is refused.
+func (s *stream) understandCall() *problem {
+	refused := func(why string) *problem {
+		return &problem{Status: 400, Code: "undecodable", Rule: "kube.decode", Detail: why, status: "blocked"}
+	}
+	for _, f := range []string{"dot_segments", "merged_slashes", action.FeatureEncodedSlash, action.FeatureAmbiguous, action.FeatureMethodOverride, action.FeatureUpgrade} {
+		if s.req.Features[f] != nil {
+			return refused("The request is not in plain form (" + f + ").")
+		}
+	}
+	for _, f := range s.fields {
+		switch {
+		case strings.HasPrefix(f.Name, "x-remote-"), f.Name == "sec-websocket-protocol", f.Name == "content-encoding":
+			return refused("The header field " + f.Name + " does not pass this gateway.")
+		}
+	}
+	call, err := kube.ParseCall(s.req.Method, s.req.Path, s.req.RawQuery)
+	if err != nil {
+		return refused("It cannot be judged: " + err.Error() + ".")
+	}
+	s.call = call
+	return nil
+}
+
+// callAction is the call as policy judges it, once the body is there.
+func (s *stream) callAction() action.Action {
+	a := s.call.Action(s.req.Method, s.req.Target(), s.fields.Get("content-type"), s.kept)
+	if s.wantBody && !s.ended { // longer than what can be judged
+		a.Features[action.FeatureUnparsed] = true
+	}
+	return a
+}
+
+// prepareCall asks for JSON, which can be masked, and lets no credential of the client's pass.
+func (s *stream) prepareCall(h api.RequestHeaderMap) {
+	if s.call == nil {
+		return
+	}
+	h.Del("authorization")
+	if s.call.Path != "" {
+		return // discovery and health: there is nothing in it to mask
+	}
+	if s.call.Subresource != "log" && s.call.Subresource != "proxy" {
+		h.Set("accept", jsonOnly(s.fields.Joined("accept")))
+	}
+}
+
+// jsonOnly is what of an Accept header asks for JSON; without any of it, JSON.
+func jsonOnly(accept string) string {
+	var keep []string
+	for part := range strings.SplitSeq(accept, ",") {
+		part = strings.TrimSpace(part)
+		if name, _, _ := strings.Cut(part, ";"); strings.EqualFold(strings.TrimSpace(name), "application/json") {
+			keep = append(keep, part)
+		}
+	}
+	if len(keep) == 0 {
+		return "application/json"
+	}
+	return strings.Join(keep, ",")
+}
+
+// answerOf is how a refusal is said: to clients of an API server as its own Status, which kubectl prints.
+func (s *stream) answerOf(p *problem) (code int, body []byte, fields map[string][]string) {
+	if s.cfg.Target.Protocol != kubernetes || p.raw != nil {
+		code, body = p.answer()
+		return code, body, p.fields()
+	}
+	fields = p.fields()
+	fields["content-type"] = []string{"application/json"}
+	body, err := json.Marshal(statusOf(p, s.call))
+	if err != nil {
+		body = []byte(`{"kind":"Status","apiVersion":"v1","status":"Failure"}`)
+	}
+	return p.Status, body, fields
+}
+
+// statusOf is the problem as a metav1.Status.
+func statusOf(p *problem, c *kube.Call) map[string]any {
+	reason := map[int]string{400: "BadRequest", 401: "Unauthorized", 403: "Forbidden", 405: "MethodNotAllowed", 413: "RequestEntityTooLarge",
+		429: "TooManyRequests", 503: "ServiceUnavailable"}[p.Status]
+	if reason == "" {
+		reason = "InternalError"
+	}
+	words := "dragoman: " + p.Detail
+	causes := []map[string]string{}
+	cause := func(what, text string) {
+		if text != "" {
+			causes = append(causes, map[string]string{"reason": what, "message": text})
+		}
+	}
+	cause("DragomanCode", p.Code)
+	cause("DragomanRule", p.Rule)
+	cause("DragomanHint", p.Hint)
+	cause("DragomanHold", p.Hold)
+	cause("DragomanInstance", p.Instance)
+	if p.Rule != "" {
+		words += " (rule " + p.Rule + ")"
+	}
+	if p.Hint != "" {
+		words += ": " + p.Hint
+	}
+	details := map[string]any{"causes": causes}
+	if c != nil && c.Path == "" {
+		details["kind"], details["group"], details["name"] = c.Resource, c.Group, c.Name
+	}
+	if p.retry > 0 && p.Status != 403 {
+		details["retryAfterSeconds"] = p.retry
+	}
+	return map[string]any{"kind": "Status", "apiVersion": "v1", "metadata": map[string]any{}, "status": "Failure",
+		"message": words, "reason": reason, "code": p.Status, "details": details}
+}
