@@ -27,7 +27,7 @@ func (s *stream) hold() {
 		s.wantBody = true // who approves, approves all of it
 		return
 	}
-	if s.rpc == nil && s.req.HasBody() {
+	if s.rpc == nil && s.call == nil && s.req.HasBody() {
 		s.shown = s.req.Action(request.ReadCodedBody(s.fields.Joined("content-type"), s.fields.Joined("content-encoding"), s.kept, s.cfg.limits))
 	} else {
 		s.shown = s.action
