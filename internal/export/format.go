@@ -33,7 +33,7 @@ func For(format, protocol string) error {
 	switch {
 	case !slices.Contains(Formats, format):
 		return fmt.Errorf("%w: there is no format %q; there are %v", ErrFormat, format, Formats)
-	case format == Asciicast && protocol != "ssh":
+	case format == Asciicast && protocol != "ssh" && protocol != "kubernetes": // a session of the API has none either, which shows when it is read
 		return fmt.Errorf("%w: this session has no terminal: its protocol is %s; use %s or %s", ErrFormat, protocol, JSONLines, OCSF)
 	case format == HAR && protocol != "http":
 		return fmt.Errorf("%w: this session has no HTTP exchanges: its protocol is %s; use %s or %s", ErrFormat, protocol, JSONLines, OCSF)

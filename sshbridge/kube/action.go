@@ -10,6 +10,14 @@ import (
 	"dragoman.dev/dragoman/sshbridge/gate"
 )
 
+// call is the request as one of the API: who may do this to which pod, whatever the command.
+func (s *stream) call() action.Action {
+	act := gate.Plain(action.KindKube, "create", s.r.Method+" "+s.req.Path())
+	act.Writes = append(act.Writes, action.Object{Schema: "pods/" + s.req.Subresource, Name: s.req.Namespace + "/" + s.req.Pod, Columns: []string{}, Resolved: true})
+	act.Fingerprint = "create pods/" + s.req.Subresource
+	return act
+}
+
 // action is what a request would do, and the digest that an approval of it is bound to.
 func (s *stream) action() (action.Action, string) {
 	r := &s.req

@@ -142,16 +142,7 @@ func (s *stream) open() *status {
 // run judges the request, asks the target, and moves the streams until they end.
 func (s *stream) run() *status {
 	act, digest := s.action()
-	var err error
-	var p gate.Passed
-	switch {
-	case s.req.Subresource == kube.PortForward:
-		err = s.gate.Refuse(s.ctx, act, "target.forward", "forwarded connections are off for this target", "")
-	case s.target.ExecOnly && act.Kind == action.KindShell:
-		err = s.gate.Refuse(s.ctx, act, "target.exec_only", "this target has no interactive shells", "give the command: kubectl exec POD -- COMMAND")
-	default:
-		p, err = s.gate.Pass(s.ctx, act, digest, nil)
-	}
+	p, err := s.pass(act, digest)
 	if err != nil {
 		return forbidden(err.Error())
 	}
@@ -187,6 +178,22 @@ func (s *stream) run() *status {
 	x.client, x.up = client, up
 	x.run(act.Kind == action.KindShell)
 	return nil
+}
+
+// pass has both judged: that the agent may do this to the pod, and what it runs there. It waits for people.
+func (s *stream) pass(act action.Action, digest string) (gate.Passed, error) {
+	switch {
+	case s.req.Subresource == kube.PortForward:
+		return gate.Passed{}, s.gate.Refuse(s.ctx, act, "target.forward", "forwarded connections are off for this target", "")
+	case s.target.ExecOnly && act.Kind == action.KindShell:
+		return gate.Passed{}, s.gate.Refuse(s.ctx, act, "target.exec_only", "this target has no interactive shells", "give the command: kubectl exec POD -- COMMAND")
+	}
+	call, err := s.gate.Pass(s.ctx, s.call(), digest, nil)
+	if err != nil {
+		return gate.Passed{}, err
+	}
+	s.gate.Result(call, record.Result{Status: "ok"})
+	return s.gate.Pass(s.ctx, act, digest, nil)
 }
 
 // both notes the two sides, so that the session's end closes them; false when it is over.

@@ -21,6 +21,7 @@ func TestExec(t *testing.T) {
 		{name: "masked", args: []string{"shell", "--", "echo", "mail alice@example.com now"}, stdout: "mail [redacted] now\n"},
 		{name: "blocked", args: []string{"shell", "--", "rm", "-rf", "/tmp/x"}, stderr: "nothing is removed here", code: 1},
 		{name: "blocked within", args: []string{"shell", "--", "sh", "-c", "true; rm -rf /tmp/x"}, stderr: "nothing is removed here", code: 1},
+		{name: "blocked by namespace", args: []string{"-n", "kube-system", "system", "--", "true"}, stderr: "not in kube-system", code: 1},
 		{name: "dangerous", args: []string{"shell", "--", "sh", "-c", `eval "$X"`}, stderr: "dragoman: blocked", code: 1},
 		{name: "no such program", args: []string{"shell", "--", "/bin/nonesuch"}, stderr: "nonesuch", code: -1},
 	} {
