@@ -213,8 +213,8 @@ func tokenID(t *testing.T, token string) string {
 	return claims.ID
 }
 
-// TestAttacks: nothing but a plain upgraded request reaches a pod, and nobody says who they are to the bridge.
-func TestAttacks(t *testing.T) {
+// TestStreamAttacks: nothing but a plain upgraded request reaches a pod, and nobody says who they are to the bridge.
+func TestStreamAttacks(t *testing.T) {
 	token := shared.token(t, "ops")
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: shared.tls(t)}, Timeout: limit}
 	const at = "/api/v1/namespaces/default/pods/shell"
