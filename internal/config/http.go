@@ -71,7 +71,7 @@ func (t *Target) completeHTTP(dir string) {
 		h.IdentityHeader = new(true)
 	}
 	c := &t.Credentials
-	anchorRefs(dir, &c.Value)
+	anchorRefs(dir, &c.Value, &c.Token)
 	if c.OAuth != nil {
 		anchorRefs(dir, &c.OAuth.ClientID, &c.OAuth.ClientSecret)
 		anchor(dir, &c.OAuth.CA)

@@ -13,6 +13,14 @@ const ProtocolKubernetes = "kubernetes"
 type Kubernetes struct {
 	// ExecOnly refuses interactive shells.
 	ExecOnly bool `yaml:"exec_only"`
+	// Impersonate has the cluster take each request for that of who acts: its RBAC and its own log are about them.
+	Impersonate bool `yaml:"impersonate"`
+}
+
+// KubernetesCredentials log in to an API server; a client certificate (tls.upstream) does as well.
+type KubernetesCredentials struct {
+	// Token is a service account's; a file is read again every 15 minutes.
+	Token Ref `yaml:"token"`
 }
 
 // OverHTTP reports whether the target is served by Envoy's HTTP stack.
@@ -30,6 +38,17 @@ func (c *Config) HasKubernetes(node string) bool {
 
 // validateKubernetes checks what only kubernetes targets have, and that others do not have it.
 func (c *Config) validateKubernetes(p *problems, path string, t *Target) {
+	if tok := t.Credentials.Token; tok != "" {
+		p.secret(path+".credentials.token", tok, true)
+		switch cr := t.Credentials; {
+		case t.Protocol != ProtocolKubernetes:
+			p.addf(path+".credentials.token", "is for targets of protocol kubernetes")
+		case cr.User != "" || cr.Header != "" || cr.OAuth != nil:
+			p.addf(path+".credentials", "give one of token, user and password, header and value, or oauth")
+		case tok.scheme() == "vault" && c.Vault.Address == "":
+			p.addf(path+".credentials.token", "is a vault: reference, but there is no vault.address")
+		}
+	}
 	if t.Protocol != ProtocolKubernetes {
 		if t.Kubernetes != (Kubernetes{}) {
 			p.addf(path+".kubernetes", "is for targets of protocol kubernetes")

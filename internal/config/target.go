@@ -90,6 +90,8 @@ type Credentials struct {
 
 	HTTPCredentials `yaml:",inline"`
 	SSHCredentials  `yaml:",inline"`
+
+	KubernetesCredentials `yaml:",inline"`
 }
 
 // Audit is how a target's sessions are recorded.

@@ -23,6 +23,8 @@ const (
 	assertionLife = time.Hour
 	// margin is how much earlier than it ends a field is taken for spent.
 	margin = time.Minute
+	// tokenLife is how long a service account's token is used before its reference is resolved anew: kubelet renews the file.
+	tokenLife = 15 * time.Minute
 )
 
 // Secrets resolves references.
@@ -56,6 +58,13 @@ func (s *Source) Credentials(ctx context.Context, t *config.Target, of Session) 
 		out.Headers = append(out.Headers, field)
 		out.Expires = until
 	}
+	if t.Protocol == config.ProtocolKubernetes && t.Kubernetes.Impersonate {
+		as, err := impersonation(of)
+		if err != nil {
+			return check.Credentials{}, fmt.Errorf("target %s: %w", t.Name, err)
+		}
+		out.Headers = append(out.Headers, as...)
+	}
 	if s.Keys == nil || t.HTTP.IdentityHeader == nil || !*t.HTTP.IdentityHeader {
 		return out, nil
 	}
@@ -76,6 +85,10 @@ func (s *Source) Credentials(ctx context.Context, t *config.Target, of Session) 
 func (s *Source) credential(ctx context.Context, t *config.Target) (check.Header, time.Time, error) {
 	c := t.Credentials
 	switch {
+	case c.Token != "":
+		v, err := s.Secrets.Resolve(ctx, c.Token)
+		token := strings.TrimSpace(v.Reveal())
+		return check.Header{Name: "authorization", Value: "Bearer " + token}, s.Now().Add(tokenLife), usable(token, err)
 	case c.OAuth != nil:
 		return s.oauth(ctx, t)
 	case c.Header != "":

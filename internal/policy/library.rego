@@ -500,10 +500,11 @@ rule_masks contains spec if {
 	spec := object.union(rule.out, {"order": order})
 }
 
-# Secrets and the values of environment variables, wherever they stand: in objects, lists, tables and events of a watch.
+# Secrets and the values of environment variables, wherever they stand: in objects, lists, tables, events of a watch and
+# (in the record) JSON patches.
 rule_masks contains {
 	"name": "kube-secrets", "way": "redact", "order": 1000001, "opaque": "block",
-	"json": ["$..data.*", "$..stringData.*", "$..managedFields"],
+	"json": ["$..data.*", "$..stringData.*", "$..managedFields", "$[*].value"],
 } if {
 	input.action.kind == "kube"
 	not "kube-secrets" in data.dragoman.off
@@ -513,7 +514,7 @@ rule_masks contains {
 
 rule_masks contains {
 	"name": "kube-env", "way": "redact", "order": 1000002, "opaque": "allow",
-	"json": ["$..env[*].value"],
+	"json": ["$..env[*].value", "$[*].value"],
 } if {
 	not "kube-env" in data.dragoman.off
 	kube_object
