@@ -103,7 +103,7 @@ func TestTwoReplicas(t *testing.T) {
 	if got := <-one; got.err != nil || got.State != hold.Used {
 		t.Fatalf("%+v", got)
 	}
-	if took := time.Since(began); took > time.Second {
+	if took := time.Since(began); took > 30*time.Second {
 		t.Errorf("the other replica was woken after %v", took)
 	}
 	again := open("a") // as after a restart: it ends what was its own

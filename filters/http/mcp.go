@@ -200,7 +200,7 @@ func (s *stream) announceOthers(b *session.Batch) {
 	}
 	for i := range s.rpc.list[1:] {
 		m := &s.rpc.list[i+1]
-		if payload, err := json.Marshal(record.ActionPayload{Action: m.action, Decision: m.d}); err == nil {
+		if payload, err := json.Marshal(record.ActionPayload{Action: maskedAs(m.plan, m.action), Decision: m.d}); err == nil {
 			m.ordinal = b.Action(payload)
 		}
 	}

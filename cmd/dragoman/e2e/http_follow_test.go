@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"net/http/httptrace"
 	"net/textproto"
+	"strings"
 	"testing"
 	"time"
 )
@@ -82,5 +83,18 @@ func TestHTTPFollow(t *testing.T) {
 	}})
 	if b, err := io.ReadAll(res.Body); err != nil || string(b) != "done" || early != "" {
 		t.Errorf("%q %v, and before it %q", b, err, early)
+	}
+
+	// What the agent sends after a body is masked in the record as well.
+	req, _ := http.NewRequestWithContext(t.Context(), "POST", url+"/hints", io.NopCloser(strings.NewReader("body")))
+	req.Trailer = http.Header{"X-Note": {"dave@example.com"}}
+	req.Header.Set("Authorization", "Bearer "+token)
+	if res, err := http.DefaultClient.Do(req); err != nil || res.StatusCode != 200 {
+		t.Fatal(res, err)
+	} else {
+		res.Body.Close()
+	}
+	if out := strings.ToLower(g.replay(g.webSessions()[0], "done", "body")); strings.Contains(out, "dave@") || !strings.Contains(out, "x-note") {
+		t.Error(out)
 	}
 }

@@ -14,6 +14,7 @@ policy:
     - {name: reads, verdict: allow, when: {groups: [agents], tools: ["get_*"]}}
   masks:
     - {name: mail, json: ["$..email"]}
+    - {name: pins, fields: [pin]}
 `
 
 // TestHTTPMCP: an MCP server's calls are judged one by one, its tools are shown as far as they may be called.
@@ -71,5 +72,13 @@ func TestHTTPMCP(t *testing.T) {
 	if e := text(p["error"]); !strings.Contains(e, "hld_") {
 		t.Error(p)
 	}
-	g.replay(g.webSessions()[0], "get_customer", "drop_all", "refund")
+	// What the record keeps of a call has no masked argument, neither as an action nor in the body, alone or in a batch.
+	const secret = "seven-of-nine"
+	one := `{"jsonrpc":"2.0","id":9,"method":"tools/call","params":{"name":"get_customer","arguments":{"id":1,"pin":"` + secret + `"}}}`
+	call(one)
+	ask(t, token, "POST", url+"/mcp", "["+one+","+strings.Replace(one, `"id":9`, `"id":10`, 1)+"]", "Content-Type", "application/json", "Accept", "application/json, text/event-stream")
+	out := g.replay(g.webSessions()[0], "get_customer", "drop_all", "refund", "pin=")
+	if strings.Contains(out, secret) {
+		t.Error("the record has a masked argument:\n", out)
+	}
 }

@@ -132,7 +132,7 @@ func curl(t testing.TB, args ...string) string {
 // webSessions are the ids of the sessions on the target, once there are any.
 func (g *gateway) webSessions() (ids []string) {
 	g.t.Helper()
-	for range 100 {
+	for range 600 {
 		var list struct {
 			Sessions []struct {
 				ID string `json:"id"`
@@ -155,7 +155,7 @@ func (g *gateway) webSessions() (ids []string) {
 // replay is the record of a session as text, once it has the words.
 func (g *gateway) replay(id string, words ...string) (text string) {
 	g.t.Helper()
-	for range 100 {
+	for range 600 {
 		text = g.must("sessions", "replay", id)
 		missing := ""
 		for _, w := range words {
