@@ -47,7 +47,6 @@ func withStreams(m *hcm.HttpConnectionManager, t *config.Target) error {
 	}
 	host := m.GetRouteConfig().VirtualHosts[0]
 	host.Routes = append([]*route.Route{r}, host.Routes...)
-	m.UpgradeConfigs = append(m.UpgradeConfigs, &hcm.HttpConnectionManager_UpgradeConfig{UpgradeType: "spdy/3.1"})
 	return nil
 }
 
@@ -68,6 +67,7 @@ func kubeStreams(t *config.Target) (*route.Route, error) {
 			ClusterSpecifier: &route.RouteAction_Cluster{Cluster: KubeCluster},
 			Timeout:          durationpb.New(0),
 			IdleTimeout:      durationpb.New(0),
+			UpgradeConfigs:   []*route.RouteAction_UpgradeConfig{{UpgradeType: "spdy/3.1"}}, // here only: the bridge says no in words
 		}},
 		TypedPerFilterConfig: map[string]*anypb.Any{ExtensionName(t.Name): off},
 	}

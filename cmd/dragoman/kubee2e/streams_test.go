@@ -221,6 +221,7 @@ func TestStreamAttacks(t *testing.T) {
 	const q = "?command=touch&command=/tmp/attacked&stdout=true"
 	upgrade := http.Header{"Connection": {"Upgrade"}, "Upgrade": {"websocket"}, "Sec-Websocket-Version": {"13"},
 		"Sec-Websocket-Key": {"AAAAAAAAAAAAAAAAAAAAAA=="}, "Sec-Websocket-Protocol": {"v5.channel.k8s.io"}}
+	spdy := http.Header{"Connection": {"Upgrade"}, "Upgrade": {"SPDY/3.1"}, "X-Stream-Protocol-Version": {"v4.channel.k8s.io"}}
 	for _, c := range []struct {
 		method, path string
 		header       http.Header
@@ -233,6 +234,7 @@ func TestStreamAttacks(t *testing.T) {
 		{"GET", at + "/exec" + q + "&Command=x", upgrade}, {"GET", at + "/exec" + q + "&stdout=false", upgrade}, {"GET", at + "/exec" + q + ";command=ls", upgrade},
 		{"GET", at + "/exec?command=rm&stdout=true", upgrade}, {"POST", at + "/exec" + q, upgrade}, {"GET", at + "/portforward", upgrade},
 		{"GET", at + "/attach?stdin=true&stdout=true", upgrade},
+		{"GET", at + "/exec" + q, spdy}, {"POST", at + "/exec" + q, spdy}, {"POST", at + "/%65xec" + q, spdy}, {"GET", "/api", spdy},
 	} {
 		req, err := http.NewRequest(c.method, fmt.Sprintf("https://127.0.0.1:%d%s", shared.port, c.path), nil)
 		if err != nil {
