@@ -7,7 +7,9 @@ import "dragoman.dev/dragoman/internal/sshwire"
 type kubernetes struct{ of Protocol }
 
 // Request implements Protocol.
-func (k *kubernetes) Request(b []byte, emit func(Event) error) error { return k.tell(b).Request(b, emit) }
+func (k *kubernetes) Request(b []byte, emit func(Event) error) error {
+	return k.tell(b).Request(b, emit)
+}
 
 // Response implements Protocol.
 func (k *kubernetes) Response(b []byte, emit func(Event) error) error {
