@@ -32,6 +32,9 @@ func (s *stream) understandCall() *problem {
 			return refused("The header field " + f.Name + " does not pass this gateway.")
 		}
 	}
+	if path, _, _ := strings.Cut(s.head.Path(), "?"); path != s.req.Path {
+		return refused("The path is not in plain form.")
+	}
 	call, err := kube.ParseCall(s.req.Method, s.req.Path, s.req.RawQuery)
 	if err != nil {
 		return refused("It cannot be judged: " + err.Error() + ".")

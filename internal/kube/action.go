@@ -108,7 +108,7 @@ func (c *Call) body(f map[string]any, contentType string, body []byte) {
 	patch, known := map[string]string{"application/json": "", "application/json-patch+json": "json", "application/merge-patch+json": "merge",
 		"application/strategic-merge-patch+json": "strategic", "application/apply-patch+yaml": "apply"}[t]
 	if err != nil || !known || (c.Verb == "patch") != (patch != "") {
-		if f[FeatureProxy] == nil {
+		if f[FeatureProxy] == nil && !c.aboutSelf() {
 			f[action.FeatureUnparsed] = true
 		}
 		return
@@ -129,6 +129,13 @@ func (c *Call) body(f map[string]any, contentType string, body []byte) {
 	for name, set := range w.sets {
 		f[name] = strings.Join(slices.Sorted(maps.Keys(set)), ",")
 	}
+}
+
+// aboutSelf reports whether the call asks what the caller itself may do: nothing in its body matters, and typed clients
+// send it as protobuf.
+func (c *Call) aboutSelf() bool {
+	return c.Verb == "create" && c.Name == "" && slices.Contains([]string{"selfsubjectaccessreviews.authorization.k8s.io",
+		"selfsubjectrulesreviews.authorization.k8s.io", "selfsubjectreviews.authentication.k8s.io"}, c.Kind())
 }
 
 // decode reads one JSON document in which no name is there twice: readers differ about which one counts.
@@ -258,8 +265,8 @@ func (w *walker) member(name string, v any) {
 
 // What a mask leaves of a text (mask.Hidden), also in base64.
 const (
-	masked   = "***"
-	masked64 = "Kioq"
+	masked   = "[redacted]"
+	masked64 = "W3JlZGFjdGVkXQ=="
 )
 
 func (w *walker) secret(m map[string]any) {

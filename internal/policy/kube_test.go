@@ -57,7 +57,7 @@ func TestKubeRules(t *testing.T) {
 		{"DELETE /api/v1/namespaces/dev/pods", "", "block default"},
 		{"POST /api/v1/namespaces/dev/pods", `{"spec":{"hostPID":true}}`, "block default"},
 		{"POST /api/v1/namespaces/dev/pods", `{"spec":{"containers":[{"image":"a"}]}}`, "allow write"},
-		{"POST /api/v1/namespaces/dev/pods", `{"spec":{"containers":[{"env":[{"name":"A","value":"***"}]}]}}`, "block default"},
+		{"POST /api/v1/namespaces/dev/pods", `{"spec":{"containers":[{"env":[{"name":"A","value":"[redacted]"}]}]}}`, "block default"},
 		{"POST /api/v1/namespaces/dev/pods", `{"a":1,"a":2}`, "block default"},
 		{"GET /api/v1/namespaces/dev/configmaps/x", "", "allow maps"},
 		{"GET /api/v1/namespaces/dev/configmaps", "", "block no-list"},

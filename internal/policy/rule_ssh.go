@@ -49,6 +49,9 @@ var reasonsSSH = map[string][2]string{
 
 // words are a danger's reason and hint for an action.
 func (d danger) words(a *action.Action) (reason, hint string) {
+	if a.Kind == action.KindKube && d.feature == action.FeatureUnparsed {
+		return "its body is not one JSON document that can be judged", "send JSON, as kubectl apply -f does; typed clients send protobuf unless they are told otherwise"
+	}
 	if slices.Contains(sshKinds, a.Kind) {
 		if w, ok := reasonsSSH[d.feature]; ok {
 			return w[0], w[1]

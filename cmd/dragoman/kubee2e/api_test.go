@@ -57,26 +57,25 @@ func TestAPI(t *testing.T) {
 		{args: "get pods", out: "shell"},
 		{args: "get pods -A -o wide", out: "shell"},
 		{args: "get secret db", out: "db"},
-		{args: "get secret db -o json", out: `"password": "***"`},
-		{args: "get secrets -A -o yaml", out: "password: '***'"},
-		{args: "get secret db -o yaml --show-managed-fields", out: "password: '***'"},
-		{args: "get deployment shop -o json", out: `"value": "***"`},
-		{args: "get deployments -o yaml", out: "value: '***'"},
-		{args: "get --raw /api/v1/namespaces/default/secrets?watch=1&timeoutSeconds=1&resourceVersion=0", out: `"password":"***"`},
-		{args: "get --raw /api/v1/watch/namespaces/default/secrets/db?timeoutSeconds=1&resourceVersion=0", out: `"password":"***"`},
+		{args: "get secret db -o json", out: `"password": "[redacted]"`},
+		{args: "get secrets -A -o yaml", out: "password: '[redacted]'"},
+		{args: "get secret db -o yaml --show-managed-fields", out: "password: '[redacted]'"},
+		{args: "get deployment shop -o json", out: `"value": "[redacted]"`},
+		{args: "get deployments -o yaml", out: "value: '[redacted]'"},
+		{args: "get --raw /api/v1/namespaces/default/secrets?watch=1&timeoutSeconds=1&resourceVersion=0", out: `"password":"[redacted]"`},
+		{args: "get --raw /api/v1/watch/namespaces/default/secrets/db?timeoutSeconds=1&resourceVersion=0", out: `"password":"[redacted]"`},
 		{args: "api-resources", out: "deployments"},
 		{args: "auth can-i get pods", out: "yes"},
 		{args: "scale deployment shop --replicas=0", out: "scaled"},
-		{args: "create configmap through --from-literal=a=b --dry-run=server -o name", out: "configmap/through"},
+		{args: "create configmap through --from-literal=a=b", bad: true, err: "kubectl apply -f"}, // it sends protobuf
 		{args: "get pods --as root", bad: true, err: "Whom a request acts as"},
 		{args: "get --raw /api/v1/nodes/localhost/proxy/pods", bad: true, err: "dragoman"},
-		{args: "get --raw /api/v1//secrets", bad: true, err: "dragoman"},
 		{args: "create token default", bad: true, err: "dragoman"},
-		{args: "create clusterrolebinding x --clusterrole=cluster-admin --user=agent:ci-bot", bad: true, err: "changes who may do what"},
+		{args: "create clusterrolebinding x --clusterrole=cluster-admin --user=agent:ci-bot", bad: true, err: "dragoman"},
 		{args: `run evil --image=docker.io/local/busybox:1 --overrides={"spec":{"hostPID":true}}`, bad: true, err: "(rule default)"},
 		{args: `patch secret db --type=json -p=[{"op":"copy","from":"/data/password","path":"/metadata/annotations/x"}]`, bad: true, err: "copies, moves or tests"},
 		{args: `patch secret db --type=json -p=[{"op":"test","path":"/data/password","value":"eA=="}]`, bad: true, err: "copies, moves or tests"},
-		{args: `patch deployment shop -p={"spec":{"template":{"spec":{"containers":[{"name":"c","env":[{"name":"PASSWORD","value":"***"}]}]}}}}`, bad: true, err: "what its mask leaves"},
+		{args: `patch deployment shop -p={"spec":{"template":{"spec":{"containers":[{"name":"c","env":[{"name":"PASSWORD","value":"[redacted]"}]}]}}}}`, bad: true, err: "what its mask leaves"},
 	} {
 		t.Run(c.args, func(t *testing.T) {
 			o, e, code := output(t, shared.kubectl(t, token, strings.Fields(c.args)...), "")
@@ -110,11 +109,11 @@ func apply(t *testing.T, token string) {
 	}
 }
 
-// TestAttacks sends each request of testdata/attacks.txt: none of it passes, and none shows the secret.
-func TestAttacks(t *testing.T) {
+// TestAPIAttacks sends each request of testdata/api_attacks.txt: none of it passes, and none shows the secret.
+func TestAPIAttacks(t *testing.T) {
 	seed(t)
 	token := shared.token(t, "ops")
-	text, err := os.ReadFile("testdata/attacks.txt")
+	text, err := os.ReadFile("testdata/api_attacks.txt")
 	if err != nil {
 		t.Fatal(err)
 	}
