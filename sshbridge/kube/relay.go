@@ -98,6 +98,7 @@ func (x *relay) run(shell bool) {
 		x.s.cancel()
 	}()
 	x.fromTarget()
+	x.s.cancel() // a line that waits for people is withdrawn
 	x.finish()
 	x.up.close(nil)
 	x.client.close(nil)
