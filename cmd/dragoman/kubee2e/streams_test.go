@@ -146,6 +146,9 @@ func (r *rig) last(t *testing.T, text string) string {
 
 // TestHold: a command waits before its connection is upgraded, and runs once it is approved.
 func TestHold(t *testing.T) {
+	if _, err := shared.cluster.Kubectl(t.Context(), "exec", "shell", "--", "rm", "-f", "/tmp/held"); err != nil { // of a run before
+		t.Fatal(err)
+	}
 	cmd := shared.kubectl(t, shared.token(t, "ops"), "exec", "shell", "--", "touch", "/tmp/held")
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
