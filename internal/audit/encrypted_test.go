@@ -192,14 +192,18 @@ func TestDelete(t *testing.T) {
 	dir := t.TempDir()
 	ring, _ := newRing(t)
 	s := openWith(t, dir, ring)
-	for _, id := range []string{"ses_a", "ses_b", "ses_c"} {
-		putSession(t, s, id, 5, true)
+	again := []ship.Chunk{{Session: "ses_a", Data: stream(t, "ses_a", 5, true)}} // made once: the times in it differ
+	acks, err := s.Append(t.Context(), "n1", again)
+	if err != nil || acks[0].Diverged || acks[0].Retry {
+		t.Fatal(acks, err)
 	}
+	putSession(t, s, "ses_b", 5, true)
+	putSession(t, s, "ses_c", 5, true)
 	putSession(t, s, "ses_run", 5, false)
 	eventually(t, "sealed", func() bool { return sealedCount(t, s) == 3 })
 	copied := t.TempDir() // a backup of the bodies, without the keys
 	must(t, os.CopyFS(filepath.Join(copied, "sessions"), os.DirFS(filepath.Join(dir, "sessions"))))
-	err := s.Delete(t.Context(), Retention, "ses_a", "ses_run", "ses_none", "ses_b")
+	err = s.Delete(t.Context(), Retention, "ses_a", "ses_run", "ses_none", "ses_b")
 	if !errors.Is(err, ErrLive) || !errors.Is(err, ErrNotFound) {
 		t.Errorf("a running and an unknown session: %v", err)
 	}
@@ -216,7 +220,7 @@ func TestDelete(t *testing.T) {
 		t.Errorf("left: %v", left)
 	}
 	// A node that was away sends one again: it is told that all is here, and nothing is kept.
-	acks, err := s.Append(t.Context(), "n1", []ship.Chunk{{Session: "ses_a", Data: stream(t, "ses_a", 5, true)}})
+	acks, err = s.Append(t.Context(), "n1", again)
 	if err != nil || acks[0].Diverged || acks[0].Retry || acks[0].Offset == 0 {
 		t.Errorf("%+v %v", acks, err)
 	}
