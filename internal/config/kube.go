@@ -14,8 +14,12 @@ type Kubernetes struct {
 	// ExecOnly refuses interactive shells.
 	ExecOnly bool `yaml:"exec_only"`
 	// Impersonate has the cluster take each request for that of who acts: its RBAC and its own log are about them.
-	Impersonate bool `yaml:"impersonate"`
+	// Unset is true.
+	Impersonate *bool `yaml:"impersonate"`
 }
+
+// Impersonates reports whether requests are made as who acts.
+func (k Kubernetes) Impersonates() bool { return k.Impersonate == nil || *k.Impersonate }
 
 // KubernetesCredentials log in to an API server; a client certificate (tls.upstream) does as well.
 type KubernetesCredentials struct {

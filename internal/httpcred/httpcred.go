@@ -58,7 +58,7 @@ func (s *Source) Credentials(ctx context.Context, t *config.Target, of Session) 
 		out.Headers = append(out.Headers, field)
 		out.Expires = until
 	}
-	if t.Protocol == config.ProtocolKubernetes && t.Kubernetes.Impersonate {
+	if t.Protocol == config.ProtocolKubernetes && t.Kubernetes.Impersonates() {
 		as, err := impersonation(of)
 		if err != nil {
 			return check.Credentials{}, fmt.Errorf("target %s: %w", t.Name, err)
