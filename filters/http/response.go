@@ -146,7 +146,11 @@ func (s *stream) maskerOf(h content.Head, list header.List) (changing, error) {
 	if s.rpc != nil {
 		return s.rpc.reply(s, h, list)
 	}
-	return content.New(h, s.plan, content.Limits{})
+	plan, err := s.responsePlan()
+	if err != nil {
+		return nil, err
+	}
+	return content.New(h, plan, content.Limits{})
 }
 
 // blockResponse answers in place of a response that cannot be masked.

@@ -36,6 +36,11 @@ spec:
   template:
     metadata: {labels: {app: shop}}
     spec: {containers: [{name: c, image: docker.io/local/busybox:1, env: [{name: PASSWORD, value: %[1]s}]}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: quoted, namespace: default}
+spec: {nodeSelector: {none: such}, containers: [{name: c, image: docker.io/local/busybox:1, env: [{name: PASSWORD, value: %[1]s}]}]}
 `, secretValue)
 	if err := os.WriteFile(path, []byte(doc), 0o600); err != nil {
 		t.Fatal(err)
@@ -76,6 +81,8 @@ func TestAPI(t *testing.T) {
 		{args: `patch secret db --type=json -p=[{"op":"copy","from":"/data/password","path":"/metadata/annotations/x"}]`, bad: true, err: "copies, moves or tests"},
 		{args: `patch secret db --type=json -p=[{"op":"test","path":"/data/password","value":"eA=="}]`, bad: true, err: "copies, moves or tests"},
 		{args: `patch deployment shop -p={"spec":{"template":{"spec":{"containers":[{"name":"c","env":[{"name":"PASSWORD","value":"[redacted]"}]}]}}}}`, bad: true, err: "what its mask leaves"},
+		{args: `patch pod quoted -p={"spec":{"containers":[{"name":"c","env":[{"name":"PASSWORD","value":"another"}]}]}}`, bad: true, err: "[redacted]"}, // the answer quotes the old one
+		{args: `patch service kubernetes -p={"spec":{"clusterIP":"10.0.0.300"}}`, bad: true, err: "10.0.0.300"},
 	} {
 		t.Run(c.args, func(t *testing.T) {
 			o, e, code := output(t, shared.kubectl(t, token, strings.Fields(c.args)...), "")
