@@ -84,3 +84,36 @@ func events(t *testing.T) []event {
 	}
 	return out
 }
+
+// TestKubeconfig: kubectl works with what `dragoman kubeconfig` prints, which has no token in it.
+func TestKubeconfig(t *testing.T) {
+	token := shared.token(t, "ops")
+	file := t.TempDir() + "/token"
+	if err := os.WriteFile(file, []byte(token+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct{ args, env []string }{
+		"from the environment": {env: []string{"DRAGOMAN_TOKEN=" + token}},
+		"from a file":          {args: []string{"--token-file", file}},
+		"by an authority":      {args: []string{"--ca", shared.cluster.CAFile, "--token-file", file}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			text := shared.must(t, append([]string{"kubeconfig", "--target", "prod"}, c.args...)...)
+			if strings.Contains(text, token) {
+				t.Error("the token is in it")
+			}
+			path := t.TempDir() + "/kubeconfig"
+			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			cmd := shared.kubectl(t, "", "get", "pods")
+			cmd.Env = append(cmd.Env, append(c.env, "KUBECONFIG="+path, "PATH="+shared.bin+":"+os.Getenv("PATH"))...)
+			if o, e, code := output(t, cmd, ""); code != 0 || !strings.Contains(o, "shell") {
+				t.Errorf("%d %s %s", code, o, e)
+			}
+		})
+	}
+	if _, err := shared.run("kubeconfig", "--target", "other"); err == nil || !strings.Contains(err.Error(), "no target other") {
+		t.Error(err)
+	}
+}
