@@ -7,7 +7,6 @@ import (
 	"encoding/base32"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -109,17 +108,9 @@ func (s *Service) target(log *slog.Logger, req check.OpenRequest, id identity.Id
 	return target, nil
 }
 
-// connectAction is the opening of a session as policy sees it.
-func connectAction(target policy.Target, s policy.Session) action.Action {
-	return action.Action{Kind: action.KindConnect, Verbs: []string{"connect"}, Reads: []action.Object{}, Writes: []action.Object{},
-		Functions: []action.Function{}, Features: map[string]any{}, Params: []action.Param{},
-		Text:        fmt.Sprintf("connect to %s (user %q, database %q)", target.Name, s.User, s.Database),
-		Fingerprint: "connect"}
-}
-
 // admit judges the connect action, and holds it when policy says so.
 func (s *Service) admit(ctx context.Context, log *slog.Logger, node string, id identity.Identity, target policy.Target, session policy.Session) (policy.Decision, *check.Refusal) {
-	act := connectAction(target, session)
+	act := action.Connect(target.Name, session.User, session.Database)
 	d := s.Judge.Judge(ctx, &policy.Input{Version: policy.InputVersion, Identity: id, Target: target, Session: session, Action: act}, nil)
 	switch d.Verdict {
 	case policy.Allow:

@@ -65,10 +65,11 @@ func (a agentPolicy) May(ctx context.Context, id identity.Identity) ([]agent.May
 	return may, rules, err
 }
 
-// connecting is the opening of a session, of which nothing else is known yet.
+// connecting is the opening of a session, of which no user and no database are known.
 func connecting(t *config.Target) action.Action {
-	return action.Action{Kind: action.KindConnect, Verbs: []string{"connect"}, Reads: []action.Object{}, Writes: []action.Object{},
-		Functions: []action.Function{}, Features: map[string]any{}, Params: []action.Param{}, Text: "connect to " + t.Name, Fingerprint: "connect"}
+	a := action.Connect(t.Name, "", "")
+	a.Text = "connect to " + t.Name
+	return a
 }
 
 // ruleDoc is a YAML rule as the bundle has it.

@@ -3,6 +3,8 @@
 // it is specific to one protocol.
 package action
 
+import "fmt"
+
 // Kinds of action, by protocol.
 const (
 	KindSQL      = "sql"      // one SQL statement
@@ -106,6 +108,13 @@ type Action struct {
 	Params []Param `json:"params"`
 	// Fingerprint names the shape: equal for actions that differ in literals only.
 	Fingerprint string `json:"fingerprint"`
+}
+
+// Connect is the opening of a session, of which nothing else is known yet.
+func Connect(target, user, database string) Action {
+	return Action{Kind: KindConnect, Verbs: []string{"connect"}, Reads: []Object{}, Writes: []Object{}, Functions: []Function{},
+		Features: map[string]any{}, Params: []Param{}, Fingerprint: "connect",
+		Text: fmt.Sprintf("connect to %s (user %q, database %q)", target, user, database)}
 }
 
 // Has reports whether the feature is present and not false.

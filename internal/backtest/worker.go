@@ -145,9 +145,7 @@ func (w *worker) connect(s *session) {
 		return
 	}
 	o := &s.open
-	a := action.Action{Kind: action.KindConnect, Verbs: []string{"connect"}, Reads: []action.Object{}, Writes: []action.Object{},
-		Functions: []action.Function{}, Features: map[string]any{}, Params: []action.Param{}, Fingerprint: "connect",
-		Text: fmt.Sprintf("connect to %s (user %q, database %q)", o.Target.Name, o.Session.User, o.Session.Database)}
+	a := action.Connect(o.Target.Name, o.Session.User, o.Session.Database)
 	old := decision{Verdict: policy.Allow, Rule: o.Decision.Rule}
 	if len(o.Decision.Approvers) > 0 { // an approved hold is recorded as allowed
 		old.Verdict, old.Approvers, old.Quorum = policy.Hold, o.Decision.Approvers, o.Decision.Quorum
