@@ -105,9 +105,9 @@ func sshTargets(cfg *config.Config) (map[string]*sshbridge.Target, error) {
 		if err != nil {
 			return nil, fmt.Errorf("target %s: %w", t.Name, err)
 		}
-		mode := record.ModeWrite
-		if t.Audit.Durability == nodeconfig.DurabilityFsync {
-			mode = record.ModeFsync
+		mode, err := record.ParseMode(t.Audit.Durability)
+		if err != nil {
+			return nil, fmt.Errorf("target %s: %w", t.Name, err)
 		}
 		out[t.Name] = &sshbridge.Target{Policy: t.Policy(), Addresses: t.Addresses, HostKey: verify, HostKeyAlgorithms: algorithms, Mode: mode,
 			ExecOnly: t.SSH.ExecOnly, Env: t.SSH.Env, Forward: t.SSH.Forward, KeepFiles: *t.SSH.KeepFiles, KeepAlive: t.SSH.KeepAlive.Std(),

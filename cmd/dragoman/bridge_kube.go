@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"dragoman.dev/dragoman/internal/config"
-	"dragoman.dev/dragoman/internal/nodeconfig"
 	"dragoman.dev/dragoman/internal/record"
 	"dragoman.dev/dragoman/internal/session"
 	kubebridge "dragoman.dev/dragoman/sshbridge/kube"
@@ -42,9 +41,9 @@ func kubeTargets(cfg *config.Config) (map[string]*kubebridge.Target, error) {
 		if err != nil {
 			return nil, fmt.Errorf("target %s: tls.upstream: %w", t.Name, err)
 		}
-		mode := record.ModeWrite
-		if t.Audit.Durability == nodeconfig.DurabilityFsync {
-			mode = record.ModeFsync
+		mode, err := record.ParseMode(t.Audit.Durability)
+		if err != nil {
+			return nil, fmt.Errorf("target %s: %w", t.Name, err)
 		}
 		out[t.Name] = &kubebridge.Target{Policy: t.Policy(), Addresses: t.Addresses, TLS: tc, Host: t.HTTP.Host, Mode: mode,
 			AllowCleartext: *t.AllowCleartext, ExecOnly: t.Kubernetes.ExecOnly,

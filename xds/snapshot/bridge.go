@@ -61,19 +61,25 @@ func bridgeCluster(cfg *config.Config) (*cluster.Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
+	c := pipeCluster(BridgeCluster, cfg.BridgeSocket())
+	c.TransportSocket = socket
+	return c, nil
+}
+
+// pipeCluster is a unix socket of the bridge's.
+func pipeCluster(name, path string) *cluster.Cluster {
 	most := wrapperspb.UInt32(bridgeConnections)
 	return &cluster.Cluster{
-		Name: BridgeCluster, AltStatName: BridgeCluster,
+		Name: name, AltStatName: name,
 		ClusterDiscoveryType:          &cluster.Cluster_Type{Type: cluster.Cluster_STATIC},
 		ConnectTimeout:                durationpb.New(config.DefaultConnect),
 		PerConnectionBufferLimitBytes: wrapperspb.UInt32(bufferLimit),
-		TransportSocket:               socket,
 		CircuitBreakers: &cluster.CircuitBreakers{Thresholds: []*cluster.CircuitBreakers_Thresholds{{
 			MaxConnections: most, MaxPendingRequests: most, MaxRequests: most}}},
-		LoadAssignment: &endpoint.ClusterLoadAssignment{ClusterName: BridgeCluster, Endpoints: []*endpoint.LocalityLbEndpoints{{
+		LoadAssignment: &endpoint.ClusterLoadAssignment{ClusterName: name, Endpoints: []*endpoint.LocalityLbEndpoints{{
 			LbEndpoints: []*endpoint.LbEndpoint{{HostIdentifier: &endpoint.LbEndpoint_Endpoint{Endpoint: &endpoint.Endpoint{
-				Address: &core.Address{Address: &core.Address_Pipe{Pipe: &core.Pipe{Path: cfg.BridgeSocket()}}}}}}}}}},
-	}, nil
+				Address: &core.Address{Address: &core.Address_Pipe{Pipe: &core.Pipe{Path: path}}}}}}}}}},
+	}
 }
 
 // bridgeListener builds the listener of an address whose targets are behind the bridge. Which of them

@@ -1,15 +1,12 @@
 package snapshot
 
 import (
-	cluster "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	core "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
-	endpoint "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
 	route "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	hcm "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	matcher "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
 	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/durationpb"
-	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"dragoman.dev/dragoman/internal/config"
 	"dragoman.dev/dragoman/internal/kube"
@@ -25,18 +22,7 @@ func (b *builder) kubeTarget(t *config.Target) {
 		return
 	}
 	b.kube = true
-	most := wrapperspb.UInt32(bridgeConnections)
-	b.out.Clusters = append(b.out.Clusters, &cluster.Cluster{
-		Name: KubeCluster, AltStatName: KubeCluster,
-		ClusterDiscoveryType:          &cluster.Cluster_Type{Type: cluster.Cluster_STATIC},
-		ConnectTimeout:                durationpb.New(config.DefaultConnect),
-		PerConnectionBufferLimitBytes: wrapperspb.UInt32(bufferLimit),
-		CircuitBreakers: &cluster.CircuitBreakers{Thresholds: []*cluster.CircuitBreakers_Thresholds{{
-			MaxConnections: most, MaxPendingRequests: most, MaxRequests: most}}},
-		LoadAssignment: &endpoint.ClusterLoadAssignment{ClusterName: KubeCluster, Endpoints: []*endpoint.LocalityLbEndpoints{{
-			LbEndpoints: []*endpoint.LbEndpoint{{HostIdentifier: &endpoint.LbEndpoint_Endpoint{Endpoint: &endpoint.Endpoint{
-				Address: &core.Address{Address: &core.Address_Pipe{Pipe: &core.Pipe{Path: b.cfg.KubeSocket()}}}}}}}}}},
-	})
+	b.out.Clusters = append(b.out.Clusters, pipeCluster(KubeCluster, b.cfg.KubeSocket()))
 }
 
 // withStreams sends requests that become streams to the bridge.
