@@ -21,9 +21,6 @@ import (
 // maxShapes bounds how many earlier holds are looked at.
 const maxShapes = 1000
 
-// MaxShape is the longest that a word about a shape counts.
-const MaxShape = 8 * time.Hour
-
 // shapeVerbs are those of statements whose literals are values. In others (SET, COPY, DO, CALL) a literal
 // can be the thing itself, so they have no shape.
 var shapeVerbs = []string{"select", "insert", "update", "delete", "merge"}
@@ -63,8 +60,8 @@ func checkShape(h *hold.Hold, d *hold.Decision) error {
 		return fmt.Errorf("%w: only an approval of one's own is for a shape, and for a time", ErrForbidden)
 	case !Shaped(h):
 		return fmt.Errorf("%w: this action can be approved once only", ErrForbidden)
-	case d.ShapeFor > min(h.ShapeFor, MaxShape):
-		return fmt.Errorf("%w: policy lets its shape be approved for %s at most", ErrForbidden, min(h.ShapeFor, MaxShape))
+	case d.ShapeFor > min(h.ShapeFor, hold.MaxShape):
+		return fmt.Errorf("%w: policy lets its shape be approved for %s at most", ErrForbidden, min(h.ShapeFor, hold.MaxShape))
 	case d.ShapePool && !h.ShapePool:
 		return fmt.Errorf("%w: policy lets its shape be approved for this session only", ErrForbidden)
 	}
@@ -73,7 +70,7 @@ func checkShape(h *hold.Hold, d *hold.Decision) error {
 
 // covers reports whether a word given at g counts for h at a time.
 func covers(g *hold.Hold, d *hold.Decision, h *hold.Hold, now time.Time) bool {
-	if !d.Approve || d.ShapeFor <= 0 || d.Of != "" || !now.Before(d.At.Add(min(d.ShapeFor, MaxShape))) || g.ID == h.ID || g.Target != h.Target || g.Rule != h.Rule {
+	if !d.Approve || d.ShapeFor <= 0 || d.Of != "" || !now.Before(d.At.Add(min(d.ShapeFor, hold.MaxShape))) || g.ID == h.ID || g.Target != h.Target || g.Rule != h.Rule {
 		return false
 	}
 	if g.Session != h.Session && !(d.ShapePool && h.ShapePool && sameCredential(g, h)) {
@@ -92,7 +89,7 @@ func (s *Service) repeat(ctx context.Context, h hold.Hold) {
 	if !Shaped(&h) {
 		return
 	}
-	f := Filter{Session: h.Session, States: []hold.State{hold.Approved, hold.Used}, Limit: maxShapes, Since: h.Created.Add(-MaxShape - MaxWait)}
+	f := Filter{Session: h.Session, States: []hold.State{hold.Approved, hold.Used}, Limit: maxShapes, Since: h.Created.Add(-hold.MaxShape - MaxWait)}
 	if h.ShapePool {
 		f.Session, f.Target = "", h.Target
 	}

@@ -30,7 +30,7 @@ func (s *stream) understand() {
 		return
 	}
 	s.req = req
-	if s.cfg.Target.Protocol == "kubernetes" {
+	if s.cfg.Target.Protocol == kubernetes {
 		no := s.notHere()
 		if no == nil {
 			no = s.understandCall()

@@ -46,8 +46,6 @@ type OpenResponse struct {
 	MaskKey []byte `json:"mask_key"`
 	// Ends is when the session must end at the latest; zero means open-ended.
 	Ends time.Time `json:"ends,omitzero"`
-	// Page is where people see holds and agents ask (admin.url), without a slash at its end; "" when there is none.
-	Page string `json:"page,omitempty"`
 }
 
 // Credentials log in to the target.

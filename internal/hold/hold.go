@@ -64,5 +64,8 @@ type Decision struct {
 	Of        string        `json:"of,omitempty"`
 }
 
+// MaxShape is the longest that a word about a shape counts.
+const MaxShape = 8 * time.Hour
+
 // Open reports whether the hold still waits for a decision.
 func (h *Hold) Open() bool { return h.State == Pending }

@@ -31,7 +31,7 @@ func allow(name string, w When, features ...string) Rule {
 	return Rule{Name: name, Verdict: "allow", When: w, FeaturesAllowed: features}
 }
 
-func hold(name string, w When, approvers ...string) Rule {
+func heldBy(name string, w When, approvers ...string) Rule {
 	return Rule{Name: name, Verdict: "hold", When: w, Approvers: approvers}
 }
 
@@ -103,7 +103,7 @@ func TestHolds(t *testing.T) {
 		allow("all", When{}),
 		{Name: "first", Verdict: "hold", When: When{Verbs: []string{"delete"}}, Approvers: []string{"dba", "owners"}, Timeout: time.Hour},
 		{Name: "second", Verdict: "hold", When: When{Tables: []string{"public.orders"}}, Approvers: []string{"owners"}, Quorum: 2, Timeout: time.Minute},
-		hold("third", When{Tables: []string{"public.vault"}}, "security"),
+		heldBy("third", When{Tables: []string{"public.vault"}}, "security"),
 		block("never", When{Tables: []string{"public.never"}}),
 	}})
 	judgement{"two holds", nil, sqlAction("delete", nil, objs(table("orders"))), nil, Hold, "first"}.run(t, e)
@@ -157,7 +157,7 @@ func TestConnect(t *testing.T) {
 		allow("read", When{Groups: []string{"analysts"}, Targets: []string{"shop"}, Verbs: []string{"select"}}),
 		block("no-ddl", When{Groups: []string{"visitors"}, Features: map[string]any{"ddl": true}}),
 		block("banned", When{Groups: []string{"banned"}}),
-		hold("jit", When{Groups: []string{"oncall"}, Verbs: []string{"connect"}}, "leads"),
+		heldBy("jit", When{Groups: []string{"oncall"}, Verbs: []string{"connect"}}, "leads"),
 	}
 	e, off := engineOf(t, Source{Rules: rules}), engineOf(t, Source{Rules: rules, Off: []string{BuiltinConnect, BuiltinSession}})
 	connect := action.Action{Kind: action.KindConnect, Verbs: []string{"connect"}}

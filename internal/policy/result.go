@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"dragoman.dev/dragoman/internal/hold"
 	"dragoman.dev/dragoman/internal/mask"
 )
 
@@ -134,8 +135,8 @@ func decodeCandidate(v any) (candidate, error) {
 	if c.shapeFor, err = duration("shape_for", shape); err != nil {
 		return c, err
 	}
-	if c.shapeFor > maxShape {
-		return c, fmt.Errorf("shape_for %q is longer than %s", shape, maxShape)
+	if c.shapeFor > hold.MaxShape {
+		return c, fmt.Errorf("shape_for %q is longer than %s", shape, hold.MaxShape)
 	}
 	return c, c.check(word)
 }

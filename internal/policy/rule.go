@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"dragoman.dev/dragoman/internal/hold"
 	"dragoman.dev/dragoman/internal/mask"
 )
 
@@ -98,9 +99,6 @@ func (m MaskRule) Spec() mask.Spec {
 		JSON: m.JSON, Fields: m.Fields, Opaque: m.Opaque}
 }
 
-// maxShape is the longest that a shape may be approved for.
-const maxShape = 8 * time.Hour
-
 // validate says what is wrong with the rule, or "".
 func (r Rule) validate() string {
 	switch r.Verdict {
@@ -121,7 +119,7 @@ func (r Rule) validate() string {
 	if r.Quorum < 0 || r.Timeout < 0 {
 		return "quorum and timeout cannot be negative"
 	}
-	if r.ShapeFor < 0 || r.ShapeFor > maxShape || r.ShapePool && r.ShapeFor == 0 {
+	if r.ShapeFor < 0 || r.ShapeFor > hold.MaxShape || r.ShapePool && r.ShapeFor == 0 {
 		return "shape_for is between 0 and 8h, and shape_pool needs it"
 	}
 	if r.Verdict == "block" && len(r.FeaturesAllowed) > 0 {

@@ -16,12 +16,6 @@ import (
 	"dragoman.dev/dragoman/internal/session"
 )
 
-// Transports of streams towards a target.
-const (
-	WebSocket = "websocket"
-	SPDY      = "spdy"
-)
-
 // Target is a target of protocol kubernetes.
 type Target struct {
 	Policy    policy.Target
@@ -31,9 +25,7 @@ type Target struct {
 	Mode      record.Mode
 	// AllowCleartext takes tokens of clients without TLS.
 	AllowCleartext bool
-	ExecOnly       bool   // no interactive shells
-	Forward        bool   // forwarded connections are judged, not refused
-	Transport      string // WebSocket or SPDY; "" tries WebSocket first
+	ExecOnly       bool // no interactive shells
 	Connect        time.Duration
 	Hold           time.Duration // for holds whose policy gives no time
 	Idle           time.Duration // zero: no limit

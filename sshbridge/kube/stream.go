@@ -106,7 +106,7 @@ func (s *stream) understand() *status {
 	return nil
 }
 
-func (s *stream) websocket() bool { return strings.EqualFold(s.r.Header.Get("Upgrade"), WebSocket) }
+func (s *stream) websocket() bool { return strings.EqualFold(s.r.Header.Get("Upgrade"), "websocket") }
 
 // offered are the protocols that the client can speak, the best first.
 func (s *stream) offered() (out []string) {
