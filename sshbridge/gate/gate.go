@@ -16,6 +16,7 @@ import (
 	"dragoman.dev/dragoman/internal/action"
 	"dragoman.dev/dragoman/internal/check"
 	"dragoman.dev/dragoman/internal/hold"
+	"dragoman.dev/dragoman/internal/mask"
 	"dragoman.dev/dragoman/internal/policy"
 	"dragoman.dev/dragoman/internal/record"
 	"dragoman.dev/dragoman/internal/session"
@@ -152,6 +153,22 @@ func (g *Gate) Result(p Passed, r record.Result) {
 	if err := g.Span.Commit(func(b *session.Batch) { b.Result(p.Ordinal, r) }); err != nil {
 		g.Log.Debug("a result is not recorded", "err", err) // the session is over, or its record
 	}
+}
+
+// Record keeps one message of an action, to the target or from it, before what it stands for moves.
+func (g *Gate) Record(p Passed, request bool, message []byte) error {
+	return g.Span.Commit(func(b *session.Batch) {
+		if request {
+			b.Request(p.Ordinal, message)
+		} else {
+			b.Response(p.Ordinal, message)
+		}
+	})
+}
+
+// Plan is the compiled masks of an action that may run.
+func (g *Gate) Plan(from policy.Planner, p Passed) (*mask.Plan, error) {
+	return from.Get(p.Decision.Mask, g.Span.Opened().MaskKey)
 }
 
 // Digest binds an approval to exact bytes; each part with its length.

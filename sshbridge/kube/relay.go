@@ -12,7 +12,6 @@ import (
 	"dragoman.dev/dragoman/internal/kube"
 	"dragoman.dev/dragoman/internal/mask"
 	"dragoman.dev/dragoman/internal/record"
-	"dragoman.dev/dragoman/internal/session"
 	"dragoman.dev/dragoman/internal/sshwire"
 	"dragoman.dev/dragoman/internal/termmask"
 	"dragoman.dev/dragoman/sshbridge/gate"
@@ -46,14 +45,7 @@ var errNotRecorded = errors.New("not recorded")
 
 // record keeps one message before what it stands for moves.
 func (x *relay) record(request bool, message []byte) error {
-	err := x.s.span.Commit(func(b *session.Batch) {
-		if request {
-			b.Request(x.p.Ordinal, message)
-		} else {
-			b.Response(x.p.Ordinal, message)
-		}
-	})
-	if err != nil {
+	if err := x.s.gate.Record(x.p, request, message); err != nil {
 		return fmt.Errorf("%w: %w", errNotRecorded, err)
 	}
 	return nil

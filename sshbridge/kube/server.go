@@ -7,13 +7,13 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"sync"
 	"time"
 
 	"dragoman.dev/dragoman/internal/mask"
 	"dragoman.dev/dragoman/internal/policy"
 	"dragoman.dev/dragoman/internal/record"
 	"dragoman.dev/dragoman/internal/session"
+	"dragoman.dev/dragoman/sshbridge/live"
 )
 
 // Target is a target of protocol kubernetes.
@@ -47,11 +47,7 @@ type Server struct {
 	plans mask.Plans
 	http  http.Server
 	again refusals
-
-	mu     sync.Mutex
-	live   map[*stream]struct{}
-	closed bool
-	wg     sync.WaitGroup
+	live  live.Set[*stream]
 }
 
 const (
@@ -70,7 +66,8 @@ func New(opt Options) (*Server, error) {
 	if opt.Now == nil {
 		opt.Now = time.Now
 	}
-	s := &Server{opt: opt, live: map[*stream]struct{}{}, again: refusals{now: opt.Now}}
+	s := &Server{opt: opt, again: refusals{now: opt.Now}}
+	s.live.End = func(st *stream) { st.end("shutdown", "the gateway stops") }
 	s.http = http.Server{Handler: s, ReadHeaderTimeout: headerTime, MaxHeaderBytes: maxHeader,
 		ErrorLog: slog.NewLogLogger(opt.Log.Handler(), slog.LevelDebug)}
 	return s, nil
@@ -90,11 +87,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	st := &stream{server: s, log: s.opt.Log, w: w, r: r}
 	st.ctx, st.cancel = context.WithCancel(r.Context())
 	defer st.cancel()
-	if !s.add(st) {
+	if !s.live.Add(st) {
 		unavailable("the gateway stops").write(w)
 		return
 	}
-	defer s.remove(st)
+	defer s.live.Remove(st)
 	defer func() {
 		if p := recover(); p != nil { // one request's mistake ends that one only
 			s.opt.Log.Error("panic in a Kubernetes stream", "panic", p)
@@ -104,33 +101,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	st.serve()
 }
 
-func (s *Server) add(st *stream) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return false
-	}
-	s.live[st] = struct{}{}
-	s.wg.Add(1)
-	return true
-}
-
-func (s *Server) remove(st *stream) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.live, st)
-	s.wg.Done()
-}
-
 // Close ends all streams and waits for them.
 func (s *Server) Close() error {
-	s.mu.Lock()
-	s.closed = true
-	for st := range s.live {
-		go st.end("shutdown", "the gateway stops")
-	}
-	s.mu.Unlock()
+	s.live.Stop()
 	err := s.http.Close()
-	s.wg.Wait()
+	s.live.Wait()
 	return err
 }

@@ -146,7 +146,7 @@ func (s *stream) run() *status {
 	if err != nil {
 		return forbidden(err.Error())
 	}
-	plan, err := s.server.plans.Get(p.Decision.Mask, s.span.Opened().MaskKey)
+	plan, err := s.gate.Plan(&s.server.plans, p)
 	if err != nil {
 		s.gate.Result(p, record.Result{Status: "error", Message: "its masks are not good"})
 		return fault("its masks are not good")

@@ -83,7 +83,7 @@ func (c *conn) directTCP(nc ssh.NewChannel) {
 func (c *conn) relay(p gate.Passed, client, target ssh.Channel) {
 	number := c.channels.Add(1)
 	s := &sessionChannel{c: c, number: number, client: client, ctx: c.ctx, cancel: func() {}}
-	plan, err := c.server.plans.Get(p.Decision.Mask, c.span.Opened().MaskKey)
+	plan, err := c.gate.Plan(&c.server.plans, p)
 	if err != nil {
 		client.Close()
 		target.Close()

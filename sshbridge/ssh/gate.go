@@ -5,7 +5,6 @@ import (
 
 	"dragoman.dev/dragoman/internal/action"
 	"dragoman.dev/dragoman/internal/record"
-	"dragoman.dev/dragoman/internal/session"
 	"dragoman.dev/dragoman/internal/sshwire"
 	"dragoman.dev/dragoman/sshbridge/gate"
 )
@@ -25,5 +24,5 @@ func (c *conn) result(p gate.Passed, r record.Result) { c.gate.Result(p, r) }
 
 // recordRequest records bytes for the target before they move.
 func (c *conn) recordRequest(p gate.Passed, channel uint32, b []byte) error {
-	return c.span.Commit(func(batch *session.Batch) { batch.Request(p.Ordinal, sshwire.AppendData(nil, channel, b)) })
+	return c.gate.Record(p, true, sshwire.AppendData(nil, channel, b))
 }

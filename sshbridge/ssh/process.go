@@ -11,7 +11,6 @@ import (
 
 	"dragoman.dev/dragoman/internal/mask"
 	"dragoman.dev/dragoman/internal/record"
-	"dragoman.dev/dragoman/internal/session"
 	"dragoman.dev/dragoman/internal/sshwire"
 	"dragoman.dev/dragoman/internal/termmask"
 	"dragoman.dev/dragoman/sshbridge/gate"
@@ -38,7 +37,7 @@ type process struct {
 
 // launch opens a channel on the target and starts the request there.
 func (s *sessionChannel) launch(p gate.Passed, request, what string) (*process, error) {
-	plan, err := s.c.server.plans.Get(p.Decision.Mask, s.c.span.Opened().MaskKey)
+	plan, err := s.c.gate.Plan(&s.c.server.plans, p)
 	if err != nil {
 		return nil, errors.New("its masks are not good")
 	}
@@ -91,13 +90,7 @@ func (p *process) prepare(request, what string) error {
 
 // record keeps one message before what it stands for moves.
 func (p *process) record(request bool, message []byte) error {
-	return p.s.c.span.Commit(func(b *session.Batch) {
-		if request {
-			b.Request(p.p.Ordinal, message)
-		} else {
-			b.Response(p.p.Ordinal, message)
-		}
-	})
+	return p.s.c.gate.Record(p.p, request, message)
 }
 
 // request passes on a signal or a terminal's new size.

@@ -15,6 +15,7 @@ import (
 	"dragoman.dev/dragoman/internal/record"
 	"dragoman.dev/dragoman/internal/session"
 	"dragoman.dev/dragoman/sshbridge/front"
+	"dragoman.dev/dragoman/sshbridge/live"
 )
 
 // Target is a target of protocol ssh.
@@ -57,10 +58,8 @@ type Server struct {
 	opt   Options
 	plans mask.Plans
 
-	mu     sync.Mutex
-	conns  map[*conn]struct{}
-	closed bool
-	wg     sync.WaitGroup
+	live live.Set[*conn]
+	wg   sync.WaitGroup // connections, those too that have not said whose they are
 }
 
 // New makes a Server.
@@ -74,7 +73,9 @@ func New(opt Options) (*Server, error) {
 	if opt.Now == nil {
 		opt.Now = time.Now
 	}
-	return &Server{opt: opt, conns: map[*conn]struct{}{}}, nil
+	s := &Server{opt: opt}
+	s.live.End = func(c *conn) { c.end("shutdown", "the gateway stops") }
+	return s, nil
 }
 
 // headerTime bounds the wait for Envoy's header, which comes with the connection.
@@ -112,37 +113,16 @@ func (s *Server) serve(raw net.Conn) {
 	c.log.Debug("a connection from Envoy", "targets", f.Targets, "spiffe", f.SPIFFE, "digest", f.CertDigest)
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	defer c.cancel()
-	if !s.add(c) {
+	if !s.live.Add(c) {
 		return
 	}
-	defer s.remove(c)
+	defer s.live.Remove(c)
 	c.serve()
-}
-
-func (s *Server) add(c *conn) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return false
-	}
-	s.conns[c] = struct{}{}
-	return true
-}
-
-func (s *Server) remove(c *conn) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.conns, c)
 }
 
 // Close ends all connections and waits for them. The listener must be closed first.
 func (s *Server) Close() error {
-	s.mu.Lock()
-	s.closed = true
-	for c := range s.conns {
-		go c.end("shutdown", "the gateway stops")
-	}
-	s.mu.Unlock()
+	s.live.Stop()
 	s.wg.Wait()
 	return nil
 }

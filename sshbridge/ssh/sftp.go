@@ -272,7 +272,7 @@ func (f *sftpSession) forward(p gate.Passed, r *sftpwire.Request, shown []byte, 
 	if shown == nil {
 		shown = wire
 	}
-	if err := f.s.c.span.Commit(func(b *session.Batch) { b.Request(p.Ordinal, sshwire.AppendData(nil, f.s.number, shown)) }); err != nil {
+	if err := f.s.c.gate.Record(p, true, sshwire.AppendData(nil, f.s.number, shown)); err != nil {
 		return f.deny(r.ID, sftpwire.Failure, "dragoman: refused: it cannot be recorded")
 	}
 	id := r.ID

@@ -192,7 +192,7 @@ func (f *sftpSession) open(r *sftpwire.Request) error {
 	if err != nil {
 		return f.cannot(r, err)
 	}
-	plan, err := f.s.c.server.plans.Get(p.Decision.Mask, f.s.c.span.Opened().MaskKey)
+	plan, err := f.s.c.gate.Plan(&f.s.c.server.plans, p)
 	if err != nil {
 		f.s.c.result(p, record.Result{Status: "error", Message: "its masks are not good"})
 		return f.deny(r.ID, sftpwire.Failure, "dragoman: its masks are not good")
