@@ -1,7 +1,6 @@
 package http
 
 import (
-	"encoding/json"
 	"strings"
 
 	"github.com/envoyproxy/envoy/contrib/golang/common/go/api"
@@ -89,25 +88,16 @@ func (s *stream) answerOf(p *problem) (code int, body []byte, fields map[string]
 	}
 	fields = p.fields()
 	fields["content-type"] = []string{"application/json"}
-	body, err := json.Marshal(statusOf(p, s.call))
-	if err != nil {
-		body = []byte(`{"kind":"Status","apiVersion":"v1","status":"Failure"}`)
-	}
-	return p.Status, body, fields
+	return p.Status, statusOf(p, s.call).JSON(), fields
 }
 
-// statusOf is the problem as a metav1.Status.
-func statusOf(p *problem, c *kube.Call) map[string]any {
-	reason := map[int]string{400: "BadRequest", 401: "Unauthorized", 403: "Forbidden", 405: "MethodNotAllowed", 413: "RequestEntityTooLarge",
-		429: "TooManyRequests", 503: "ServiceUnavailable"}[p.Status]
-	if reason == "" {
-		reason = "InternalError"
-	}
+// statusOf is the problem as an API server would say it.
+func statusOf(p *problem, c *kube.Call) *kube.Status {
 	words := "dragoman: " + p.Detail
-	causes := []map[string]string{}
+	d := &kube.Details{}
 	cause := func(what, text string) {
 		if text != "" {
-			causes = append(causes, map[string]string{"reason": what, "message": text})
+			d.Causes = append(d.Causes, kube.Cause{Reason: what, Message: text})
 		}
 	}
 	cause("DragomanCode", p.Code)
@@ -121,13 +111,13 @@ func statusOf(p *problem, c *kube.Call) map[string]any {
 	if p.Hint != "" {
 		words += ": " + p.Hint
 	}
-	details := map[string]any{"causes": causes}
 	if c != nil && c.Path == "" {
-		details["kind"], details["group"], details["name"] = c.Resource, c.Group, c.Name
+		d.Kind, d.Group, d.Name = c.Resource, c.Group, c.Name
 	}
 	if p.retry > 0 && p.Status != 403 {
-		details["retryAfterSeconds"] = p.retry
+		d.RetryAfterSeconds = p.retry
 	}
-	return map[string]any{"kind": "Status", "apiVersion": "v1", "metadata": map[string]any{}, "status": "Failure",
-		"message": words, "reason": reason, "code": p.Status, "details": details}
+	out := kube.Failed(p.Status, words)
+	out.Details = d
+	return out
 }

@@ -3,7 +3,6 @@ package kube
 import (
 	"bufio"
 	"bytes"
-	"encoding/json"
 	"net"
 	"strings"
 	"testing"
@@ -80,30 +79,6 @@ func TestCommandLine(t *testing.T) {
 		if got := isShell(strings.Fields(line)); got != want {
 			t.Errorf("%s: %v", line, got)
 		}
-	}
-}
-
-func TestStatus(t *testing.T) {
-	for text, want := range map[string]string{
-		`{"status":"Success"}`: "0",
-		`{"status":"Failure","reason":"NonZeroExitCode","details":{"causes":[{"reason":"ExitCode","message":"7"}]}}`:   "7",
-		`{"status":"Failure","reason":"NonZeroExitCode","details":{"causes":[{"reason":"ExitCode","message":"700"}]}}`: "",
-		`{"status":"Failure","reason":"InternalError","message":"x"}`:                                                  "",
-	} {
-		s, err := parseStatus([]byte(text))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if code, _ := s.exit(); code != want {
-			t.Errorf("%s: %q", text, code)
-		}
-		again, err := parseStatus(s.json())
-		if err != nil || again.Status != s.Status || !json.Valid(s.json()) {
-			t.Errorf("%s became %s", text, s.json())
-		}
-	}
-	if _, err := parseStatus([]byte(`{"status":"Maybe"}`)); err == nil {
-		t.Error("not a Status")
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"sync"
 	"time"
 
+	"dragoman.dev/dragoman/internal/kube"
 	"dragoman.dev/dragoman/internal/session"
 )
 
@@ -16,7 +17,7 @@ type refusals struct {
 }
 
 type refusedAt struct {
-	status *status
+	status *kube.Status
 	until  time.Time
 }
 
@@ -30,7 +31,7 @@ func (f *front) key(uri string) string {
 	return session.SpanKey("kube", f.target, f.token, f.spiffe, f.digest, uri)
 }
 
-func (r *refusals) put(key string, s *status) {
+func (r *refusals) put(key string, s *kube.Status) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := r.now()
@@ -48,7 +49,7 @@ func (r *refusals) put(key string, s *status) {
 }
 
 // take gives what was refused, once.
-func (r *refusals) take(key string) *status {
+func (r *refusals) take(key string) *kube.Status {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	v, ok := r.m[key]

@@ -38,7 +38,7 @@ type relay struct {
 	bytes   int64
 	masked  int64
 	failed  error
-	said    *status // by the target
+	said    *kube.Status // by the target
 }
 
 var errNotRecorded = errors.New("not recorded")
@@ -260,8 +260,8 @@ func (x *relay) fromTarget() {
 	for _, o := range out {
 		o.close()
 	}
-	if st, err := parseStatus(said); err == nil {
-		x.said = st.masked(x.plan)
+	if st, err := kube.ParseStatus(said); err == nil {
+		x.said = masked(st, x.plan)
 	}
 }
 
@@ -342,7 +342,7 @@ func (x *relay) finish() {
 	x.mu.Unlock()
 	code, known := "", false
 	if x.said != nil {
-		code, known = x.said.exit()
+		code, known = x.said.Exit()
 	}
 	switch {
 	case lost != nil:

@@ -88,7 +88,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	st.ctx, st.cancel = context.WithCancel(r.Context())
 	defer st.cancel()
 	if !s.live.Add(st) {
-		unavailable("the gateway stops").write(w)
+		write(w, unavailable("the gateway stops"))
 		return
 	}
 	defer s.live.Remove(st)

@@ -65,11 +65,11 @@ func (s *stream) serve() {
 	if s.front != nil && s.websocket() {
 		s.server.again.put(s.front.key(s.r.RequestURI), no)
 	}
-	no.write(s.w)
+	write(s.w, no)
 }
 
 // understand reads the request; nothing is asked of anybody yet.
-func (s *stream) understand() *status {
+func (s *stream) understand() *kube.Status {
 	f := frontOf(s.r)
 	if f == nil {
 		s.log.Error("a request to the bridge does not come from our Envoy")
@@ -84,7 +84,7 @@ func (s *stream) understand() *status {
 		return bad("this target takes no requests without TLS")
 	}
 	if !f.bearer(s.r) {
-		return failed(http.StatusUnauthorized, reasonWho, "dragoman: the Authorization header is not that of a token")
+		return unauthorized("dragoman: the Authorization header is not that of a token")
 	}
 	s.front = f
 	if !s.websocket() {
@@ -119,7 +119,7 @@ func (s *stream) offered() (out []string) {
 }
 
 // open has authz open the session. It may wait for people.
-func (s *stream) open() *status {
+func (s *stream) open() *kube.Status {
 	t, f, now := s.target, s.front, s.server.opt.Now
 	req := check.OpenRequest{Target: f.target, Token: f.token, SPIFFE: f.spiffe, CertDigest: f.digest,
 		Session: policy.Session{Client: f.client, Started: now(), Application: f.agent}}
@@ -140,7 +140,7 @@ func (s *stream) open() *status {
 }
 
 // run judges the request, asks the target, and moves the streams until they end.
-func (s *stream) run() *status {
+func (s *stream) run() *kube.Status {
 	act, digest := s.action()
 	p, err := s.pass(act, digest)
 	if err != nil {
@@ -162,9 +162,9 @@ func (s *stream) run() *status {
 		s.gate.Result(p, record.Result{Status: "error", Message: gate.Printable(maskText(plan, err.Error()), 512)})
 		var told *targetError
 		if errors.As(err, &told) {
-			return told.status.masked(plan)
+			return masked(told.status, plan)
 		}
-		return failed(http.StatusBadGateway, reasonFault, "dragoman: the target did not run it")
+		return kube.Failed(http.StatusBadGateway, "dragoman: the target did not run it")
 	}
 	client, err := s.accept()
 	if err != nil {
@@ -273,8 +273,8 @@ func (s *stream) shut(words string) {
 }
 
 // tellEnd tells the client how its command ended, once.
-func (s *stream) tellEnd(client *channels, st *status) {
-	s.told.Do(func() { _ = client.write(ending, st.json()) })
+func (s *stream) tellEnd(client *channels, st *kube.Status) {
+	s.told.Do(func() { _ = client.write(ending, st.JSON()) })
 }
 
 // farewellTime bounds the last words to a client that may not read.
@@ -289,18 +289,7 @@ func maskText(plan *mask.Plan, text string) string {
 	return string(m.Flush(m.Write(nil, []byte(text))))
 }
 
-// masked is a status whose words are masked.
-func (s *status) masked(plan *mask.Plan) *status {
-	out := *s
-	out.Kind, out.APIVersion, out.Message = "Status", "v1", maskText(plan, s.Message)
-	if s.Details != nil {
-		d := *s.Details
-		d.Causes = nil
-		for _, c := range s.Details.Causes {
-			c.Message = maskText(plan, c.Message)
-			d.Causes = append(d.Causes, c)
-		}
-		out.Details = &d
-	}
-	return &out
+// masked is a target's Status with its words masked.
+func masked(s *kube.Status, plan *mask.Plan) *kube.Status {
+	return s.Masked(func(text string) string { return maskText(plan, text) })
 }

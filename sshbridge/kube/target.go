@@ -25,7 +25,7 @@ const (
 )
 
 // targetError is a target's no, in its own words.
-type targetError struct{ status *status }
+type targetError struct{ status *kube.Status }
 
 func (e *targetError) Error() string { return "the target says: " + e.status.Message }
 
@@ -121,8 +121,8 @@ func answer(res *http.Response) error {
 	if err != nil {
 		return err
 	}
-	st, err := parseStatus(bytes.TrimSpace(b))
-	if err != nil || st.Status != failure {
+	st, err := kube.ParseStatus(bytes.TrimSpace(b))
+	if err != nil || !st.Refuses() {
 		return fmt.Errorf("the target answers %d", res.StatusCode)
 	}
 	st.Code = res.StatusCode
