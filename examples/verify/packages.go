@@ -51,10 +51,8 @@ func install(ctx context.Context, base, home string) error {
 	if err := os.WriteFile(pins, requirements, 0o644); err != nil {
 		return fmt.Errorf("verify: %w", err)
 	}
-	out, err := exec.CommandContext(ctx, "python3", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input",
-		"--no-deps", "--only-binary", ":all:", "--require-hashes", "--requirement", pins, "--target", filepath.Join(tmp, "lib")).CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("verify: pip: %w\n%s", err, out)
+	if err := pinned.Pip(ctx, tmp, pins, "lib"); err != nil {
+		return fmt.Errorf("verify: %w", err)
 	}
 	return os.Rename(filepath.Join(tmp, "lib"), home)
 }

@@ -37,11 +37,11 @@ func Ensure(ctx context.Context, dir string, progress io.Writer) (Tools, error) 
 	if err != nil {
 		return Tools{}, fmt.Errorf("kubecluster: building Kubernetes %s: %w", Version, err)
 	}
-	kubectl, err := folder(dir, "kubectl", map[string]string{"kubectl-requirements.txt": "requirements.txt"}, func(home string) error { return pip(ctx, home) })
+	kubectl, err := folder(dir, "kubectl", map[string]string{"kubectl-requirements.txt": "requirements.txt"}, func(home string) error { return pinned.Pip(ctx, home, "requirements.txt", ".") })
 	if err != nil {
 		return Tools{}, fmt.Errorf("kubecluster: fetching kubectl: %w", err)
 	}
-	python, err := folder(dir, "kubernetes-python", map[string]string{"python-requirements.txt": "requirements.txt"}, func(home string) error { return pip(ctx, home) })
+	python, err := folder(dir, "kubernetes-python", map[string]string{"python-requirements.txt": "requirements.txt"}, func(home string) error { return pinned.Pip(ctx, home, "requirements.txt", ".") })
 	if err != nil {
 		return Tools{}, fmt.Errorf("kubecluster: fetching the Python client: %w", err)
 	}
@@ -59,16 +59,6 @@ func folder(dir, name string, names map[string]string, fetch func(home string) e
 		files[to] = b
 	}
 	return pinned.Folder(dir, name, files, fetch)
-}
-
-func pip(ctx context.Context, home string) error {
-	cmd := exec.CommandContext(ctx, "python3", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input",
-		"--no-deps", "--only-binary", ":all:", "--require-hashes", "--requirement", "requirements.txt", "--target", ".")
-	cmd.Dir = home
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("pip: %w\n%s", err, strings.TrimSpace(string(out)))
-	}
-	return nil
 }
 
 // every is how often a build says that it goes on.

@@ -4,13 +4,14 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+
+	"dragoman.dev/dragoman/internal/pinned"
 )
 
 // MySQLPython returns a folder for PYTHONPATH with PyMySQL and mysql-connector-python.
 func MySQLPython(ctx context.Context, dir string) (string, error) {
 	return ensure(dir, "mysql-python", "", func(home string) error {
-		return command(ctx, home, "python3", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input",
-			"--no-deps", "--only-binary", ":all:", "--require-hashes", "--requirement", "mysql-requirements.txt", "--target", ".")
+		return pinned.Pip(ctx, home, "mysql-requirements.txt", ".")
 	}, "mysql-requirements.txt")
 }
 

@@ -30,8 +30,7 @@ func Python(ctx context.Context, dir string) (string, error) {
 		return "", fmt.Errorf("pgclients: python3: %w", err)
 	}
 	return ensure(dir, "python", string(version), func(home string) error {
-		return command(ctx, home, "python3", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input",
-			"--no-deps", "--only-binary", ":all:", "--require-hashes", "--requirement", "requirements.txt", "--target", ".")
+		return pinned.Pip(ctx, home, "requirements.txt", ".")
 	}, "requirements.txt")
 }
 
