@@ -8,7 +8,6 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -121,8 +120,8 @@ const instructions = "Dragoman stands between you and databases, APIs and hosts.
 
 // who proves the caller. A browser's request is none: it would send no such header, and a page of another site must not make it.
 func (s *server) who(r *http.Request) (identity.Identity, bool) {
-	raw, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	if !ok || raw == "" || len(raw) > identity.MaxToken {
+	raw, ok := api.TokenOf(r)
+	if !ok {
 		return identity.Identity{}, false
 	}
 	p, err := s.Authenticator.Authenticate(r.Context(), identity.Credential{Token: raw})

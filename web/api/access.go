@@ -89,10 +89,16 @@ type Bearer struct {
 	Authenticator Authenticator
 }
 
+// TokenOf is the token of a request; false when there is none that could be one.
+func TokenOf(r *http.Request) (string, bool) {
+	raw, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	return raw, ok && raw != "" && len(raw) <= identity.MaxToken
+}
+
 // Caller implements Access.
 func (b Bearer) Caller(r *http.Request) (Caller, error) {
-	raw, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	if !ok || raw == "" || len(raw) > identity.MaxToken {
+	raw, ok := TokenOf(r)
+	if !ok {
 		return Caller{}, errUnauthenticated
 	}
 	sum := sha256.Sum256([]byte(raw))

@@ -50,13 +50,21 @@ func TestBothWays(t *testing.T) {
 	}
 }
 
-func TestStreamAndClose(t *testing.T) {
+func TestMessagesAndClose(t *testing.T) {
 	client, server := pair()
-	a, b := &Stream{Conn: client}, &Stream{Conn: server}
 	want := bytes.Repeat([]byte("x"), 5*Piece/2)
-	go func() { a.Write(want); a.Close() }()
-	got, err := io.ReadAll(b)
-	if err != nil || !bytes.Equal(got, want) {
+	go func() {
+		for _, part := range [][]byte{want[:Piece], want[Piece : 2*Piece], want[2*Piece:]} {
+			client.Write(Binary, part)
+		}
+		client.Close(Normal, "")
+	}()
+	var got []byte
+	m, err := server.Read()
+	for ; err == nil; m, err = server.Read() {
+		got = append(got, m.Data...)
+	}
+	if err != io.EOF || !bytes.Equal(got, want) {
 		t.Errorf("%d bytes %v", len(got), err)
 	}
 	if err := server.Write(Text, []byte("x")); !errors.Is(err, net.ErrClosed) {
