@@ -25,6 +25,7 @@ var clusterRuntimes = []runtime{
 var runtimes = []runtime{
 	{"psql", "postgresql-client"},                                   // the only psql that is built with TLS
 	{"/usr/sbin/sshd", "openssh-server"}, {"ssh", "openssh-client"}, // sshd wants to be started by its full path
+	{"dbclient", "dropbear-bin"}, {"plink", "putty-tools"}, {"rsync", "rsync"},
 	{"mariadb-install-db", "mariadb-server-core"}, {"mariadb", "mariadb-client"},
 	{"chromium", "chromium"},
 	{"curl", "curl"}, {"h2load", "nghttp2-client"}, {"wrk", "wrk"},
@@ -62,7 +63,7 @@ func ensureClients(ctx context.Context, dir string) error {
 	for _, c := range []struct {
 		name string
 		get  func(context.Context, string) (string, error)
-	}{{"python", pgclients.Python}, {"mysql-python", pgclients.MySQLPython}, {"mysql-node", pgclients.MySQLNode}, {"node", pgclients.Node}, {"jdbc", pgclients.JDBC}, {"pgbench", pgclients.Pgbench}, {"ssh", pgclients.SSHPython}, {"verify", verify.Packages}, {"mcp", mcpserver.Ensure}} {
+	}{{"python", pgclients.Python}, {"mysql-python", pgclients.MySQLPython}, {"mysql-node", pgclients.MySQLNode}, {"node", pgclients.Node}, {"jdbc", pgclients.JDBC}, {"pgbench", pgclients.Pgbench}, {"ssh", pgclients.SSHPython}, {"jsch", pgclients.JSch}, {"verify", verify.Packages}, {"mcp", mcpserver.Ensure}} {
 		path, err := c.get(ctx, dir)
 		if err != nil {
 			return err

@@ -54,7 +54,8 @@ func (c *conn) config() *ssh.ServerConfig {
 			return c.token(m, string(password))
 		},
 		KeyboardInteractiveCallback: func(m ssh.ConnMetadata, ask ssh.KeyboardInteractiveChallenge) (*ssh.Permissions, error) {
-			answers, err := ask("", "", []string{"Password (a Dragoman token): "}, []bool{false})
+			// Clients that are not asked by a person look for "password:" (JSch, scripts of expect).
+			answers, err := ask("", "", []string{"Dragoman token as password: "}, []bool{false})
 			if err != nil || len(answers) != 1 {
 				return nil, errRefused
 			}
