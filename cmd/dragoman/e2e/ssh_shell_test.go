@@ -84,7 +84,7 @@ func (m *terminal) await(what string) {
 
 func await(t testing.TB, ok func() bool, what func() string) {
 	t.Helper()
-	for range 300 {
+	for range 1200 {
 		if ok() {
 			return
 		}
@@ -112,8 +112,11 @@ func TestSSHShell(t *testing.T) {
 	if err := m.s.WindowChange(50, 132); err != nil {
 		t.Fatal(err)
 	}
-	m.keys("stty size\r")
-	m.await("50 132")
+	// What is typed may overtake the size: in the protocol's library, requests and data are two queues.
+	await(t, func() bool {
+		m.keys("stty size\r")
+		return strings.Contains(m.out.String(), "50 132")
+	}, func() string { return fmt.Sprintf("the size in %q", m.out.String()) })
 	m.keys("echo thre\x7fx\x1b[D\x1b[C; exit 5\r")
 	select {
 	case err := <-m.done:
