@@ -28,6 +28,7 @@ type sshRig struct {
 type sshSetup struct {
 	ssh, credentials, top, rules string
 	target                       string // lines of the target
+	targets                      string // more targets; $PORT is where the first one listens
 	files                        map[string]string
 }
 
@@ -67,8 +68,10 @@ func newSSH(t testing.TB, s sshSetup) *sshRig {
       host_keys: ["%s"]
 %s
 %s
+%s
 policy: {dir: policy}
-%s`, sshd.Address(), r.port, s.credentials, sshd.HostKey, indentLines(s.ssh), strings.ReplaceAll(indentLines(s.target), "\n      ", "\n    ")[2:], s.top), Files: s.files})
+%s`, sshd.Address(), r.port, s.credentials, sshd.HostKey, indentLines(s.ssh), strings.ReplaceAll(indentLines(s.target), "\n      ", "\n    ")[2:],
+		strings.ReplaceAll(s.targets, "$PORT", fmt.Sprint(r.port)), s.top), Files: s.files})
 	r.gateway.start()
 	pub, err := os.ReadFile(filepath.Join(r.dir, "data", "keys", "ssh_host_ed25519.pub"))
 	if err != nil {
