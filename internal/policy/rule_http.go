@@ -40,7 +40,7 @@ func (w When) verbs() []string {
 }
 
 func (w When) aboutHTTP() bool {
-	return len(w.Methods)+len(w.Query)+len(w.Headers)+len(w.Body) > 0 || len(w.Paths) > 0 && !w.aboutSSH()
+	return len(w.Methods)+len(w.Query)+len(w.Headers)+len(w.Body) > 0 || len(w.Paths) > 0 && !w.aboutSSH() && !w.aboutForward()
 }
 
 func (w When) aboutTools() bool { return len(w.Tools)+len(w.Arguments) > 0 }
@@ -100,6 +100,12 @@ func (w When) validateHTTP() string {
 		}
 	}
 	for _, p := range w.Paths {
+		if w.aboutForward() {
+			if msg := validDestination(p); msg != "" {
+				return msg
+			}
+			continue
+		}
 		if w.aboutSSH() && strings.HasPrefix(p, "~/") { // the login's home
 			p = p[1:]
 		}

@@ -15,6 +15,20 @@ func (w When) aboutSSH() bool {
 	return len(w.Commands) > 0 || len(w.Kinds) > 0 && !slices.ContainsFunc(w.Kinds, func(k string) bool { return !slices.Contains(sshKinds, k) })
 }
 
+// aboutForward reports whether the rule is of forwarded connections alone, so that its paths are HOST:PORT.
+func (w When) aboutForward() bool {
+	return len(w.Kinds) > 0 && !slices.ContainsFunc(w.Kinds, func(k string) bool { return k != action.KindForward })
+}
+
+// validDestination says what is wrong with a path that is HOST:PORT, or "".
+func validDestination(p string) string {
+	at := strings.LastIndexByte(p, ':')
+	if at < 1 || at == len(p)-1 || strings.Trim(p[at+1:], "0123456789*?") != "" || strings.ContainsAny(p, "#\\/ ") || p != strings.ToLower(p) {
+		return "paths: \"" + p + "\" is not HOST:PORT in lower case, as paths of forwarded connections are; * is any text"
+	}
+	return ""
+}
+
 // commandKinds are those of a rule about commands.
 func (w When) commandKinds() []string {
 	if len(w.Kinds) == 0 {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"strconv"
+	"strings"
 	"sync"
 
 	"golang.org/x/crypto/ssh"
@@ -26,13 +27,23 @@ type forwardOpen struct {
 }
 
 // forwardAction is a forwarded connection as policy sees it: verb "connect" from the client's side through the target,
-// "listen" for a port of the target.
+// "listen" for a port of the target, "accept" for what comes there. What rules call its path is HOST:PORT.
 func forwardAction(verb, host string, port uint32) action.Action {
 	where := net.JoinHostPort(gate.Printable(host, 256), strconv.FormatUint(uint64(port), 10))
 	act := gate.Plain(action.KindForward, verb, verb+" "+where)
 	act.Params = append(act.Params, action.Param{Name: "host", Value: gate.Printable(host, 256)}, action.Param{Name: "port", Value: strconv.FormatUint(uint64(port), 10)})
-	act.Writes = append(act.Writes, action.Object{Name: where, Columns: []string{}})
+	act.Writes = append(act.Writes, action.Object{Name: strings.ToLower(where), Columns: []string{}})
 	return act
+}
+
+// plainHost reports whether a host is one that policy sees as the target does: a name, an address, or nothing.
+func plainHost(host string) bool {
+	for _, k := range []byte(host) {
+		if (k < '0' || k > '9') && (k|0x20 < 'a' || k|0x20 > 'z') && strings.IndexByte(".-_:%*", k) < 0 {
+			return false
+		}
+	}
+	return len(host) <= 255
 }
 
 const forwardHint = "the target's ssh.forward allows it to be judged"
@@ -48,7 +59,7 @@ func (c *conn) judgeForward(act action.Action) (gate.Passed, error) {
 // directTCP is a connection that the client wants to make from the target's side.
 func (c *conn) directTCP(nc ssh.NewChannel) {
 	var o forwardOpen
-	if err := ssh.Unmarshal(nc.ExtraData(), &o); err != nil || o.Port > 65535 {
+	if err := ssh.Unmarshal(nc.ExtraData(), &o); err != nil || o.Port > 65535 || !plainHost(o.Host) {
 		_ = nc.Reject(ssh.ConnectionFailed, "malformed")
 		return
 	}
@@ -158,7 +169,7 @@ func (c *conn) remoteForward(r *ssh.Request) {
 		Host string
 		Port uint32
 	}
-	if err := ssh.Unmarshal(r.Payload, &o); err != nil || o.Port > 65535 {
+	if err := ssh.Unmarshal(r.Payload, &o); err != nil || o.Port > 65535 || !plainHost(o.Host) {
 		reply(r, false, nil)
 		return
 	}

@@ -22,6 +22,8 @@ type sshRig struct {
 	port  int
 	known string // known_hosts with the gateway's key
 	ask   string // an askpass program that answers with $DRAGOMAN_TEST_TOKEN
+
+	forwarders []context.CancelFunc // end clients that forward
 }
 
 // sshSetup is what differs: lines of the target's ssh section, and the policy's rules. Credentials default to the key.
