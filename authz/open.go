@@ -196,5 +196,5 @@ func (s *Service) grant(ctx context.Context, log *slog.Logger, live Live, d poli
 	}
 	log.Info("a session is opened", "session", live.Session.ID, "rule", d.Rule, "ends", live.Ends)
 	return check.OpenResponse{Session: live.Session.ID, Identity: live.Identity, Target: live.Target, Decision: d,
-		Credentials: creds, MaskKey: s.MaskKey, Ends: live.Ends}, nil
+		Credentials: creds, MaskKey: s.MaskKey, Ends: live.Ends, Page: s.Page}, nil
 }

@@ -73,6 +73,8 @@ type Options struct {
 	Lockout LockoutConfig
 	// Understand takes stock ext_authz requests apart; nil denies them.
 	Understand Understand
+	// Page is where people see holds, told to gateways; "" when there is none.
+	Page string
 	// HoldTimeout is for holds of the connect action whose policy gives none.
 	HoldTimeout time.Duration
 	// OutliveCredential lets a session go on when the credential that opened

@@ -233,6 +233,7 @@ func (c *control) openAuthz(context.Context) error {
 		Sessions:   c.sessions,
 		MaskKey:    key,
 		Understand: understand,
+		Page:       c.pageURL(),
 		Node:       func(ctx context.Context, claimed string) (string, error) { return c.xds.Caller(ctx, claimed) },
 		Now:        time.Now, Log: c.log,
 	})

@@ -9,6 +9,14 @@ import (
 	"dragoman.dev/dragoman/web/page"
 )
 
+// pageURL is where people see holds, "" without a page.
+func (c *control) pageURL() string {
+	if c.cfg.Admin.Listen == "" {
+		return ""
+	}
+	return c.cfg.Admin.PageURL()
+}
+
 // pageProvider is where people sign in to the page, nil when the config names no provider.
 func pageProvider(cfg *config.Config) (*page.OIDC, error) {
 	o, issuer := cfg.Admin.OIDC, cfg.Provider()

@@ -12,6 +12,7 @@ import (
 	"dragoman.dev/dragoman/filters/http/request"
 	"dragoman.dev/dragoman/internal/check"
 	"dragoman.dev/dragoman/internal/hold"
+	"dragoman.dev/dragoman/internal/notice"
 	"dragoman.dev/dragoman/internal/policy"
 	"dragoman.dev/dragoman/internal/session"
 )
@@ -70,7 +71,7 @@ func (s *stream) ask(digest string, async bool) {
 	}
 	if async {
 		s.sh.set(l, held)
-		s.host.Post(func() { s.refuse(heldAs(&held.Hold, &s.d)) })
+		s.host.Post(func() { s.refuse(heldAs(&held.Hold, &s.d, s.page())) })
 		return
 	}
 	if !s.host.Post(func() { s.held = held }) {
@@ -83,14 +84,20 @@ func (s *stream) decided(res check.HoldResponse, err error) {
 	if s.phase != holding {
 		return
 	}
+	id := ""
+	if s.held != nil {
+		id = s.held.Hold.ID
+	}
 	s.held = nil
-	s.runApproved(res, err)
+	s.runApproved(id, res, err)
 }
 
 // runApproved lets the request pass if it was approved, and policy does not block it by now.
-func (s *stream) runApproved(res check.HoldResponse, err error) {
+func (s *stream) runApproved(id string, res check.HoldResponse, err error) {
 	if err != nil || res.State != hold.Used {
-		s.refuse(notApproved(res, err, &s.d))
+		p := notApproved(res, err, &s.d)
+		p.Hold, p.URL = id, notice.URL(s.page(), id)
+		s.refuse(p)
 		return
 	}
 	if s.d.Revision != s.sh.judge.Revision() {
@@ -115,39 +122,46 @@ func (s *stream) again(l *later, digest string) {
 	case !done && held == nil: // it is just being asked for
 		s.refuse(&problem{Status: 403, Code: "held", Rule: s.d.Rule, Detail: "The request waits for approval.", status: "blocked", retry: 5})
 	case !done:
-		s.refuse(heldAs(&held.Hold, &s.d))
+		s.refuse(heldAs(&held.Hold, &s.d, s.page()))
 	default:
 		if !s.sh.forgetIf(digest, l) { // another like it was quicker: an approval is for one
 			s.hold()
 			return
 		}
-		s.runApproved(res, err)
+		id := ""
+		if held != nil {
+			id = held.Hold.ID
+		}
+		s.runApproved(id, res, err)
 	}
 }
 
+// page is where people see holds, "" when there is none.
+func (s *stream) page() string { return s.sh.span.Opened().Page }
+
 // heldAs tells a client that does not wait.
-func heldAs(h *hold.Hold, d *policy.Decision) *problem {
+func heldAs(h *hold.Hold, d *policy.Decision, page string) *problem {
 	reason := d.Reason
 	if reason == "" {
 		reason = "The request needs approval."
 	}
 	return &problem{Status: 403, Code: "held", Rule: d.Rule, Detail: reason + " It waits for approval as " + h.ID + ".",
 		Hint: "Send the same request again once it is approved (dragoman approvals approve " + h.ID + ").",
-		Hold: h.ID, Deadline: &h.Deadline, Approvers: h.Approvers, status: "blocked", retry: 10}
+		Hold: h.ID, URL: notice.URL(page, h.ID), Deadline: &h.Deadline, Approvers: h.Approvers, status: "blocked", retry: 10}
 }
 
 func notApproved(res check.HoldResponse, err error, d *policy.Decision) *problem {
-	p := &problem{Status: 403, Rule: d.Rule, Detail: res.Message, Hint: d.Hint}
+	p := &problem{Status: 403, Code: notice.Outcome(res, err), Rule: d.Rule, Detail: res.Message, Hint: d.Hint}
 	switch {
 	case err != nil:
-		p.Status, p.Code, p.Detail, p.retry = 503, check.CodeUnavailable, "The request could not be held for approval.", 5
+		p.Status, p.Detail, p.retry = 503, "The request could not be held for approval.", 5
 		p.status = "withdrawn"
 	case res.State == hold.Denied:
-		p.Code, p.status = "denied", "denied"
+		p.status = "denied"
 	case res.State == hold.Expired:
-		p.Code, p.status = "expired", "expired"
+		p.status = "expired"
 	default:
-		p.Code, p.status = "withdrawn", "withdrawn"
+		p.status = "withdrawn"
 	}
 	if p.Detail == "" {
 		p.Detail = "The request was not approved."

@@ -94,30 +94,26 @@ func (s *stream) answerOf(p *problem) (code int, body []byte, fields map[string]
 // statusOf is the problem as an API server would say it.
 func statusOf(p *problem, c *kube.Call) *kube.Status {
 	words := "dragoman: " + p.Detail
-	d := &kube.Details{}
-	cause := func(what, text string) {
-		if text != "" {
-			d.Causes = append(d.Causes, kube.Cause{Reason: what, Message: text})
-		}
-	}
-	cause("DragomanCode", p.Code)
-	cause("DragomanRule", p.Rule)
-	cause("DragomanHint", p.Hint)
-	cause("DragomanHold", p.Hold)
-	cause("DragomanInstance", p.Instance)
 	if p.Rule != "" {
 		words += " (rule " + p.Rule + ")"
 	}
 	if p.Hint != "" {
 		words += ": " + p.Hint
 	}
+	out := kube.Failed(p.Status, words)
+	d := &kube.Details{}
+	out.Details = d
+	out.Tell(kube.CauseCode, p.Code)
+	out.Tell(kube.CauseRule, p.Rule)
+	out.Tell(kube.CauseHint, p.Hint)
+	out.Tell(kube.CauseHold, p.Hold)
+	out.Tell(kube.CauseURL, p.URL)
+	out.Tell(kube.CauseInstance, p.Instance)
 	if c != nil && c.Path == "" {
 		d.Kind, d.Group, d.Name = c.Resource, c.Group, c.Name
 	}
 	if p.retry > 0 && p.Status != 403 {
 		d.RetryAfterSeconds = p.retry
 	}
-	out := kube.Failed(p.Status, words)
-	out.Details = d
 	return out
 }

@@ -141,7 +141,7 @@ func (s *stream) refuseMessages(p *problem) {
 	if s.rpc == nil || s.rpc.post == nil || p.raw != nil {
 		return
 	}
-	why := mcp.Problem{Code: p.Code, Rule: p.Rule, Reason: p.Detail, Hint: p.Hint, Hold: p.Hold}
+	why := mcp.Problem{Code: p.Code, Rule: p.Rule, Reason: p.Detail, Hint: p.Hint, Hold: p.Hold, URL: p.URL}
 	var answers [][]byte
 	for _, m := range s.rpc.post.Messages {
 		if m.Kind == mcp.Request {

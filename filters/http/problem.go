@@ -26,6 +26,7 @@ type problem struct {
 	Hint string `json:"hint,omitempty"`
 	// Of a hold.
 	Hold      string     `json:"hold,omitempty"`
+	URL       string     `json:"url,omitempty"` // where people see it
 	Deadline  *time.Time `json:"deadline,omitempty"`
 	Approvers []string   `json:"approvers,omitempty"`
 

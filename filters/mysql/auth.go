@@ -9,6 +9,7 @@ import (
 	"dragoman.dev/dragoman/filters/statement"
 	"dragoman.dev/dragoman/internal/check"
 	wire "dragoman.dev/dragoman/internal/mysqlwire"
+	"dragoman.dev/dragoman/internal/notice"
 	"dragoman.dev/dragoman/internal/policy"
 )
 
@@ -164,7 +165,7 @@ func (c *conn) openRefused(err error) *wire.Error {
 		if no.Hint != "" {
 			e.Message += " Hint: " + no.Hint
 		}
-		return e
+		return noted(e, notice.Refused(no))
 	}
 	c.t.rt.Log().Error("session could not be opened", "target", c.cfg.Target.Name, "error", err)
 	if errors.Is(err, context.DeadlineExceeded) {

@@ -6,6 +6,7 @@ import (
 	"dragoman.dev/dragoman/internal/check"
 	"dragoman.dev/dragoman/internal/hold"
 	wire "dragoman.dev/dragoman/internal/mysqlwire"
+	"dragoman.dev/dragoman/internal/notice"
 	"dragoman.dev/dragoman/internal/policy"
 )
 
@@ -45,6 +46,7 @@ func (c *conn) hold(list []*judged, j *judged, h holding, allowed func()) {
 	act := j.action
 	act.Text = h.text + names
 	parts := append([][]byte{[]byte(h.what), []byte(h.text), []byte(names)}, h.exact...)
+	page := c.s.Opened().Page
 	var held *session.Held
 	held = c.s.Hold(session.Holding{Ordinal: j.ordinal, Action: act, Digest: statement.Digest(parts...), Decision: statement.OnceOnly(j.d, len(list) != 1 || names != ""), Timeout: c.cfg.Limits.HoldTimeout},
 		func(res check.HoldResponse, err error) {
@@ -54,7 +56,7 @@ func (c *conn) hold(list []*judged, j *judged, h holding, allowed func()) {
 			c.wait = waitNone
 			if err != nil || res.State != hold.Used {
 				status, e := notApproved(res, err, j, held.Hold.ID)
-				c.refuseAll(list, j, status, e)
+				c.refuseAll(list, j, status, noted(e, notice.Of(notice.Outcome(res, err), &j.d, held.Hold.ID, page)))
 				c.commit()
 				c.work()
 				return

@@ -4,6 +4,7 @@ import (
 	"dragoman.dev/dragoman/filters/statement"
 	"dragoman.dev/dragoman/internal/action"
 	wire "dragoman.dev/dragoman/internal/mysqlwire"
+	"dragoman.dev/dragoman/internal/notice"
 )
 
 // Error numbers that the gateway uses for what it says itself (the servers' error reference, ER_…).
@@ -45,11 +46,22 @@ func denied(what, because, hint string) *wire.Error {
 	return e
 }
 
+// maxMessage is how much of a message libmysqlclient keeps (MYSQL_ERRMSG_SIZE, with its end).
+const maxMessage = 511
+
+// noted adds to an error what it is, for programs, where that fits into what clients keep.
+func noted(e *wire.Error, n notice.Notice) *wire.Error {
+	if line := n.Within(maxMessage - len(e.Message) - 1); line != "" {
+		e.Message += " " + line
+	}
+	return e
+}
+
 // blocked is the error for an action that policy refuses.
 func blocked(j *judged) *wire.Error {
 	because := statement.Because(&j.d)
 	if j.action.Has(action.FeatureUnparsed) {
 		because += " The statement cannot be parsed, so nothing is known about it."
 	}
-	return denied(statement.What(&j.st.Action)+" is refused by policy", because, statement.Hint(&j.d))
+	return noted(denied(statement.What(&j.st.Action)+" is refused by policy", because, statement.Hint(&j.d)), notice.Of(notice.Blocked, &j.d, "", ""))
 }

@@ -11,6 +11,7 @@ import (
 	"dragoman.dev/dragoman/internal/action"
 	"dragoman.dev/dragoman/internal/check"
 	"dragoman.dev/dragoman/internal/hold"
+	"dragoman.dev/dragoman/internal/notice"
 	"dragoman.dev/dragoman/internal/record"
 )
 
@@ -24,7 +25,9 @@ type holdDone struct {
 // with are all actions of the message, and again judges it anew.
 func (c *conn) holdAction(j *judged, act action.Action, digest string, with []*judged, again rejudge, done holdDone) {
 	c.wait = waitHold
-	h := c.s.Hold(session.Holding{Ordinal: j.ordinal, Action: act, Digest: digest, Decision: statement.OnceOnly(j.d, len(with) != 1 || inner(with...) != ""), Timeout: c.cfg.Limits.HoldTimeout}, func(res check.HoldResponse, err error) {
+	page := c.s.Opened().Page
+	var h *session.Held
+	h = c.s.Hold(session.Holding{Ordinal: j.ordinal, Action: act, Digest: digest, Decision: statement.OnceOnly(j.d, len(with) != 1 || inner(with...) != ""), Timeout: c.cfg.Limits.HoldTimeout}, func(res check.HoldResponse, err error) {
 		if c.state != stReady || c.wait != waitHold {
 			return
 		}
@@ -46,7 +49,8 @@ func (c *conn) holdAction(j *judged, act action.Action, digest string, with []*j
 			}
 		}
 		if err != nil || res.State != hold.Used {
-			goOn(held(res, err, j))
+			status, rep := held(res, err, j)
+			goOn(status, noted(rep, notice.Of(notice.Outcome(res, err), &j.d, h.Hold.ID, page)))
 			return
 		}
 		c.lookAgain(with, again, goOn)
@@ -58,7 +62,7 @@ func (c *conn) holdAction(j *judged, act action.Action, digest string, with []*j
 	}
 	c.s.Respond(j.ordinal, wire.AppendNotice(nil, wire.Report{Severity: "NOTICE", Code: codeOK,
 		Message: fmt.Sprintf("%s waits for approval as %s until %s", what(j), h.Hold.ID, h.Hold.Deadline.UTC().Format(time.RFC3339)),
-		Detail:  detail,
+		Detail:  detail + "\n" + notice.Of(notice.Held, &j.d, h.Hold.ID, page).Line(),
 		Hint:    "An approver can run: dragoman approvals approve " + h.Hold.ID}))
 }
 

@@ -3,6 +3,7 @@ package postgres
 import (
 	"dragoman.dev/dragoman/filters/postgres/wire"
 	"dragoman.dev/dragoman/filters/statement"
+	"dragoman.dev/dragoman/internal/notice"
 	"dragoman.dev/dragoman/internal/policy"
 )
 
@@ -35,9 +36,18 @@ func refusal(code, message, detail, hint string) wire.Report {
 	return wire.Report{Severity: "ERROR", Code: code, Message: message, Detail: detail, Hint: hint}
 }
 
+// noted adds to an error what it is, for programs: the last line of its detail.
+func noted(r wire.Report, n notice.Notice) wire.Report {
+	if r.Detail != "" {
+		r.Detail += "\n"
+	}
+	r.Detail += n.Line()
+	return r
+}
+
 // blocked is the error for an action that policy refuses.
 func blocked(what string, d *policy.Decision) wire.Report {
-	return refusal(codePrivilege, what+" is refused by policy", statement.Because(d), statement.Hint(d))
+	return noted(refusal(codePrivilege, what+" is refused by policy", statement.Because(d), statement.Hint(d)), notice.Of(notice.Blocked, d, "", ""))
 }
 
 // what names an action in a message.

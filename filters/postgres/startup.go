@@ -9,6 +9,7 @@ import (
 	"dragoman.dev/dragoman/filters/postgres/wire"
 	"dragoman.dev/dragoman/filters/session"
 	"dragoman.dev/dragoman/internal/check"
+	"dragoman.dev/dragoman/internal/notice"
 	"dragoman.dev/dragoman/internal/policy"
 )
 
@@ -181,17 +182,17 @@ func (c *conn) onOpened(s *session.Session, err error) {
 func (c *conn) openRefused(err error) wire.Report {
 	var no *check.Refusal
 	if errors.As(err, &no) {
-		detail := ""
+		detail, code := "", codeCannotStart
 		if no.Rule != "" {
 			detail = "rule: " + no.Rule + "."
 		}
 		switch no.Code {
 		case check.CodeUnauthenticated:
-			return fatal(codePassword, no.Message, detail, no.Hint)
+			code = codePassword
 		case check.CodeForbidden:
-			return fatal(codeRejected, no.Message, detail, no.Hint)
+			code = codeRejected
 		}
-		return fatal(codeCannotStart, no.Message, detail, no.Hint)
+		return noted(fatal(code, no.Message, detail, no.Hint), notice.Refused(no))
 	}
 	c.t.rt.Log().Error("session could not be opened", "target", c.cfg.Target.Name, "error", err)
 	if errors.Is(err, context.DeadlineExceeded) {

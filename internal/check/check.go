@@ -46,6 +46,8 @@ type OpenResponse struct {
 	MaskKey []byte `json:"mask_key"`
 	// Ends is when the session must end at the latest; zero means open-ended.
 	Ends time.Time `json:"ends,omitzero"`
+	// Page is the URL of the page where people decide about holds; "" when there is none.
+	Page string `json:"page,omitempty"`
 }
 
 // Credentials log in to the target.

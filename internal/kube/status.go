@@ -44,7 +44,7 @@ const (
 )
 
 // reasons are metav1.StatusReason by HTTP status; of others it is InternalError.
-var reasons = map[int]string{400: "BadRequest", 401: "Unauthorized", 403: "Forbidden", 405: "MethodNotAllowed", 413: "RequestEntityTooLarge",
+var reasons = map[int]string{400: "BadRequest", 401: "Unauthorized", 403: "Forbidden", 405: "MethodNotAllowed", 413: "RequestEntityTooLarge", 415: "UnsupportedMediaType",
 	429: "TooManyRequests", 503: "ServiceUnavailable"}
 
 // Failed is a refusal with an HTTP status.
@@ -55,6 +55,27 @@ func Failed(code int, message string) *Status {
 	}
 	return &Status{Kind: "Status", APIVersion: "v1", Status: failure, Message: message, Reason: reason, Code: code}
 }
+
+// Tell adds something for programs to read, as a cause; "" adds nothing.
+func (s *Status) Tell(reason, text string) {
+	if text == "" {
+		return
+	}
+	if s.Details == nil {
+		s.Details = &Details{}
+	}
+	s.Details.Causes = append(s.Details.Causes, Cause{Reason: reason, Message: text})
+}
+
+// Reasons of the causes that tell programs what a refusal of the gateway's is; the messages are those of a notice.
+const (
+	CauseCode     = "DragomanCode"
+	CauseRule     = "DragomanRule"
+	CauseHint     = "DragomanHint" // what is allowed, or to be done, instead
+	CauseHold     = "DragomanHold"
+	CauseURL      = "DragomanURL" // where people see the hold
+	CauseInstance = "DragomanInstance"
+)
 
 // ParseStatus reads what an API server says.
 func ParseStatus(b []byte) (*Status, error) {

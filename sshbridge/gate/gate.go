@@ -17,6 +17,7 @@ import (
 	"dragoman.dev/dragoman/internal/check"
 	"dragoman.dev/dragoman/internal/hold"
 	"dragoman.dev/dragoman/internal/mask"
+	"dragoman.dev/dragoman/internal/notice"
 	"dragoman.dev/dragoman/internal/policy"
 	"dragoman.dev/dragoman/internal/record"
 	"dragoman.dev/dragoman/internal/session"
@@ -38,10 +39,29 @@ type Passed struct {
 	Began    time.Time
 }
 
-// Refusal is an action that may not run; its text is for the client.
-type Refusal struct{ Words string }
+// Refusal is an action that may not run.
+type Refusal struct {
+	Words  string        // for people
+	Notice notice.Notice // the same for programs; zero where it is neither policy's nor a hold's doing
+}
 
-func (r *Refusal) Error() string { return r.Words }
+// Error is all of it, for protocols whose errors are text: a line of words, and one for programs.
+func (r *Refusal) Error() string {
+	if r.Notice.Code == "" {
+		return r.Words
+	}
+	return told(r.Words, r.Notice)
+}
+
+// maxNotice is how many bytes of a line programs are told.
+const maxNotice = 4096
+
+func told(words string, n notice.Notice) string {
+	if line := n.Within(maxNotice); line != "" {
+		return words + "\n" + Printable(line, maxNotice)
+	}
+	return words
+}
 
 // Pass judges an action, records it with its decision, and waits for people where policy says
 // so. With a nil error exactly what digest stands for may run. waiting is called once when a hold begins,
@@ -72,7 +92,7 @@ func (g *Gate) decided(ctx context.Context, act action.Action, d policy.Decision
 	})
 	if err != nil {
 		g.Log.Error("an action is refused: it cannot be recorded", "err", err)
-		return Passed{}, &Refusal{"dragoman: refused: it cannot be recorded"}
+		return Passed{}, &Refusal{Words: "dragoman: refused: it cannot be recorded"}
 	}
 	switch d.Verdict {
 	case policy.Allow:
@@ -80,7 +100,7 @@ func (g *Gate) decided(ctx context.Context, act action.Action, d policy.Decision
 	case policy.Hold:
 		return p, g.hold(ctx, p, act, digest, waiting)
 	}
-	return Passed{}, &Refusal{blockedText(d)}
+	return Passed{}, &Refusal{blockedText(d), notice.Of(notice.Blocked, &d, "", "")}
 }
 
 func blockedText(d policy.Decision) string {
@@ -100,14 +120,14 @@ func (g *Gate) hold(ctx context.Context, p Passed, act action.Action, digest str
 		res check.HoldResponse
 		err error
 	}
-	done := make(chan outcome, 1)
+	done, page := make(chan outcome, 1), g.Span.Opened().Page
 	held, err := g.Span.Hold(session.Holding{Ordinal: p.Ordinal, Action: act, Digest: digest, Decision: p.Decision, Timeout: g.Timeout},
 		func(res check.HoldResponse, err error) { done <- outcome{res, err} })
 	if err != nil {
-		return &Refusal{"dragoman: refused: it cannot be recorded"}
+		return &Refusal{Words: "dragoman: refused: it cannot be recorded"}
 	}
 	if waiting != nil {
-		waiting(waitText(held.Hold))
+		waiting(told(waitText(held.Hold), notice.Of(notice.Held, &p.Decision, held.Hold.ID, page)))
 	}
 	var o outcome
 	select {
@@ -133,7 +153,8 @@ func (g *Gate) hold(ctx context.Context, p Passed, act action.Action, digest str
 		words = "it was not approved"
 	}
 	g.Result(p, record.Result{Status: status, Message: words})
-	return &Refusal{"dragoman: " + status + ": " + Printable(words, 1024) + " [" + held.Hold.ID + "]"}
+	return &Refusal{"dragoman: " + status + ": " + Printable(words, 1024) + " [" + held.Hold.ID + "]",
+		notice.Of(notice.Outcome(o.res, o.err), &p.Decision, held.Hold.ID, page)}
 }
 
 func waitText(h hold.Hold) string {

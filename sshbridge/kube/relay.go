@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 
 	"dragoman.dev/dragoman/internal/action"
@@ -226,7 +227,7 @@ func (x *relay) tell(words string) {
 	x.writing.Lock()
 	defer x.writing.Unlock()
 	if x.tty {
-		_ = x.client.write(stdout, []byte("\r\n"+words+"\r\n"))
+		_ = x.client.write(stdout, []byte("\r\n"+strings.ReplaceAll(words, "\n", "\r\n")+"\r\n"))
 		return
 	}
 	_ = x.client.write(stderr, []byte(words+"\n"))

@@ -7,6 +7,7 @@ import (
 
 	"dragoman.dev/dragoman/internal/check"
 	"dragoman.dev/dragoman/internal/kube"
+	"dragoman.dev/dragoman/internal/notice"
 	"dragoman.dev/dragoman/sshbridge/gate"
 )
 
@@ -14,6 +15,25 @@ import (
 const maxStatus = 64 << 10
 
 func forbidden(words string) *kube.Status { return kube.Failed(http.StatusForbidden, words) }
+// notPassed says why an action does not run, for people and for programs.
+func notPassed(err error) *kube.Status {
+	var no *gate.Refusal
+	if !errors.As(err, &no) {
+		return forbidden(gate.Printable(err.Error(), 2048))
+	}
+	return noted(forbidden(no.Words), no.Notice)
+}
+
+// noted adds what programs read.
+func noted(s *kube.Status, n notice.Notice) *kube.Status {
+	s.Tell(kube.CauseCode, n.Code)
+	s.Tell(kube.CauseRule, n.Rule)
+	s.Tell(kube.CauseHint, n.Instead)
+	s.Tell(kube.CauseHold, n.Hold)
+	s.Tell(kube.CauseURL, n.URL)
+	return s
+}
+
 func bad(words string) *kube.Status {
 	return kube.Failed(http.StatusBadRequest, "dragoman: "+words)
 }
@@ -35,16 +55,17 @@ func refused(err error) *kube.Status {
 	if no.Hint != "" {
 		words += ". " + gate.Printable(no.Hint, 1024)
 	}
+	code := http.StatusServiceUnavailable
 	switch no.Code {
 	case check.CodeUnauthenticated:
-		return unauthorized(words)
+		code = http.StatusUnauthorized
 	case check.CodeForbidden:
+		code = http.StatusForbidden
 		if no.Rule != "" {
 			words += " [" + gate.Printable(no.Rule, 256) + "]"
 		}
-		return forbidden(words)
 	}
-	return kube.Failed(http.StatusServiceUnavailable, words)
+	return noted(kube.Failed(code, words), notice.Refused(no))
 }
 
 // write answers a request that is not upgraded.

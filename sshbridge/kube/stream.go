@@ -144,7 +144,7 @@ func (s *stream) run() *kube.Status {
 	act, digest := s.action()
 	p, err := s.pass(act, digest)
 	if err != nil {
-		return forbidden(err.Error())
+		return notPassed(err)
 	}
 	plan, err := s.gate.Plan(&s.server.plans, p)
 	if err != nil {

@@ -195,7 +195,7 @@ func (s *sessionChannel) tell(words string) {
 	s.writing.Lock()
 	defer s.writing.Unlock()
 	if s.pty != nil {
-		_, _ = s.client.Write([]byte("\r\n" + words + "\r\n"))
+		_, _ = s.client.Write([]byte("\r\n" + strings.ReplaceAll(words, "\n", "\r\n") + "\r\n"))
 		return
 	}
 	_, _ = s.client.Stderr().Write([]byte(words + "\n"))

@@ -160,7 +160,7 @@ func (f *sftpSession) cannot(r *sftpwire.Request, err error) error {
 		return err
 	}
 	f.s.tell(no.Words) // OpenSSH's client shows nothing of a status but its code
-	return f.deny(r.ID, sftpwire.PermissionDenied, no.Words)
+	return f.deny(r.ID, sftpwire.PermissionDenied, no.Error())
 }
 
 func resultOf(res sftpwire.Response) record.Result {

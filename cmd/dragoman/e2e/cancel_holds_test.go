@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"dragoman.dev/dragoman/internal/hold"
+	"dragoman.dev/dragoman/internal/notice"
 	"dragoman.dev/dragoman/internal/pgserver"
 )
 
@@ -89,6 +90,9 @@ func holdDenied(t *testing.T, r *rig, c *pgx.Conn) {
 	var pe *pgconn.PgError
 	if errors.As(err, &pe) && (!strings.Contains(pe.Message, "denied") || !strings.Contains(pe.Detail, "as the test says")) {
 		t.Errorf("the client is told %q %q", pe.Message, pe.Detail)
+	}
+	if n, ok := notice.Parse(pe.Detail); !ok || n.Code != notice.Denied || n.Hold != w.hold.ID || n.URL != "" && !strings.HasSuffix(n.URL, "/approvals/"+n.Hold) {
+		t.Errorf("programs are told %+v", n)
 	}
 	r.wantState(t, w.hold.ID, hold.Denied)
 	alive(t, c)

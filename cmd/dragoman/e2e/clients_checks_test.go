@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
 
+	"dragoman.dev/dragoman/internal/notice"
 	"dragoman.dev/dragoman/internal/pgserver"
 )
 
@@ -30,6 +31,10 @@ func wantBlocked(t testing.TB, err error, rule string) {
 	var pe *pgconn.PgError
 	if !errors.As(err, &pe) || pe.Code != "42501" || !strings.Contains(pe.Detail, rule) || pe.Hint == "" {
 		t.Errorf("not refused by %s with detail and hint: %+v", rule, err)
+		return
+	}
+	if n, ok := notice.Parse(pe.Detail); !ok || n.Code == "" || !strings.Contains(n.Rule, rule) || n.Instead != "" && n.Instead != pe.Hint {
+		t.Errorf("programs are told %+v in %q", n, pe.Detail)
 	}
 }
 

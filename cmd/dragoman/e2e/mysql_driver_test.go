@@ -13,6 +13,7 @@ import (
 	driver "github.com/go-sql-driver/mysql"
 
 	"dragoman.dev/dragoman/internal/mysqlserver"
+	"dragoman.dev/dragoman/internal/notice"
 )
 
 // TestMySQLDriver uses the Go driver: prepared statements, binary rows, transactions, several results, long values.
@@ -186,6 +187,10 @@ func driverRefused(t *testing.T, db *sql.DB) {
 		var said *driver.MySQLError
 		if !errors.As(err, &said) || said.Number != 1142 || !strings.Contains(said.Message, "rule: ") {
 			t.Errorf("%s: %v", text, err)
+			continue
+		}
+		if n, ok := notice.Parse(said.Message); !ok || n.Code != notice.Blocked {
+			t.Errorf("%s: programs are told %+v", text, n)
 		}
 	}
 	var n int
@@ -235,6 +240,9 @@ func driverHold(t *testing.T, g *gateway, db *sql.DB) {
 		var said *driver.MySQLError
 		if approve && err != nil || !approve && (!errors.As(err, &said) || !strings.Contains(said.Message, "not today") || !strings.Contains(said.Message, id)) {
 			t.Errorf("approve %v: %v", approve, err)
+		}
+		if n, ok := notice.Parse(fmt.Sprint(err)); !approve && (!ok || n.Code != notice.Denied || n.Hold != id) {
+			t.Errorf("programs are told %+v", n)
 		}
 	}
 }

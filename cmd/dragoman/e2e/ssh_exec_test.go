@@ -3,6 +3,8 @@ package e2e
 import (
 	"strings"
 	"testing"
+
+	"dragoman.dev/dragoman/internal/notice"
 )
 
 // TestSSHExec: a command runs on the target through Envoy and the bridge; one that is blocked does not, and says why.
@@ -20,6 +22,9 @@ func TestSSHExec(t *testing.T) {
 	out, errs, code = r.ssh(token, "", "echo a; rm -rf /nonexistent/x")
 	if out != "" || code != 126 || !strings.Contains(errs, "nothing is removed here") || !strings.Contains(errs, "no-rm") {
 		t.Fatalf("%q %q %d", out, errs, code)
+	}
+	if n, ok := notice.Parse(errs); !ok || n != (notice.Notice{Code: notice.Blocked, Rule: "no-rm", Instead: "ask for a ticket"}) {
+		t.Fatalf("programs are told %+v in %q", n, errs)
 	}
 	if _, errs, code = r.ssh("not-a-token", "", "id"); code != 255 {
 		t.Fatalf("%q %d", errs, code)

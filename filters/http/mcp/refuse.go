@@ -9,6 +9,7 @@ type Problem struct {
 	Reason string `json:"-"` // the error's message
 	Hint   string `json:"hint,omitempty"`
 	Hold   string `json:"hold,omitempty"` // the hold's id, where somebody has to decide first
+	URL    string `json:"url,omitempty"`  // where people see it
 }
 
 // CodeRefused is the JSON-RPC code of what policy refuses (in the range for implementations).
