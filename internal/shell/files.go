@@ -91,51 +91,6 @@ func sort(a *analysis, name string, args []word) bool {
 	return true
 }
 
-// rsync is judged by its arguments; "--server" is what a client's rsync runs here.
-func rsync(a *analysis, name string, args []word) bool {
-	opaque, sender, server := false, false, false
-	for _, w := range args {
-		s := w.text
-		server = server || s == "--server"
-		sender = sender || s == "--sender"
-		opaque = opaque || s == "-e" || s == "--daemon" || strings.HasPrefix(s, "-") && !strings.HasPrefix(s, "--") && strings.Contains(strings.TrimSuffix(s, afterDot(s)), "e") && !server ||
-			abbreviates(s, "--rsh", "--rsync-path", "--remote-option", "--files-from", "--log-file", "--config", "--dparam") && len(s) > 4
-	}
-	ops, _ := operands(args, "", nil)
-	remote := false
-	for _, w := range ops {
-		if s := w.text; strings.Contains(s, "::") || strings.HasPrefix(s, "rsync://") || strings.Contains(s, ":") && !strings.HasPrefix(s, "/") {
-			remote = true
-		}
-	}
-	if remote {
-		a.set(FeatureOnward)
-	}
-	a.program(name, opaque || remote)
-	for i, w := range ops {
-		a.unknown(w)
-		switch {
-		case server && i == 0 && w.text == ".":
-		case server && sender:
-			a.read(w.text)
-		case server:
-			a.write(w.text)
-		default:
-			a.read(w.text)
-			a.write(w.text)
-		}
-	}
-	return true
-}
-
-// afterDot is the part of rsync's -e.LsfxC option behind its dot, which is no option.
-func afterDot(s string) string {
-	if i := strings.Index(s, "e."); i >= 0 {
-		return s[i:]
-	}
-	return ""
-}
-
 // scp: -t and -f are what a client's scp runs here, to write and to read.
 func scp(a *analysis, name string, args []word) bool {
 	to, from := false, false
