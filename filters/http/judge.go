@@ -62,6 +62,12 @@ func (s *stream) gathered() {
 	if s.phase != gathering || s.wantBody && !s.ended && len(s.kept) <= s.cfg.JudgedBody {
 		return
 	}
+	if no := s.recode(); no != nil {
+		s.action = s.callAction()
+		s.d = policy.Decision{Verdict: policy.Block, Rule: no.Rule, Reason: no.Detail, Revision: s.sh.judge.Revision()}
+		s.refuse(no)
+		return
+	}
 	if s.cfg.mcp[s.req.Path] && s.req.Method == "POST" {
 		s.judgeMessages()
 		return

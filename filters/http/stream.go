@@ -63,8 +63,10 @@ type stream struct {
 	plan    *mask.Plan
 	ordinal uint64
 	held    *session.Held
-	rpc     *rpc       // of an MCP endpoint
-	call    *kube.Call // of a Kubernetes API server
+	rpc     *rpc               // of an MCP endpoint
+	call    *kube.Call         // of a Kubernetes API server
+	recoded bool               // the body becomes another: Envoy keeps none of it until it is whole
+	piece   api.BufferInstance // of such a body, while its callback runs
 
 	// the response
 	answered  bool        // its head is on its way to the client
@@ -99,6 +101,7 @@ type arrival struct {
 func (s *stream) DecodeHeaders(h api.RequestHeaderMap, end bool) api.StatusType {
 	s.head, s.ended = h, end
 	s.fields = listOf(h)
+	s.recoded = s.recodes()
 	return s.run(s.begin, api.HeaderStopIteration)
 }
 
@@ -134,6 +137,8 @@ func (s *stream) DecodeData(b api.BufferInstance, end bool) api.StatusType {
 		return s.run(func() { s.sendPiece(b.Bytes()) }, api.DataStopIterationAndWatermark)
 	}
 	s.kept = append(s.kept, b.Bytes()...)
+	s.drain(b)
+	defer func() { s.piece = nil }()
 	return s.run(s.gathered, api.DataStopIterationAndWatermark)
 }
 

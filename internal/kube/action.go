@@ -108,7 +108,7 @@ func (c *Call) body(f map[string]any, contentType string, body []byte) {
 	patch, known := map[string]string{"application/json": "", "application/json-patch+json": "json", "application/merge-patch+json": "merge",
 		"application/strategic-merge-patch+json": "strategic", "application/apply-patch+yaml": "apply"}[t]
 	if err != nil || !known || (c.Verb == "patch") != (patch != "") {
-		if f[FeatureProxy] == nil && !c.aboutSelf() {
+		if f[FeatureProxy] == nil {
 			f[action.FeatureUnparsed] = true
 		}
 		return
@@ -129,13 +129,6 @@ func (c *Call) body(f map[string]any, contentType string, body []byte) {
 	for name, set := range w.sets {
 		f[name] = strings.Join(slices.Sorted(maps.Keys(set)), ",")
 	}
-}
-
-// aboutSelf reports whether the call asks what the caller itself may do: nothing in its body matters, and typed clients
-// send it as protobuf.
-func (c *Call) aboutSelf() bool {
-	return c.Verb == "create" && c.Name == "" && slices.Contains([]string{"selfsubjectaccessreviews.authorization.k8s.io",
-		"selfsubjectrulesreviews.authorization.k8s.io", "selfsubjectreviews.authentication.k8s.io"}, c.Kind())
 }
 
 // decode reads one JSON document in which no name is there twice: readers differ about which one counts.

@@ -8,7 +8,6 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/client-go/kubernetes/scheme"
 )
 
 // magic begins a body of Kubernetes' protobuf; a message runtime.Unknown follows (k8s.io/apimachinery, serializer/protobuf).
@@ -39,7 +38,7 @@ func fromProtobuf(body []byte) (out []byte, err error) {
 		return nil, bodyError("its protobuf has another form within")
 	}
 	kind := schema.FromAPIVersionAndKind(envelope.APIVersion, envelope.Kind)
-	obj, err := scheme.Scheme.New(kind)
+	obj, err := kinds.New(kind)
 	if err != nil {
 		return nil, bodyError(fmt.Sprintf("protobuf of %.100q %.100q is not known here", envelope.APIVersion, envelope.Kind))
 	}

@@ -72,7 +72,7 @@ func TestAPI(t *testing.T) {
 		{args: "api-resources", out: "deployments"},
 		{args: "auth can-i get pods", out: "yes"},
 		{args: "scale deployment shop --replicas=0", out: "scaled"},
-		{args: "create configmap through --from-literal=a=b", bad: true, err: "kubectl apply -f"}, // it sends protobuf
+		{args: "create configmap through --from-literal=a=b --dry-run=server", out: "created"}, // it sends protobuf
 		{args: "get pods --as root", bad: true, err: "Whom a request acts as"},
 		{args: "get --raw /api/v1/nodes/localhost/proxy/pods", bad: true, err: "dragoman"},
 		{args: "create token default", bad: true, err: "dragoman"},
