@@ -27,12 +27,13 @@ import (
 // serveBridge serves what Envoy has no codec for, when the local node has such targets. The
 // bridge speaks to the control plane as an Envoy's module does: over the control socket, with a spool of its own.
 func (c *control) serveBridge(fatal chan<- error) error {
-	ssh, kube := c.cfg.HasSSH(c.cfg.Envoy.Node), c.cfg.HasKubernetes(c.cfg.Envoy.Node)
-	if !ssh && !kube {
+	node := c.cfg.Envoy.Node
+	ssh, kube, rdp := c.cfg.HasSSH(node), c.cfg.HasKubernetes(node), c.cfg.HasRDP(node)
+	if !ssh && !kube && !rdp {
 		return nil
 	}
 	log := c.log.With("from", "bridge")
-	env := map[string]string{nodeconfig.EnvControl: "unix://" + c.cfg.ControlSocket(), nodeconfig.EnvNode: c.cfg.Envoy.Node,
+	env := map[string]string{nodeconfig.EnvControl: "unix://" + c.cfg.ControlSocket(), nodeconfig.EnvNode: node,
 		nodeconfig.EnvSpool: c.cfg.BridgeSpoolDir()}
 	rt, err := session.NewRuntime(func(name string) string { return env[name] }, log)
 	if err != nil {
@@ -45,7 +46,12 @@ func (c *control) serveBridge(fatal chan<- error) error {
 		}
 	}
 	if kube {
-		return c.serveKube(rt, log, fatal)
+		if err := c.serveKube(rt, log, fatal); err != nil {
+			return err
+		}
+	}
+	if rdp {
+		return c.serveRDP(rt, log, fatal)
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -54,7 +55,8 @@ func (c *client) frames(ctx context.Context, id, way string) (frameSource, io.Cl
 }
 
 func newSessionsReplay(f *flags) *cobra.Command {
-	var format string
+	var format, pictures string
+	var every time.Duration
 	var opt replay.Options
 	c := &cobra.Command{Use: "replay SESSION", Short: "Show a session as it happened, statement by statement and row by row",
 		Long: "Show a session as it happened. Without --speed at once; --speed 1 in time, --speed 10 ten times as fast.",
@@ -78,6 +80,9 @@ func newSessionsReplay(f *flags) *cobra.Command {
 				return err
 			}
 			defer body.Close()
+			if pictures != "" {
+				return replay.Pictures(ctx, pictures, src, every)
+			}
 			out := bufio.NewWriter(c.OutOrStdout())
 			if opt.Speed > 0 {
 				return render(ctx, c.OutOrStdout(), src, opt) // unbuffered: it is watched
@@ -86,6 +91,8 @@ func newSessionsReplay(f *flags) *cobra.Command {
 		}}
 	fl := c.Flags()
 	fl.StringVar(&format, "format", "text", "text, json for one object a frame, or terminal to play what a terminal showed")
+	fl.StringVar(&pictures, "png", "", "write what the desktop of an RDP session showed into this folder, as PNG files and an index.json")
+	fl.DurationVar(&every, "every", time.Second, "how much time is between two pictures at least")
 	fl.Float64Var(&opt.Speed, "speed", 0, "how many times faster than it happened; 0 is at once")
 	fl.DurationVar(&opt.MaxPause, "max-pause", 0, "no pause is longer than this")
 	fl.IntVar(&opt.MaxRows, "max-rows", 0, "rows shown of each result; 0 is all")

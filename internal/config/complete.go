@@ -92,13 +92,14 @@ func (t *Target) complete(dir, node string) {
 		t.Audit.Comment = new(true)
 	}
 	if t.AllowCleartext == nil {
-		t.AllowCleartext = new(t.Protocol == ProtocolSSH || Loopback(t.Listen) && c.Cert == "")
+		t.AllowCleartext = new(t.Protocol == ProtocolSSH || t.Protocol == ProtocolRDP || Loopback(t.Listen) && c.Cert == "")
 	}
 	setDefault(&t.Limits.ConnectTimeout, Duration(DefaultConnect))
 	setDefault(&t.Limits.MaxConnections, DefaultMaxConns)
 	t.completeHealth()
 	t.completeHTTP(dir)
 	t.completeSSH(dir)
+	t.completeRDP()
 }
 
 // completeHealth checks endpoints by default when there is a choice of them.

@@ -208,8 +208,8 @@ func (s *SSHIdentities) validate(p *problems) {
 	}
 }
 
-// sharesByUser: ssh targets that share a port are told apart by the user name, not by a server name.
-func sharesByUser(t *Target) bool { return t.Protocol == ProtocolSSH }
+// sharesByUser: ssh and rdp targets that share a port are told apart by the user name, not by a server name.
+func sharesByUser(t *Target) bool { return t.Protocol == ProtocolSSH || t.Protocol == ProtocolRDP }
 
 // SSHAddress is where a target is, as known_hosts names it.
 func SSHAddress(address string) string {

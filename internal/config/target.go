@@ -31,6 +31,8 @@ type Target struct {
 	SSH SSH `yaml:"ssh"`
 	// Kubernetes is for targets of protocol kubernetes.
 	Kubernetes Kubernetes `yaml:"kubernetes"`
+	// RDP is for targets of protocol rdp.
+	RDP RDP `yaml:"rdp"`
 	// AllowCleartext lets clients log in without TLS. Default: true on a
 	// loopback listener that has no certificate, false otherwise.
 	AllowCleartext *bool `yaml:"allow_cleartext"`

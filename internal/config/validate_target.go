@@ -14,7 +14,7 @@ func index(path string, i int) string { return fmt.Sprintf("%s[%d]", path, i) }
 
 func (c *Config) validateTarget(p *problems, path string, t *Target) {
 	p.name(path+".name", t.Name)
-	p.oneOf(path+".protocol", t.Protocol, ProtocolPostgres, ProtocolMySQL, ProtocolHTTP, ProtocolSSH, ProtocolKubernetes)
+	p.oneOf(path+".protocol", t.Protocol, ProtocolPostgres, ProtocolMySQL, ProtocolHTTP, ProtocolSSH, ProtocolKubernetes, ProtocolRDP)
 	if len(t.Addresses) == 0 {
 		p.addf(path, "address is missing: where is the target?")
 	}
@@ -36,6 +36,7 @@ func (c *Config) validateTarget(p *problems, path string, t *Target) {
 	c.validateHTTP(p, path, t)
 	c.validateSSH(p, path, t)
 	c.validateKubernetes(p, path, t)
+	c.validateRDP(p, path, t)
 	if t.Credentials.User == "" && !t.OverHTTP() && t.Protocol != ProtocolSSH {
 		p.addf(path+".credentials", "user is missing: as whom does the gateway log in to the target?")
 	}

@@ -164,3 +164,10 @@ func FastOutput(sets []CapSet) bool {
 	b := find(sets, capGeneral)
 	return len(b) > 11 && b[10]&1 != 0
 }
+
+// FastInput reports whether a server's sets say that it takes input by the fast path (2.2.7.1.6).
+func FastInput(sets []CapSet) bool {
+	const fast, fast2 = 0x0008, 0x0020
+	b := find(sets, capInput)
+	return len(b) > 1 && b[0]&(fast|fast2) != 0
+}

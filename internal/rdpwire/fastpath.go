@@ -165,7 +165,12 @@ func fastInput(kind, flags byte, b []byte) Input {
 // AppendFastInput appends a fast-path PDU of up to 255 events.
 func AppendFastInput(b []byte, events []Input) []byte {
 	at := len(b)
-	b = append(b, 0, 0x80, 0, byte(len(events)))
+	b = append(b, 0, 0x80, 0)
+	if n := len(events); n < 16 {
+		b[at] = byte(n) << 2
+	} else {
+		b = append(b, byte(n))
+	}
 	for _, in := range events {
 		flags := byte(0)
 		for f, is := range map[byte]bool{keyRelease: in.Release, keyExtended: in.Extended, keyExtended1: in.Extended1} {

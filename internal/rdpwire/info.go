@@ -121,14 +121,26 @@ func AppendLicenseValid(b []byte) []byte {
 }
 
 // IsLicense reports whether data on the I/O channel is about licensing, where it can come: before the first share PDU.
-// A share control header there would have its length, a small number, in the place of these flags.
+// A share control header there has its length in the place of these flags, and then its type.
 func IsLicense(b []byte) bool {
 	c := cursor{b: b}
 	flags, hi := c.u16(), c.u16()
-	return !c.bad && flags&secLicense != 0 && hi == 0
+	share := int(flags) == len(b) && hi == shareVersion|ShareDemandActive
+	return !c.bad && flags&secLicense != 0 && !share // flagsHi means nothing; xrdp has the message's length there
 }
 
-// ParseLicense says whether the target is content without a license.
+// ErrLicense says that a target asks for a client's license (MS-RDPELE).
+var ErrLicense = errors.New("rdp: the target asks for a client license")
+
+// AppendNoLicense appends the data that says that we have none. A server that can do without goes on.
+func AppendNoLicense(b []byte) []byte {
+	const noLicense, totalAbort = 2, 1
+	b = put16(put16(b, secLicense), 0)
+	b = put16(append(b, licenseError, licenseVersion3), 16)
+	return put16(put16(put32(put32(b, noLicense), totalAbort), licenseBlobError), 0)
+}
+
+// ParseLicense says whether the target is content without a license; ErrLicense: it asks for one.
 func ParseLicense(b []byte) error {
 	c := cursor{b: b}
 	c.u32()
@@ -144,5 +156,5 @@ func ParseLicense(b []byte) error {
 	case kind == licenseError:
 		return fmt.Errorf("rdp: the target's licensing fails with %d", code)
 	}
-	return fmt.Errorf("rdp: the target asks for a client license (message %d)", kind)
+	return fmt.Errorf("%w (message %d)", ErrLicense, kind)
 }

@@ -14,6 +14,11 @@ type Protocol interface {
 	Response(b []byte, emit func(Event) error) error
 }
 
+// flusher is a Protocol that keeps something back which the text shows together.
+type flusher interface {
+	Flush(emit func(Event) error) error
+}
+
 // newProtocol is the table of protocols, by record.Open's target protocol.
 func newProtocol(name string) Protocol {
 	switch name {
@@ -27,6 +32,8 @@ func newProtocol(name string) Protocol {
 		return httpExchanges{}
 	case "kubernetes":
 		return &kubernetes{}
+	case "rdp":
+		return newRDP()
 	}
 	return raw{}
 }

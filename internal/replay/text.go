@@ -3,6 +3,7 @@ package replay
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -29,15 +30,25 @@ func newText(w io.Writer, opt Options) *textView {
 }
 
 func (t *textView) end() error {
+	return errors.Join(t.flush(), t.w.Flush())
+}
+
+// flush ends what is shown together.
+func (t *textView) flush() error {
 	t.table.finish()
-	return t.w.Flush()
+	if f, ok := t.proto.(flusher); ok {
+		return f.Flush(t.request)
+	}
+	return nil
 }
 
 func (t *textView) printf(format string, args ...any) { fmt.Fprintf(t.w, format, args...) }
 
 func (t *textView) frame(f record.Frame) error {
 	if f.Kind != record.KindResponse && f.Kind != record.KindRequest {
-		t.table.finish()
+		if err := t.flush(); err != nil {
+			return err
+		}
 	}
 	var err error
 	switch f.Kind {

@@ -38,7 +38,7 @@ func (b *builder) bridged(t *config.Target) error {
 		return nil
 	}
 	b.bridge = true
-	c, err := bridgeCluster(b.cfg)
+	c, err := bridgeCluster(BridgeCluster, b.cfg.BridgeSocket())
 	if err != nil {
 		return err
 	}
@@ -46,8 +46,8 @@ func (b *builder) bridged(t *config.Target) error {
 	return nil
 }
 
-// bridgeCluster is the bridge's unix socket; what goes there begins with a PROXY header.
-func bridgeCluster(cfg *config.Config) (*cluster.Cluster, error) {
+// bridgeCluster is a unix socket of the bridge's; what goes there begins with a PROXY header.
+func bridgeCluster(name, path string) (*cluster.Cluster, error) {
 	inner, err := socketOf("envoy.transport_sockets.raw_buffer", &raw.RawBuffer{})
 	if err != nil {
 		return nil, err
@@ -61,7 +61,7 @@ func bridgeCluster(cfg *config.Config) (*cluster.Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := pipeCluster(BridgeCluster, cfg.BridgeSocket())
+	c := pipeCluster(name, path)
 	c.TransportSocket = socket
 	return c, nil
 }
@@ -98,7 +98,7 @@ func bridgeListener(listen string, targets []*config.Target) (*listener.Listener
 				return nil, fmt.Errorf("targets %s and %s have the same server names, but other certificates", group[0].Name, t.Name)
 			}
 		}
-		chain, err := bridgeChain(group[0].Name+"/tls", group, true)
+		chain, err := bridgeChain(group[0].Name+"/tls", BridgeCluster, group, true)
 		if err != nil {
 			return nil, err
 		}
@@ -118,7 +118,7 @@ func bridgeListener(listen string, targets []*config.Target) (*listener.Listener
 			ConfigType: &listener.ListenerFilter_TypedConfig{TypedConfig: a}}}
 	}
 	if len(clear) > 0 {
-		chain, err := bridgeChain(clear[0].Name+"/cleartext", clear, false)
+		chain, err := bridgeChain(clear[0].Name+"/cleartext", BridgeCluster, clear, false)
 		if err != nil {
 			return nil, err
 		}
@@ -147,7 +147,7 @@ func bySNI(targets []*config.Target) [][]*config.Target {
 	return out
 }
 
-func bridgeChain(name string, targets []*config.Target, withTLS bool) (*listener.FilterChain, error) {
+func bridgeChain(name, to string, targets []*config.Target, withTLS bool) (*listener.FilterChain, error) {
 	names := make([]string, len(targets))
 	for i, t := range targets {
 		names[i] = t.Name
@@ -158,7 +158,7 @@ func bridgeChain(name string, targets []*config.Target, withTLS bool) (*listener
 	}
 	proxy, err := pack(&tcp.TcpProxy{
 		StatPrefix:          "dragoman." + targets[0].Name,
-		ClusterSpecifier:    &tcp.TcpProxy_Cluster{Cluster: BridgeCluster},
+		ClusterSpecifier:    &tcp.TcpProxy_Cluster{Cluster: to},
 		UpstreamConnectMode: mode,
 		MaxEarlyDataBytes:   wrapperspb.UInt32(nodeconfig.EarlyDataLimit),
 		IdleTimeout:         durationpb.New(0), // the bridge decides

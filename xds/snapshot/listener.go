@@ -28,6 +28,9 @@ const (
 // listenerOf builds the listener of one address, which several targets may
 // share by server name.
 func listenerOf(listen string, targets []*config.Target) (*listener.Listener, error) {
+	if targets[0].Protocol == config.ProtocolRDP {
+		return rdpListener(listen, targets)
+	}
 	if protocols[targets[0].Protocol].bridged {
 		return bridgeListener(listen, targets)
 	}

@@ -23,6 +23,7 @@ var protocols = map[string]protocol{
 	config.ProtocolPostgres: {network: nodeconfig.PostgresFilter, listener: nodeconfig.PostgresListener, alpn: []string{"postgresql"}},
 	config.ProtocolMySQL:    {network: nodeconfig.MySQLFilter, listener: nodeconfig.MySQLListener, greets: true, ciphers: mysqlCiphers},
 	config.ProtocolSSH:      {bridged: true},
+	config.ProtocolRDP:      {bridged: true},
 	config.ProtocolHTTP:     {http: true, alpn: []string{"h2", "http/1.1"}},
 	// Upgraded requests are those of HTTP/1.1 on both sides, and clients that may use HTTP/2 would not ask for them.
 	config.ProtocolKubernetes: {http: true, alpn: []string{"h2", "http/1.1"}},

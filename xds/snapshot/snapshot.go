@@ -45,6 +45,7 @@ type builder struct {
 	out    *Snapshot
 	bridge bool // its cluster is there
 	kube   bool // so is that of requests that become streams
+	rdp    bool // the bridge's cluster for RDP is there
 }
 
 // Build makes the snapshot of a node. A node that serves no target gets an
@@ -81,6 +82,9 @@ func Build(cfg *config.Config, bundle policy.Bundle, node string, read ReadFile)
 
 // target adds what a target needs apart from its listener.
 func (b *builder) target(t *config.Target) error {
+	if t.Protocol == config.ProtocolRDP {
+		return b.rdpTarget()
+	}
 	if protocols[t.Protocol].bridged {
 		return b.bridged(t)
 	}
