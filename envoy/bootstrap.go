@@ -22,6 +22,8 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/durationpb"
+
+	"dragoman.dev/dragoman/internal/nodeconfig"
 )
 
 // BootstrapOptions are what a bootstrap needs to know.
@@ -54,7 +56,7 @@ const (
 	defaultNodeCluster    = "dragoman"
 	defaultMaxConnections = 20_000
 	// ADSCluster is the name of the static cluster of the control plane.
-	ADSCluster = "dragoman_ads"
+	ADSCluster = nodeconfig.ControlCluster
 )
 
 // Bootstrap builds the bootstrap: delta ADS for listeners and clusters, the admin

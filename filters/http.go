@@ -51,3 +51,12 @@ type HTTPKind struct {
 	// main thread). An error rejects the push; what was in force stays.
 	Configure func(config []byte) (HTTP, error)
 }
+
+// Traced may be implemented by an HTTPStream whose Envoy traces requests.
+type Traced interface {
+	// Trace gives the ids of the request's span, in lower-case hexadecimal; false when it has none.
+	Trace() (trace, span string, ok bool)
+	// TraceName names the span, and TraceTag sets an attribute of it.
+	TraceName(name string)
+	TraceTag(key, value string)
+}

@@ -54,6 +54,9 @@ func (ids identities) callerOf(ctx context.Context) (string, error) {
 	return name, nil
 }
 
+// Peer names the node that calls, by what its connection proves.
+func (s *Server) Peer(ctx context.Context) (string, error) { return s.ids.callerOf(ctx) }
+
 // Caller names the node that calls one of the control plane's services; it is an
 // error when the node claims to be another.
 func (s *Server) Caller(ctx context.Context, claimed string) (string, error) {

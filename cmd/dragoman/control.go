@@ -51,6 +51,7 @@ type control struct {
 	telemetry  *telemetry.Telemetry
 	ready      atomic.Bool      // every listener of the local Envoy serves
 	notify     *notify.Delivery // nil when nobody is told
+	relay      *notify.Relay    // nil: no collector takes spans
 	ship       *ship.Server
 	xds        *xds.Server
 	policy     *xds.Policy
@@ -292,4 +293,7 @@ func (c *control) register(s *grpc.Server) {
 	c.authz.Register(s)
 	c.ship.Register(s)
 	c.xds.Register(s)
+	if c.relay != nil {
+		c.relay.Register(s)
+	}
 }

@@ -63,6 +63,9 @@ func (c *control) sinks() ([]notify.Sink, error) {
 	if err != nil {
 		return nil, fmt.Errorf("audit.otlp: %w", err)
 	}
+	if o.Traces {
+		c.relay = notify.NewRelay(o, func(ctx context.Context) (string, error) { return c.xds.Peer(ctx) }, c.log.With("from", "notify"))
+	}
 	return append(all, o), nil
 }
 
@@ -74,7 +77,7 @@ func (c *control) secret(ref config.Ref) func(context.Context) (string, error) {
 	}
 }
 
-func (c *control) collector(o config.OTLP) (notify.Sink, error) {
+func (c *control) collector(o config.OTLP) (*notify.OTLP, error) {
 	creds := insecure.NewCredentials()
 	if !o.Insecure {
 		ca, err := optionalFile(o.CA)

@@ -53,6 +53,8 @@ func (s *stream) announce(b *session.Batch) {
 		payload = []byte("{}")
 	}
 	s.ordinal = b.Action(payload)
+	s.noteTrace(b, s.ordinal)
+	s.tellTrace()
 	s.announceOthers(b)
 }
 
@@ -147,6 +149,9 @@ func (s *stream) prepare() {
 	}
 	if ip, _, err := net.SplitHostPort(s.host.ClientAddr()); err == nil {
 		h.Set("x-forwarded-for", ip)
+	}
+	if s.trace.host != nil {
+		h.Set("traceparent", s.trace.traceparent())
 	}
 	s.prepareCall(h)
 	for _, c := range s.sh.span.Opened().Credentials.Headers {

@@ -202,6 +202,7 @@ func (s *stream) announceOthers(b *session.Batch) {
 		m := &s.rpc.list[i+1]
 		if payload, err := json.Marshal(record.ActionPayload{Action: maskedAs(m.plan, m.action), Decision: m.d}); err == nil {
 			m.ordinal = b.Action(payload)
+			s.noteTrace(b, m.ordinal)
 		}
 	}
 }

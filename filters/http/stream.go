@@ -62,6 +62,7 @@ type stream struct {
 	d       policy.Decision
 	plan    *mask.Plan
 	ordinal uint64
+	trace   traced
 	held    *session.Held
 	rpc     *rpc               // of an MCP endpoint
 	call    *kube.Call         // of a Kubernetes API server
@@ -238,6 +239,7 @@ func (s *stream) opened(span *session.Span) {
 	if !stale {
 		if sh := s.t.share(span); sh.join(s) {
 			s.sh = sh
+			s.beginTrace()
 			s.understand()
 			return
 		}

@@ -65,6 +65,11 @@ int DGM_CB(http_filter_config_define_counter)(dgm_envoy, dgm_buffer name, dgm_bu
                                               size_t* id) DGM_WEAK;
 int DGM_CB(http_filter_increment_counter)(dgm_envoy, size_t id, dgm_buffer* labels, size_t n,
                                           uint64_t by) DGM_WEAK;
+dgm_envoy DGM_CB(http_get_active_span)(dgm_envoy) DGM_WEAK;
+bool DGM_CB(http_span_get_trace_id)(dgm_envoy span, dgm_buffer*) DGM_WEAK;
+bool DGM_CB(http_span_get_span_id)(dgm_envoy span, dgm_buffer*) DGM_WEAK;
+void DGM_CB(http_span_set_tag)(dgm_envoy span, dgm_buffer key, dgm_buffer value) DGM_WEAK;
+void DGM_CB(http_span_set_operation)(dgm_envoy span, dgm_buffer) DGM_WEAK;
 
 // What Go calls (http_calls.c).
 
@@ -94,5 +99,11 @@ bool dgm_http_override_host(dgm_envoy, const void* p, size_t n, bool strict);
 void dgm_http_reset(dgm_envoy, const void* p, size_t n);
 bool dgm_http_counter(dgm_envoy config, const void* p, size_t n, size_t* id);
 void dgm_http_count(dgm_envoy, size_t id);
+// The span of the request, or 0: it is not traced, or this Envoy cannot tell.
+dgm_envoy dgm_http_span(dgm_envoy);
+// What they point to is valid until the next of these calls on this thread.
+bool dgm_http_span_id(dgm_envoy span, bool trace, dgm_buffer* out);
+// Sets an attribute, or the span's name when there is no key.
+void dgm_http_span_tag(dgm_envoy span, const void* k, size_t kn, const void* v, size_t vn);
 
 #endif

@@ -125,3 +125,21 @@ bool dgm_http_counter(dgm_envoy config, const void* p, size_t n, size_t* id) {
 void dgm_http_count(dgm_envoy f, size_t id) {
   if (DGM_CB(http_filter_increment_counter)) DGM_CB(http_filter_increment_counter)(f, id, 0, 0, 1);
 }
+
+dgm_envoy dgm_http_span(dgm_envoy f) {
+  if (!DGM_CB(http_get_active_span) || !DGM_CB(http_span_get_trace_id) || !DGM_CB(http_span_get_span_id) ||
+      !DGM_CB(http_span_set_tag) || !DGM_CB(http_span_set_operation))
+    return 0;
+  return DGM_CB(http_get_active_span)(f);
+}
+
+bool dgm_http_span_id(dgm_envoy span, bool trace, dgm_buffer* out) {
+  return trace ? DGM_CB(http_span_get_trace_id)(span, out) : DGM_CB(http_span_get_span_id)(span, out);
+}
+
+void dgm_http_span_tag(dgm_envoy span, const void* k, size_t kn, const void* v, size_t vn) {
+  if (kn == 0)
+    DGM_CB(http_span_set_operation)(span, BUF(v, vn));
+  else
+    DGM_CB(http_span_set_tag)(span, BUF(k, kn), BUF(v, vn));
+}

@@ -46,6 +46,9 @@ type OTLP struct {
 	Service  string         `yaml:"service"`
 }
 
+// Traces says that spans go to a collector.
+func (t *Trail) Traces() bool { return t.OTLP != nil && (t.OTLP.Traces == nil || *t.OTLP.Traces) }
+
 // TransparencyLog is the log in which every record is entered.
 type TransparencyLog struct {
 	// Origin names the log, once for all; empty: one made from its key.

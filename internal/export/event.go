@@ -37,10 +37,17 @@ type Event struct {
 	Action  *record.ActionPayload `json:"action,omitempty"`
 	Hold    *hold.Hold            `json:"hold,omitempty"` // as it ended
 	Result  *record.Result        `json:"result,omitempty"`
+	Trace   *Trace                `json:"trace,omitempty"` // nil: Envoy made no span for it
 
 	// Of SessionClosed.
 	Close *record.Close `json:"close,omitempty"`
 	Lost  bool          `json:"lost,omitempty"` // recovery made the end
+}
+
+// Trace is Envoy's span of which an action is the child, in lower-case hexadecimal (W3C Trace Context).
+type Trace struct {
+	ID   string `json:"id"`
+	Span string `json:"span"`
 }
 
 // maxOpen bounds how many actions of a session are remembered until they end; a session that has
@@ -75,6 +82,13 @@ func (a *Assembler) Add(f record.Frame) []Event {
 		var h hold.Hold
 		if f.Action > 0 && json.Unmarshal(f.Payload, &h) == nil {
 			a.of(f).Hold = &h
+		}
+	case record.KindNote:
+		var n record.Note
+		if f.Action > 0 && a.began[f.Action] != nil && json.Unmarshal(f.Payload, &n) == nil {
+			if trace, span, ok := n.Trace(); ok {
+				a.of(f).Trace = &Trace{ID: trace, Span: span}
+			}
 		}
 	case record.KindResult:
 		var r record.Result
@@ -135,7 +149,7 @@ func (a *Assembler) unfinished(f record.Frame, ordinal uint64) Event {
 
 func (a *Assembler) finished(e Event, f record.Frame) Event {
 	out := a.event(ActionEnded, f)
-	out.Ordinal, out.Began, out.Action, out.Hold, out.Result = e.Ordinal, e.Began, e.Action, e.Hold, e.Result
+	out.Ordinal, out.Began, out.Action, out.Hold, out.Result, out.Trace = e.Ordinal, e.Began, e.Action, e.Hold, e.Result, e.Trace
 	return out
 }
 

@@ -18,6 +18,9 @@ const (
 	HTTPFilter       = "http"
 )
 
+// ControlCluster is the static cluster of the control plane in each Envoy's bootstrap.
+const ControlCluster = "dragoman_ads"
+
 // Environment of the Envoy process that the module reads at load.
 const (
 	EnvControl = "DRAGOMAN_CONTROL" // authz and ingest address: unix:///path or host:port; several replicas, with commas between them

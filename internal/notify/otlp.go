@@ -9,12 +9,10 @@ import (
 	"time"
 
 	collogs "go.opentelemetry.io/proto/otlp/collector/logs/v1"
-	coltrace "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	common "go.opentelemetry.io/proto/otlp/common/v1"
 	resource "go.opentelemetry.io/proto/otlp/resource/v1"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
 	"dragoman.dev/dragoman/internal/export"
@@ -40,26 +38,19 @@ func (*OTLP) Name() string { return "otlp" }
 
 // Send implements Sink.
 func (o *OTLP) Send(ctx context.Context, events []export.Event) error {
-	if o.Headers != nil {
-		h, err := o.Headers(ctx)
+	if o.Logs {
+		withHeaders, err := o.withHeaders(ctx)
 		if err != nil {
 			return err
 		}
-		ctx = metadata.NewOutgoingContext(ctx, metadata.New(h))
-	}
-	if o.Logs {
-		r, err := collogs.NewLogsServiceClient(o.Conn).Export(ctx, o.logs(events))
+		r, err := collogs.NewLogsServiceClient(o.Conn).Export(withHeaders, o.logs(events))
 		if err != nil {
 			return refused("logs", err)
 		}
 		o.partial("logs", r.GetPartialSuccess().GetRejectedLogRecords(), r.GetPartialSuccess().GetErrorMessage())
 	}
 	if spans := o.spans(events); o.Traces && spans != nil {
-		r, err := coltrace.NewTraceServiceClient(o.Conn).Export(ctx, spans)
-		if err != nil {
-			return refused("traces", err)
-		}
-		o.partial("traces", r.GetPartialSuccess().GetRejectedSpans(), r.GetPartialSuccess().GetErrorMessage())
+		return o.traces(ctx, spans)
 	}
 	return nil
 }

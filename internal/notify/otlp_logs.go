@@ -25,11 +25,12 @@ func (o *OTLP) logs(events []export.Event) *collogs.ExportLogsServiceRequest {
 }
 
 func (o *OTLP) record(e *export.Event) *logs.LogRecord {
+	of, _ := traceOf(e)
 	r := &logs.LogRecord{
 		TimeUnixNano: uint64(max(0, e.Time.UnixNano())), ObservedTimeUnixNano: uint64(max(0, o.Now().UnixNano())),
 		EventName: "dragoman." + e.Kind, SeverityNumber: logs.SeverityNumber_SEVERITY_NUMBER_INFO, SeverityText: "INFO",
 		Body: text(body(e)), Attributes: append(eventAttributes(e), attributes("dragoman.event.id", e.ID)...),
-		TraceId: TraceID(e.Session), SpanId: SpanID(e.Session, e.Ordinal, ""),
+		TraceId: of, SpanId: SpanID(e.Session, e.Ordinal, ""),
 	}
 	if e.Kind == export.ActionEnded && !e.Allowed() || e.Lost {
 		r.SeverityNumber, r.SeverityText = logs.SeverityNumber_SEVERITY_NUMBER_WARN, "WARN"

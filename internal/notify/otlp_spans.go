@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"encoding/hex"
 	"strings"
 
 	coltrace "go.opentelemetry.io/proto/otlp/collector/trace/v1"
@@ -8,6 +9,7 @@ import (
 	trace "go.opentelemetry.io/proto/otlp/trace/v1"
 
 	"dragoman.dev/dragoman/internal/export"
+	"dragoman.dev/dragoman/internal/record"
 )
 
 // spans makes them of what has ended: a span for the session, one for its opening, one for each action in it, and one
@@ -68,9 +70,13 @@ func actionSpan(e *export.Event) *trace.Span {
 	if e.Action != nil {
 		name = strings.ToValidUTF8(strings.TrimSpace(strings.Join(e.Action.Action.Verbs, ",")+" "+e.Open.Target.Name), "?")
 	}
-	s := &trace.Span{TraceId: TraceID(e.Session), SpanId: SpanID(e.Session, e.Ordinal, ""), ParentSpanId: SpanID(e.Session, 0, ""), Name: name,
+	of, parent := traceOf(e)
+	s := &trace.Span{TraceId: of, SpanId: SpanID(e.Session, e.Ordinal, ""), ParentSpanId: parent, Name: name,
 		Kind: trace.Span_SPAN_KIND_CLIENT, StartTimeUnixNano: uint64(e.Began.UnixNano()), EndTimeUnixNano: uint64(e.Time.UnixNano()),
 		Attributes: eventAttributes(e)}
+	if e.Trace != nil {
+		s.Links = []*trace.Span_Link{{TraceId: TraceID(e.Session), SpanId: SpanID(e.Session, 0, "")}}
+	}
 	if e.Result == nil || e.Result.Status != "ok" {
 		s.Status = &trace.Status{Code: trace.Status_STATUS_CODE_ERROR}
 		if e.Result != nil {
@@ -81,7 +87,18 @@ func actionSpan(e *export.Event) *trace.Span {
 }
 
 func holdSpan(e *export.Event) *trace.Span {
-	return &trace.Span{TraceId: TraceID(e.Session), SpanId: SpanID(e.Session, e.Ordinal, "hold"), ParentSpanId: SpanID(e.Session, e.Ordinal, ""), Name: "hold",
+	of, _ := traceOf(e)
+	return &trace.Span{TraceId: of, SpanId: SpanID(e.Session, e.Ordinal, "hold"), ParentSpanId: SpanID(e.Session, e.Ordinal, ""), Name: "hold",
 		Kind: trace.Span_SPAN_KIND_INTERNAL, StartTimeUnixNano: uint64(e.Hold.Created.UnixNano()), EndTimeUnixNano: uint64(e.Hold.Ended.UnixNano()),
 		Attributes: attributes("session.id", e.Session, "dragoman.hold.id", e.Hold.ID, "dragoman.hold.state", string(e.Hold.State))}
+}
+
+// traceOf is the trace that an action is in, and the span that it is the child of: Envoy's, or else the session's.
+func traceOf(e *export.Event) (of, parent []byte) {
+	if e.Trace != nil && record.ValidTrace(e.Trace.ID, e.Trace.Span) {
+		of, _ = hex.DecodeString(e.Trace.ID)
+		parent, _ = hex.DecodeString(e.Trace.Span)
+		return of, parent
+	}
+	return TraceID(e.Session), SpanID(e.Session, 0, "")
 }

@@ -75,6 +75,11 @@ func Build(cfg *config.Config, bundle policy.Bundle, node string, read ReadFile)
 		if err != nil {
 			return nil, fmt.Errorf("listener %s: %w", listen, err)
 		}
+		if cfg.Trail.Traces() {
+			if err := traced(l, cfg.Trail.OTLP.Service); err != nil {
+				return nil, fmt.Errorf("listener %s: %w", listen, err)
+			}
+		}
 		b.out.Listeners = append(b.out.Listeners, l)
 	}
 	return b.out, b.out.seal()

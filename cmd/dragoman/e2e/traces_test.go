@@ -23,8 +23,9 @@ import (
 // spanCollector is a receiver of the published OTLP service for traces.
 type spanCollector struct {
 	coltrace.UnimplementedTraceServiceServer
-	mu  sync.Mutex
-	all []*trace.Span
+	mu   sync.Mutex
+	all  []*trace.Span
+	node map[string]string // by span id: the gateway whose Envoy made it
 }
 
 func (c *spanCollector) Export(_ context.Context, r *coltrace.ExportTraceServiceRequest) (*coltrace.ExportTraceServiceResponse, error) {
@@ -33,6 +34,13 @@ func (c *spanCollector) Export(_ context.Context, r *coltrace.ExportTraceService
 	for _, rs := range r.ResourceSpans {
 		for _, ss := range rs.ScopeSpans {
 			c.all = append(c.all, ss.Spans...)
+			for _, a := range rs.Resource.GetAttributes() {
+				for _, s := range ss.Spans {
+					if a.Key == "dragoman.node" {
+						c.node[string(s.SpanId)] = a.Value.GetStringValue()
+					}
+				}
+			}
 		}
 	}
 	return &coltrace.ExportTraceServiceResponse{}, nil
@@ -58,7 +66,7 @@ func newSpanCollector(t *testing.T) (*spanCollector, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, s := &spanCollector{}, grpc.NewServer()
+	c, s := &spanCollector{node: map[string]string{}}, grpc.NewServer()
 	coltrace.RegisterTraceServiceServer(s, c)
 	go s.Serve(l)
 	t.Cleanup(s.Stop)
