@@ -99,9 +99,9 @@ func (p *Plan) add(i int) error {
 
 func (s *Spec) check() error {
 	switch s.Way {
-	case "", WayRedact, WayNull, WayPartial, WayHash:
+	case "", WayRedact, WayNull, WayPartial, WayHash, WayBase64:
 	default:
-		return fmt.Errorf("unknown way %q: use redact, null, partial or hash", s.Way)
+		return fmt.Errorf("unknown way %q: use redact, null, partial, hash or base64", s.Way)
 	}
 	switch s.Predicates {
 	case "", PredicatesBlock, PredicatesAllow:

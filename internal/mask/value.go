@@ -1,6 +1,7 @@
 package mask
 
 import (
+	"encoding/base64"
 	"fmt"
 	"strings"
 )
@@ -30,6 +31,14 @@ func (n Named) NeedsValue() bool { return !n.Whole() || n.v.text.NeedsValue() }
 
 // Null reports whether the value becomes null.
 func (n Named) Null() bool { return n.Whole() && n.v.spec.Way == WayNull }
+
+// Hidden is what stands for a text that is hidden whole, whatever it is.
+func (n Named) Hidden() string {
+	if n.Whole() && n.v.spec.Way == WayBase64 {
+		return base64.StdEncoding.EncodeToString([]byte(redacted))
+	}
+	return redacted
+}
 
 // field is one pattern of Spec.Fields, in lower case.
 type field struct {
@@ -97,6 +106,9 @@ func (p *Plan) wholeValue(s *Spec, t Type, partial mode) *Masker {
 		m.mode = partial
 	case s.Way == WayHash && p.hasher != nil:
 		m.mode = modeHash
+	case s.Way == WayBase64 && t == TextType:
+		m.constText = base64.StdEncoding.AppendEncode(nil, []byte(redacted))
+		m.constBin = m.constText
 	}
 	return m
 }

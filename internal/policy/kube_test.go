@@ -89,7 +89,7 @@ func TestKubeMasks(t *testing.T) {
 		off  []string
 		want string
 	}{
-		{"/api/v1/namespaces/dev/secrets/db", nil, "kube-last-applied kube-secrets kube-env"},
+		{"/api/v1/namespaces/dev/secrets/db", nil, "kube-last-applied kube-secrets kube-secrets kube-env"},
 		{"/api/v1/namespaces/dev/pods", nil, "kube-last-applied kube-env"},
 		{"/api/v1/namespaces/dev/pods", []string{"kube-env"}, "kube-last-applied"},
 		{"/api/v1/namespaces/dev/pods", []string{"kube-env", "kube-secrets"}, ""},

@@ -501,11 +501,12 @@ rule_masks contains spec if {
 }
 
 # Secrets and the values of environment variables, wherever they stand: in objects, lists, tables, events of a watch and
-# (in the record) JSON patches.
-rule_masks contains {
-	"name": "kube-secrets", "way": "redact", "order": 1000001, "opaque": "block",
-	"json": ["$..data.*", "$..stringData.*", "$..managedFields", "$[*].value"],
-} if {
+# (in the record) JSON patches. The data of secrets is base64, which clients decode.
+rule_masks contains {"name": "kube-secrets", "way": spec.way, "order": spec.order, "opaque": "block", "json": spec.json} if {
+	some spec in [
+		{"way": "base64", "order": 1000001, "json": ["$..data.*"]},
+		{"way": "redact", "order": 1000002, "json": ["$..stringData.*", "$..managedFields", "$[*].value"]},
+	]
 	input.action.kind == "kube"
 	not "kube-secrets" in data.dragoman.off
 	some object in objects
@@ -513,7 +514,7 @@ rule_masks contains {
 }
 
 rule_masks contains {
-	"name": "kube-env", "way": "redact", "order": 1000002, "opaque": "allow",
+	"name": "kube-env", "way": "redact", "order": 1000003, "opaque": "allow",
 	"json": ["$..env[*].value", "$[*].value"],
 } if {
 	not "kube-env" in data.dragoman.off

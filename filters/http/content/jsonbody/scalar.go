@@ -30,7 +30,7 @@ func (m *Masker) hideString() {
 		m.out = append(m.out, "null"...)
 		return
 	}
-	m.out = append(append(append(m.out, '"'), mask.Hidden...), '"')
+	m.out = append(append(append(m.out, '"'), m.by.Hidden()...), '"')
 }
 
 // inside takes bytes of a string or name.
