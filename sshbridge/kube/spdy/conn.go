@@ -1,0 +1,398 @@
+package spdy
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"time"
+)
+
+// A control frame is a bit 1, 15 bits of version, 16 of type, 8 of flags, 24 of length, and the payload (draft 3.1,
+// section 2.2.1). A data frame is a bit 0, 31 bits of stream, 8 of flags, 24 of length, and the data.
+const (
+	version      = 3
+	typeSyn      = 1 // uint32 stream, uint32 associated stream, 3 bits priority, 13 unused; headers
+	typeReply    = 2 // uint32 stream; headers
+	typeReset    = 3 // uint32 stream, uint32 status
+	typeSettings = 4
+	typePing     = 6 // uint32 id
+	typeGoAway   = 7 // uint32 last stream, uint32 status
+	typeHeaders  = 8 // uint32 stream; headers
+	typeWindow   = 9
+
+	flagFin    = 1
+	flagOneWay = 2 // of SYN_STREAM: nothing comes back
+	maxID      = 1<<31 - 1
+	maxFrame   = 1<<24 - 1
+	refused    = 3 // REFUSED_STREAM
+	cancelled  = 5 // CANCEL
+)
+
+// Piece is the most that Read gives at a time.
+const Piece = 32 << 10
+
+// ErrProtocol says that the peer broke the rules.
+var ErrProtocol = errors.New("spdy: protocol error")
+
+// Kind is what an Event is.
+type Kind uint8
+
+const (
+	Opened  Kind = iota + 1 // the peer has opened a stream
+	Replied                 // the peer has taken a stream of ours
+	Data                    // bytes on a stream; also an End when Fin is set
+	Reset                   // the peer has ended a stream at once, both ways
+)
+
+// Event is what comes.
+type Event struct {
+	Kind    Kind
+	Stream  uint32
+	Headers map[string]string // of Opened
+	Data    []byte            // of Data; valid until the next Read
+	Fin     bool              // nothing more comes on the stream
+}
+
+// Conn is one side of a connection. Read is for one goroutine; the rest may be called by several.
+type Conn struct {
+	raw  net.Conn
+	r    *bufio.Reader
+	most int // streams at a time
+
+	in      decompressor
+	lastIn  uint32
+	buf     []byte
+	left    int    // of the data frame that is read
+	stream  uint32 // its stream
+	fin     bool   // it ends the stream
+	unknown bool   // its stream is none
+
+	mu      sync.Mutex // of what is written, and of the streams
+	out     compressor
+	nextOut uint32
+	streams map[uint32]*state
+	closed  bool
+	frame   []byte
+}
+
+// state is which sides of a stream have ended.
+type state struct{ here, there bool }
+
+// New takes a connection after its handshake; r has what is read of it already. most bounds the streams that are open
+// at a time.
+func New(raw net.Conn, r *bufio.Reader, client bool, most int) *Conn {
+	c := &Conn{raw: raw, r: r, most: most, buf: make([]byte, Piece), streams: map[uint32]*state{}, nextOut: 2}
+	if client {
+		c.nextOut = 1
+	}
+	return c
+}
+
+// Read gives the next event. It answers pings, and passes over what Kubernetes has no use for. When the peer says
+// that it goes, the error is io.EOF.
+func (c *Conn) Read() (Event, error) {
+	for {
+		if c.left > 0 {
+			e, err := c.piece()
+			if err != nil || e.Kind != 0 {
+				return e, err
+			}
+			continue
+		}
+		var h [8]byte
+		if _, err := io.ReadFull(c.r, h[:]); err != nil {
+			return Event{}, unexpected(err)
+		}
+		flags, n := h[4], int(binary.BigEndian.Uint32(h[4:])&maxFrame)
+		if h[0]&0x80 == 0 {
+			if e := c.data(binary.BigEndian.Uint32(h[:]), flags, n); e.Kind != 0 {
+				return e, nil
+			}
+			continue
+		}
+		if v := binary.BigEndian.Uint16(h[:]) & 0x7fff; v != version {
+			return Event{}, fmt.Errorf("%w: version %d", ErrProtocol, v)
+		}
+		e, err := c.control(binary.BigEndian.Uint16(h[2:]), flags, n)
+		if err != nil || e.Kind != 0 {
+			return e, err
+		}
+	}
+}
+
+func unexpected(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// data begins a data frame; of an empty one that ends a stream it is the event.
+func (c *Conn) data(stream uint32, flags byte, n int) Event {
+	c.mu.Lock()
+	st := c.streams[stream]
+	c.unknown = st == nil || st.there
+	c.mu.Unlock()
+	c.stream, c.left, c.fin = stream, n, flags&flagFin != 0
+	if n == 0 && c.fin && !c.unknown {
+		c.ended(stream)
+		return Event{Kind: Data, Stream: stream, Fin: true}
+	}
+	return Event{}
+}
+
+// piece reads of the data frame; of an unknown stream, which may just have been reset, it gives nothing.
+func (c *Conn) piece() (Event, error) {
+	n := min(len(c.buf), c.left)
+	if b := c.r.Buffered(); b > 0 {
+		n = min(n, b)
+	}
+	got, err := c.r.Read(c.buf[:n])
+	if err != nil {
+		return Event{}, unexpected(err)
+	}
+	if c.left -= got; c.unknown {
+		return Event{}, nil
+	}
+	e := Event{Kind: Data, Stream: c.stream, Data: c.buf[:got], Fin: c.left == 0 && c.fin}
+	if e.Fin {
+		c.ended(c.stream)
+	}
+	return e, nil
+}
+
+// ended notes that the peer sends no more on a stream.
+func (c *Conn) ended(stream uint32) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if st := c.streams[stream]; st != nil {
+		if st.there = true; st.here {
+			delete(c.streams, stream)
+		}
+	}
+}
+
+// control reads a control frame whole.
+func (c *Conn) control(kind uint16, flags byte, n int) (Event, error) {
+	if n > maxBlock {
+		return Event{}, fmt.Errorf("%w: a control frame of %d bytes", ErrProtocol, n)
+	}
+	b := make([]byte, n)
+	if _, err := io.ReadFull(c.r, b); err != nil {
+		return Event{}, unexpected(err)
+	}
+	least := map[uint16]int{typeSyn: 10, typeReply: 4, typeReset: 8, typePing: 4, typeGoAway: 8, typeHeaders: 4}[kind]
+	if n < least {
+		return Event{}, fmt.Errorf("%w: a short control frame", ErrProtocol)
+	}
+	var id uint32
+	if least > 0 {
+		id = binary.BigEndian.Uint32(b) & maxID
+	}
+	switch kind {
+	case typeSyn:
+		return c.syn(id, flags, b[10:])
+	case typeReply, typeHeaders:
+		return c.reply(kind, id, flags, b[4:])
+	case typeReset:
+		c.mu.Lock()
+		st := c.streams[id]
+		delete(c.streams, id)
+		c.mu.Unlock()
+		if st != nil {
+			return Event{Kind: Reset, Stream: id}, nil
+		}
+	case typePing:
+		if id%2 != c.nextOut%2 { // not an answer to one of ours
+			return Event{}, c.control32(typePing, 0, id)
+		}
+	case typeGoAway:
+		return Event{}, io.EOF
+	}
+	return Event{}, nil
+}
+
+func (c *Conn) syn(id uint32, flags byte, block []byte) (Event, error) {
+	headers, err := c.in.headers(block)
+	if err != nil {
+		return Event{}, err
+	}
+	if id == 0 || id <= c.lastIn || id%2 == c.nextOut%2 {
+		return Event{}, fmt.Errorf("%w: stream %d", ErrProtocol, id)
+	}
+	c.lastIn = id
+	c.mu.Lock()
+	full := len(c.streams) >= c.most
+	if !full {
+		c.streams[id] = &state{here: flags&flagOneWay != 0, there: flags&flagFin != 0}
+	}
+	c.mu.Unlock()
+	if full {
+		return Event{}, c.control32(typeReset, 0, id, refused)
+	}
+	return Event{Kind: Opened, Stream: id, Headers: headers, Fin: flags&flagFin != 0}, nil
+}
+
+func (c *Conn) reply(kind uint16, id uint32, flags byte, block []byte) (Event, error) {
+	if _, err := c.in.headers(block); err != nil { // also of a stream that is gone: compression goes on
+		return Event{}, err
+	}
+	c.mu.Lock()
+	known := c.streams[id] != nil
+	c.mu.Unlock()
+	if !known || kind == typeHeaders && flags&flagFin == 0 {
+		return Event{}, nil
+	}
+	fin := flags&flagFin != 0
+	if fin {
+		c.ended(id)
+	}
+	if kind == typeHeaders {
+		return Event{Kind: Data, Stream: id, Fin: true}, nil
+	}
+	return Event{Kind: Replied, Stream: id, Fin: fin}, nil
+}
+
+// Open opens a stream; the peer's Replied or Reset follows.
+func (c *Conn) Open(headers map[string]string) (uint32, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.streams) >= c.most || c.nextOut > maxID {
+		return 0, errors.New("spdy: too many streams")
+	}
+	block, err := c.out.block(headers)
+	if err != nil {
+		return 0, err
+	}
+	id := c.nextOut
+	c.nextOut += 2
+	c.streams[id] = &state{}
+	b := binary.BigEndian.AppendUint32(c.head(typeSyn, 0, 10+len(block)), id)
+	return id, c.send(append(append(b, make([]byte, 6)...), block...))
+}
+
+// Reply takes a stream that the peer has opened.
+func (c *Conn) Reply(stream uint32) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.streams[stream] == nil {
+		return nil
+	}
+	block, err := c.out.block(nil)
+	if err != nil {
+		return err
+	}
+	return c.send(append(binary.BigEndian.AppendUint32(c.head(typeReply, 0, 4+len(block)), stream), block...))
+}
+
+// Write sends bytes on a stream. On one that has ended, or is none any more, it does nothing.
+func (c *Conn) Write(stream uint32, b []byte) error {
+	for len(b) > 0 {
+		n := min(len(b), Piece)
+		if err := c.sendData(stream, 0, b[:n]); err != nil {
+			return err
+		}
+		b = b[n:]
+	}
+	return nil
+}
+
+// End says that nothing more comes on a stream from here.
+func (c *Conn) End(stream uint32) error { return c.sendData(stream, flagFin, nil) }
+
+func (c *Conn) sendData(stream uint32, flags byte, b []byte) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	st := c.streams[stream]
+	if st == nil || st.here {
+		return nil
+	}
+	if flags&flagFin != 0 {
+		if st.here = true; st.there {
+			delete(c.streams, stream)
+		}
+	}
+	f := binary.BigEndian.AppendUint32(c.frame[:0], stream)
+	f = binary.BigEndian.AppendUint32(f, uint32(flags)<<24|uint32(len(b)))
+	return c.send(append(f, b...))
+}
+
+// Reset ends a stream at once, both ways.
+func (c *Conn) Reset(stream uint32) error {
+	c.mu.Lock()
+	known := c.streams[stream] != nil
+	delete(c.streams, stream)
+	c.mu.Unlock()
+	if !known {
+		return nil
+	}
+	return c.control32(typeReset, 0, stream, cancelled)
+}
+
+func (c *Conn) head(kind uint16, flags byte, n int) []byte {
+	f := binary.BigEndian.AppendUint32(c.frame[:0], 1<<31|version<<16|uint32(kind))
+	return binary.BigEndian.AppendUint32(f, uint32(flags)<<24|uint32(n))
+}
+
+// control32 sends a control frame of numbers.
+func (c *Conn) control32(kind uint16, flags byte, numbers ...uint32) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f := c.head(kind, flags, 4*len(numbers))
+	for _, n := range numbers {
+		f = binary.BigEndian.AppendUint32(f, n)
+	}
+	return c.send(f)
+}
+
+// send writes a frame; the lock is held.
+func (c *Conn) send(f []byte) error {
+	if c.closed {
+		return net.ErrClosed
+	}
+	c.frame = f[:0]
+	_, err := c.raw.Write(f)
+	return err
+}
+
+// closeTime bounds the goodbye to a peer that may not read.
+const closeTime = 2 * time.Second
+
+// Close says goodbye and closes the connection: the peer has closeTime to take what is on its way. It may be called more
+// than once, and while others write and read.
+func (c *Conn) Close() {
+	_ = c.raw.SetDeadline(time.Now().Add(closeTime)) // also for whoever writes and reads now
+	_ = c.control32(typeGoAway, 0, c.lastStream(), 0)
+	c.mu.Lock()
+	first := !c.closed
+	c.closed = true
+	c.mu.Unlock()
+	if !first {
+		return
+	}
+	if w, ok := c.raw.(interface{ CloseWrite() error }); ok && w.CloseWrite() == nil {
+		go func() {
+			time.Sleep(closeTime)
+			c.raw.Close()
+		}()
+		return
+	}
+	c.raw.Close()
+}
+
+// lastStream is the last one that the peer has opened.
+func (c *Conn) lastStream() uint32 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var last uint32
+	for id := range c.streams {
+		if id%2 != c.nextOut%2 {
+			last = max(last, id)
+		}
+	}
+	return last
+}
