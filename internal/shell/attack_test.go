@@ -18,8 +18,8 @@ var harmless = strings.Fields("ls cat grep head tail wc find echo cd sort env xa
 // dangerous are the features that policy blocks by default.
 var dangerous = []string{action.FeatureOpaque, action.FeatureDynamic, action.FeatureUnparsed, action.FeatureRole}
 
-// passes reports whether a careful allow rule would let the line run.
-func passes(a action.Action) bool {
+// passes reports whether a careful allow rule would let the line run; home says that it has the login's own files, too.
+func passes(a action.Action, home bool) bool {
 	for _, f := range dangerous {
 		if a.Has(f) {
 			return false
@@ -31,7 +31,7 @@ func passes(a action.Action) bool {
 		}
 	}
 	for _, o := range append(slices.Clone(a.Reads), a.Writes...) {
-		if o.Name != "/srv" && !strings.HasPrefix(o.Name, "/srv/") {
+		if (!home || !strings.HasPrefix(o.Name, "~/")) && o.Name != "/srv" && !strings.HasPrefix(o.Name, "/srv/") {
 			return false
 		}
 	}
@@ -44,11 +44,12 @@ func TestAttacks(t *testing.T) {
 	for _, line := range strings.Split(strings.TrimSuffix(attacks, "\n"), "\n") {
 		n++
 		a := Analyse(action.KindExec, line)
-		if passes(a) {
+		foreign := strings.Contains(line, "/etc") && line != "cd /etc & cat shadow" // that one reads the login's own
+		if passes(a, false) || foreign && passes(a, true) {
 			t.Errorf("%q passes: %q, reads %q, writes %q, %v", line, functions(a), names(a.Reads), names(a.Writes), a.Features)
 		}
 	}
-	if n < 250 {
+	if n < 700 {
 		t.Errorf("only %d attacks", n)
 	}
 }
@@ -60,8 +61,10 @@ func TestHarmless(t *testing.T) {
 		"grep -rn 'a b' /srv/app", "wc -l /srv/a /srv/b", "sed -n 1,20p /srv/f", "awk '{print $1}' /srv/f", "cp /srv/a /srv/b", "tar czf /srv/a.tgz /srv/app",
 		"git status", "timeout 5 ls /srv", "sh -c 'ls /srv'", "for f in a b; do echo x; done", "if test -f /srv/x; then cat /srv/x; fi", "echo a > /srv/out",
 		"A=b; echo $A", "echo $((1+2))", "trap 'echo bye' EXIT", "git log --oneline -5",
+		"cd /srv && tar czf a.tgz app", "tar -xzf /srv/a.tgz -C /srv/b", "tar tvf /srv/a.tgz", "grep -rn -e x -e y /srv/app", "sort -t, -k2 -u /srv/f", "curl -s http://x | head", "wget -qO- http://x",
+		"cat /srv/app/*.log", "ls /srv/*/log", "cd /srv/app && cd log && cat x", "cd /srv && ls && wc -l x", "rsync -a /srv/a /srv/b", "curl -so /srv/x http://x", "cat /srv/a{1,2}.log",
 	} {
-		if a := Analyse(action.KindExec, line); !passes(a) {
+		if a := Analyse(action.KindExec, line); !passes(a, false) {
 			t.Errorf("%q does not pass: %q, reads %q, writes %q, %v", line, functions(a), names(a.Reads), names(a.Writes), a.Features)
 		}
 	}

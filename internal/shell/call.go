@@ -98,6 +98,14 @@ func (a *analysis) params(name string, args []word) {
 func (a *analysis) paths(args []word, writes bool) {
 	for _, w := range args {
 		p := w.text
+		if !w.known && !w.glob {
+			a.unknown(w)
+			a.read(w.place())
+			if writes {
+				a.write(w.place())
+			}
+			continue
+		}
 		if strings.HasPrefix(p, "-") || strings.Contains(p, "=") {
 			_, v, ok := strings.Cut(p, "=")
 			if !ok {

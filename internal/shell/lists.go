@@ -22,26 +22,36 @@ func (c class) apply(a *analysis, name string, args []word) {
 	for _, o := range options {
 		a.paths([]word{{text: o, known: true}}, true)
 	}
+	if len(ops) == 0 && listsFolder[name] {
+		a.read(".")
+	}
 	for i, w := range ops {
 		a.unknown(w)
 		switch {
+		case !c.reads && !c.writes && !c.last:
+			if w.glob { // names of files
+				a.read(w.place())
+			}
 		case c.last && i == len(ops)-1:
-			a.write(w.text)
+			a.write(w.place())
 		case c.last:
-			a.read(w.text)
+			a.read(w.place())
 			if c.writes {
-				a.write(w.text)
+				a.write(w.place())
 			}
 		default:
 			if c.reads {
-				a.read(w.text)
+				a.read(w.place())
 			}
 			if c.writes {
-				a.write(w.text)
+				a.write(w.place())
 			}
 		}
 	}
 }
+
+// listsFolder are those that show the working folder when nothing is said.
+var listsFolder = words("ls ll dir vdir du tree")
 
 // classes by the names of their programs.
 var classes = []struct {
@@ -50,8 +60,7 @@ var classes = []struct {
 }{
 	{"cat ls ll dir vdir head tail wc stat file du df md5sum sha1sum sha224sum sha256sum sha384sum sha512sum b2sum cksum sum tac nl rev od hexdump hd xxd strings " +
 		"readlink realpath basename dirname cmp diff diff3 comm join paste cut fold fmt pr expand unexpand base64 base32 basenc zcat bzcat xzcat zstdcat lz4cat " +
-		"getfacl lsattr namei tree column look uniq tsort ldd nm objdump size readelf zgrep", class{takes: "ncdfsNbwxjtkmAI", reads: true}},
-	{"grep egrep fgrep rg ag", class{takes: "eABCmDd", skip: 1, reads: true}},
+		"getfacl lsattr namei tree column look uniq tsort ldd nm objdump size readelf", class{takes: "ncdfsNbwxjtkmAI", reads: true}},
 	{"jq yq", class{takes: "f", skip: 1, reads: true}},
 	{"rm rmdir unlink shred touch mkdir truncate mkfifo mknod fallocate tee sponge gzip gunzip bzip2 bunzip2 xz unxz zstd unzstd lz4 compress uncompress",
 		class{takes: "mrtdsonu", writes: true}},

@@ -1,6 +1,7 @@
 package shell
 
 import (
+	"regexp"
 	"strings"
 	"sync/atomic"
 
@@ -28,8 +29,8 @@ func makeTable() table {
 		"eval": dynamic, "alias": dynamic, "unalias": dynamic, ".": source1, "source": source1, "trap": trap, "fc": dynamic,
 		"env": env, "sudo": sudo, "doas": sudo, "pkexec": sudo, "su": su, "runuser": su,
 		"xargs": xargs, "parallel": opaque1, "find": find, "fd": opaque1, "busybox": applet, "toybox": applet,
-		"sed": sed, "awk": awk, "mawk": awk, "nawk": awk, "gawk": awk, "tar": tar, "dd": dd, "sort": sort, "rsync": rsync, "scp": scp, "git": git,
-		"curl": fetch, "wget": fetch, "zip": opaque1, "split": opaque1, "enable": opaque1, "complete": opaque1, "compgen": opaque1, "bind": opaque1,
+		"sed": sed, "awk": awk, "mawk": awk, "nawk": awk, "gawk": awk, "tar": tar, "dd": dd, "sort": sort, "grep": grep, "egrep": grep, "fgrep": grep, "zgrep": grep, "rg": grep, "ag": grep, "rsync": rsync, "scp": scp, "git": git,
+		"curl": curl, "wget": wget, "zip": opaque1, "split": opaque1, "enable": opaque1, "complete": opaque1, "compgen": opaque1, "bind": opaque1,
 		"mapfile": opaque1, "readarray": opaque1, "openssl": opaque1, "export": export, "declare": export, "typeset": export, "local": export, "readonly": export,
 		"read": setter, "getopts": setter, "unset": setter,
 		"hash": hash, "exec": wrapper{takes: "a"}.run, "xxd": xxd, "patch": opaque1, "printf": printf,
@@ -62,6 +63,7 @@ type wrapper struct {
 func (w wrapper) run(a *analysis, name string, args []word) bool {
 	a.program(name, w.opaque)
 	_, rest := leading(args, w.takes, nil)
+	a.paths(args[:len(args)-len(rest)], true)
 	return a.run(rest[min(w.skip, len(rest)):])
 }
 
@@ -69,7 +71,7 @@ func cd(a *analysis, name string, args []word) bool {
 	a.program(name, false)
 	ops, _ := operands(args, "", nil)
 	if name != "cd" {
-		a.cwd = "?"
+		a.cwd = unknownFolder
 		return true
 	}
 	a.chdir(ops)
@@ -118,7 +120,7 @@ func source1(a *analysis, name string, args []word) bool {
 	a.program(name, true)
 	for _, w := range args[:min(1, len(args))] {
 		a.unknown(w)
-		a.read(w.text)
+		a.read(w.place())
 	}
 	return true
 }
@@ -169,7 +171,7 @@ func shellProgram(a *analysis, name string, args []word) bool {
 			return true
 		}
 		if w.text == "-" || w.text == "" || w.text[0] != '-' && w.text[0] != '+' {
-			a.read(w.text)
+			a.read(w.place())
 			break
 		}
 	}
@@ -189,7 +191,14 @@ func env(a *analysis, name string, args []word) bool {
 		}
 	}
 	a.program(name, false)
-	_, rest := leading(args, "uC", map[string]bool{"--unset": true, "--chdir": true})
+	options, rest := leading(args, "uC", map[string]bool{"--unset": true, "--chdir": true})
+	for _, o := range options {
+		if strings.HasPrefix(o.text, "--c") || !strings.HasPrefix(o.text, "--") && strings.Contains(o.text, "C") {
+			was := a.cwd
+			defer func() { a.cwd = was }()
+			a.cwd = unknownFolder
+		}
+	}
 	for len(rest) > 0 && strings.Contains(rest[0].text, "=") {
 		n, _, _ := strings.Cut(rest[0].text, "=")
 		a.environment(n)
@@ -255,16 +264,26 @@ var shells = words("sh bash dash ash zsh ksh ksh93 mksh rbash fish csh tcsh yash
 
 func placeholder(s string) bool { return strings.Contains(s, "{}") || strings.Contains(s, "%") }
 
+// findOptions come before the places: which links are followed, what find says about itself.
+var findOptions = regexp.MustCompile(`^-([HLP]|D|O[0-9]*)$`)
+
 // find: its tests and actions come behind the places that it goes through.
 func find(a *analysis, name string, args []word) bool {
 	a.program(name, false)
 	i := 0
+	for i < len(args) && findOptions.MatchString(args[i].text) {
+		if i++; args[i-1].text == "-D" {
+			i++
+		}
+	}
+	i = min(i, len(args))
+	first := i
 	for ; i < len(args) && !strings.HasPrefix(args[i].text, "-") && args[i].text != "(" && args[i].text != "!"; i++ {
 		a.unknown(args[i])
-		a.read(args[i].text)
+		a.read(args[i].place())
 	}
-	places := args[:i]
-	if i == 0 {
+	places := args[first:i]
+	if len(places) == 0 {
 		places = []word{{text: ".", known: true}}
 		a.read(".")
 	}
@@ -274,12 +293,14 @@ func find(a *analysis, name string, args []word) bool {
 			a.set(action.FeatureDynamic)
 		case s == "-delete":
 			for _, p := range places {
-				a.write(p.text)
+				a.write(p.place())
 			}
 			a.program("find -delete", false)
+		case s == "-files0-from":
+			a.program(name, true)
 		case s == "-fprint" || s == "-fprint0" || s == "-fls" || s == "-fprintf":
 			if i+1 < len(args) {
-				a.write(args[i+1].text)
+				a.write(args[i+1].place())
 			}
 		case s == "-exec" || s == "-execdir" || s == "-ok" || s == "-okdir":
 			end := i + 1
@@ -300,7 +321,7 @@ func find(a *analysis, name string, args []word) bool {
 				a.set(action.FeatureDynamic)
 			}
 			for _, p := range places { // whatever the command does, it does to these
-				cmd = append(cmd, word{text: p.text + "/**", many: true})
+				cmd = append(cmd, word{text: p.place() + "/**", many: true, glob: true})
 			}
 			if !a.run(cmd) {
 				return false

@@ -48,10 +48,10 @@ func rsync(a *analysis, name string, args []word) bool {
 			continue
 		}
 		if sender || !server {
-			a.read(w.text)
+			a.read(w.place())
 		}
 		if !sender || removes {
-			a.write(w.text)
+			a.write(w.place())
 		}
 	}
 	return true

@@ -38,9 +38,9 @@ func sed(a *analysis, name string, args []word) bool {
 	a.program(name, opaque)
 	for _, w := range ops {
 		a.unknown(w)
-		a.read(w.text)
+		a.read(w.place())
 		if inplace {
-			a.write(w.text)
+			a.write(w.place())
 		}
 	}
 	return true
@@ -60,7 +60,7 @@ func awk(a *analysis, name string, args []word) bool {
 	a.program(name, opaque)
 	for _, w := range ops {
 		a.unknown(w)
-		a.read(w.text)
+		a.read(w.place())
 	}
 	return true
 }

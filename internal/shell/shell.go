@@ -8,6 +8,7 @@
 package shell
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -47,6 +48,9 @@ const (
 func Analyse(kind, command string) action.Action {
 	a := &analysis{act: action.Action{Kind: kind, Verbs: []string{}, Reads: []action.Object{}, Writes: []action.Object{},
 		Functions: []action.Function{}, Features: map[string]any{}, Text: command, Params: []action.Param{}}}
+	if kind == action.KindShell {
+		a.cwd = unknownFolder // lines before this one may have changed it
+	}
 	if !a.script(command, 0) {
 		a.act.Functions = []action.Function{}
 		a.act.Reads, a.act.Writes, a.act.Params = []action.Object{}, []action.Object{}, []action.Param{}
@@ -72,7 +76,7 @@ func Incomplete(text string) bool {
 type analysis struct {
 	act     action.Action
 	nodes   int
-	cwd     string // "" is where the login begins; "?" is not known
+	cwd     folder
 	depth   int
 	stdin   int  // how many pipes or here-documents feed the command that is looked at
 	quoted  bool // a string has what would be a substitution elsewhere
@@ -165,17 +169,15 @@ func (a *analysis) read(path string)  { a.object(&a.act.Reads, path) }
 func (a *analysis) write(path string) { a.object(&a.act.Writes, path) }
 
 func (a *analysis) object(to *[]action.Object, name string) {
-	name = a.path(name)
-	for _, o := range *to {
-		if o.Name == name {
-			return
+	for _, name := range a.relative(name) {
+		switch {
+		case slices.ContainsFunc(*to, func(o action.Object) bool { return o.Name == name }):
+		case len(*to) >= maxObjects:
+			a.set(action.FeatureUnparsed)
+		default:
+			*to = append(*to, action.Object{Name: name, Columns: []string{}})
 		}
 	}
-	if len(*to) >= maxObjects {
-		a.set(action.FeatureUnparsed)
-		return
-	}
-	*to = append(*to, action.Object{Name: name, Columns: []string{}})
 }
 
 // finish gives the action what follows from the rest.

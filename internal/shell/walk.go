@@ -37,6 +37,9 @@ func (a *analysis) stmt(s *syntax.Stmt) bool {
 		a.stdin++
 		defer func() { a.stdin-- }()
 	}
+	if s.Background || s.Coprocess || s.Disown {
+		return a.aside(func() bool { return a.command(s.Cmd) })
+	}
 	return a.command(s.Cmd)
 }
 
@@ -47,24 +50,21 @@ func (a *analysis) command(c syntax.Command) bool {
 	}
 	if b, ok := c.(*syntax.BinaryCmd); ok {
 		if b.Op != syntax.Pipe && b.Op != syntax.PipeAll {
-			return a.stmt(b.X) && a.stmt(b.Y)
+			return a.both(b)
 		}
 		a.set(FeaturePipe)
-		if !a.stmt(b.X) {
+		if !a.aside(func() bool { return a.stmt(b.X) }) {
 			return false
 		}
 		a.stdin++
 		defer func() { a.stdin-- }()
-		return a.stmt(b.Y)
+		return a.uncertain(func() bool { return a.stmt(b.Y) }) // in a shell of its own, or not
 	}
 	switch c := c.(type) {
 	case *syntax.CallExpr:
 		return a.call(c)
 	case *syntax.Subshell: // what it does to the working folder stays in it
-		was := a.cwd
-		ok := a.stmts(c.Stmts)
-		a.cwd = was
-		return ok
+		return a.aside(func() bool { return a.stmts(c.Stmts) })
 	case *syntax.Block:
 		return a.stmts(c.Stmts)
 	case *syntax.FuncDecl:
@@ -100,9 +100,43 @@ func (a *analysis) command(c syntax.Command) bool {
 func (a *analysis) uncertain(f func() bool) bool {
 	was := a.cwd
 	ok := f()
-	if a.cwd != was {
-		a.cwd = "?"
+	if !a.cwd.same(was) {
+		a.cwd = unknownFolder
 	}
+	return ok
+}
+
+// both are commands that && or || joins. Behind "cd x &&" the folder is x for certain; behind both it may be the one before.
+func (a *analysis) both(b *syntax.BinaryCmd) bool {
+	was := a.cwd
+	if !a.stmt(b.X) {
+		return false
+	}
+	if b.Op != syntax.AndStmt {
+		return a.uncertain(func() bool { return a.stmt(b.Y) })
+	}
+	if a.cwd.at != was.at && certain(b.X) {
+		a.cwd.others = nil
+	}
+	ok := a.stmt(b.Y)
+	if a.cwd.at != was.at {
+		if a.cwd.others = append(a.cwd.others, was.at); len(a.cwd.others) > maxFolders {
+			a.cwd = unknownFolder
+		}
+		a.cwd.others = append(a.cwd.others, was.others...)
+	}
+	return ok
+}
+
+// certain reports whether each cd in a command has succeeded when the command has.
+func certain(s *syntax.Stmt) bool {
+	if s.Negated || s.Background || s.Coprocess || s.Disown {
+		return false
+	}
+	if b, ok := s.Cmd.(*syntax.BinaryCmd); ok {
+		return b.Op == syntax.AndStmt && certain(b.X) && certain(b.Y)
+	}
+	_, ok := s.Cmd.(*syntax.CallExpr)
 	return ok
 }
 
@@ -160,13 +194,11 @@ func (a *analysis) node(n syntax.Node) bool {
 		switch n := n.(type) {
 		case *syntax.CmdSubst:
 			a.set(FeatureSubstitution)
-			was := a.cwd
-			ok = a.stmts(n.Stmts)
-			a.cwd = was
+			ok = a.aside(func() bool { return a.stmts(n.Stmts) })
 			return false
 		case *syntax.ProcSubst:
 			a.set(FeatureSubstitution)
-			ok = a.stmts(n.Stmts)
+			ok = a.aside(func() bool { return a.stmts(n.Stmts) })
 			return false
 		case *syntax.ParamExp:
 			a.set(FeatureExpansion)
@@ -227,14 +259,17 @@ func (a *analysis) redirect(r *syntax.Redirect) (feeds, ok bool) {
 	}
 	switch r.Op {
 	case syntax.RdrIn, syntax.DplIn:
-		a.read(w.text)
+		a.unknown(w)
+		a.read(w.place())
 		return true, true
 	case syntax.RdrInOut:
-		a.read(w.text)
-		a.write(w.text)
+		a.unknown(w)
+		a.read(w.place())
+		a.write(w.place())
 		return true, true
 	}
-	a.write(w.text)
+	a.unknown(w)
+	a.write(w.place())
 	return false, true
 }
 
@@ -249,30 +284,6 @@ func digits(s string) bool {
 
 // assign is an assignment before a command, or on its own.
 func (a *analysis) assign(as *syntax.Assign) bool { return a.node(as) }
-
-// powerful are variables that change which code programs run.
-var powerful = words("PATH ENV BASH_ENV IFS SHELL SHELLOPTS BASHOPTS PROMPT_COMMAND PS0 PS1 PS2 PS4 CDPATH HOME EDITOR VISUAL PAGER MANPAGER LESSOPEN LESSCLOSE LESS BROWSER FCEDIT " +
-	"HISTFILE INPUTRC TERMINFO TERMCAP TMPDIR PYTHONPATH PYTHONSTARTUP PYTHONHOME PERL5LIB PERL5OPT PERL5DB RUBYOPT RUBYLIB NODE_OPTIONS NODE_PATH JAVA_TOOL_OPTIONS _JAVA_OPTIONS " +
-	"CLASSPATH RSYNC_RSH TAR_OPTIONS MAKEFLAGS ZDOTDIR FPATH fpath path OPENSSL_CONF SSH_ASKPASS SUDO_ASKPASS SUDO_EDITOR SYSTEMD_EDITOR SYSTEMD_PAGER GCONV_PATH LOCPATH NLSPATH BASH_FUNC")
-
-func (a *analysis) variable(as *syntax.Assign) bool {
-	if as.Name == nil {
-		return true
-	}
-	if name := as.Name.Value; len(name) == 3 && strings.HasPrefix(name, "PS") && as.Value != nil {
-		if w := a.word(as.Value); w.known && !strings.ContainsAny(w.text, "$`\\") { // a prompt that is only text
-			return true
-		}
-	}
-	a.environment(as.Name.Value)
-	return true
-}
-
-func (a *analysis) environment(name string) {
-	if powerful[name] || strings.HasPrefix(name, "LD_") || strings.HasPrefix(name, "GIT_") || strings.HasPrefix(name, "DYLD_") || strings.HasPrefix(name, "BASH_FUNC") || strings.HasPrefix(name, "PYTHON") {
-		a.set(FeatureEnvironment, action.FeatureOpaque)
-	}
-}
 
 func words(s string) map[string]bool {
 	m := map[string]bool{}

@@ -3,7 +3,7 @@ package shell
 import (
 	"errors"
 	"io"
-	"path"
+	"regexp"
 	"strings"
 
 	"mvdan.cc/sh/v3/expand"
@@ -17,7 +17,23 @@ type word struct {
 	text  string // quotes removed; as it is written when it is not known
 	known bool   // text is what the program gets
 	many  bool   // it may become several words (a pattern, a variable without quotes), or none
+	glob  bool   // it is a pattern that stays below the folders that it names
 }
+
+// place is the word as a path: one that the line does not tell begins with "?/".
+func (w word) place() string {
+	if w.known || w.glob || strings.HasPrefix(w.text, "?/") {
+		return w.text
+	}
+	return "?/" + w.text
+}
+
+var (
+	// dotGlob is a pattern that may match "..".
+	dotGlob = regexp.MustCompile(`(^|/)[.][^/]*[*?[]`)
+	// subscript is an index with a substitution in it, which test -v, read, unset and others run.
+	subscript = regexp.MustCompile("[A-Za-z0-9_]\\[[^]]*([$]\\(|`)")
+)
 
 var errUnseen = errors.New("not seen")
 
@@ -35,7 +51,10 @@ func (a *analysis) word(w *syntax.Word) word {
 	}
 	if pattern(w) {
 		a.set(FeatureGlob)
-		return word{text: text, many: true}
+		return word{text: text, many: true, glob: !dotGlob.MatchString(text)}
+	}
+	if subscript.MatchString(text) {
+		a.set(action.FeatureDynamic)
 	}
 	return word{text: text, known: true}
 }
@@ -101,49 +120,4 @@ func source(w *syntax.Word) string {
 		return "?"
 	}
 	return strings.NewReplacer(`"`, "", `'`, "").Replace(b.String())
-}
-
-// path makes a path of a word: what is relative is so to the working folder, which begins at the
-// login's home ("~").
-func (a *analysis) path(p string) string {
-	switch {
-	case p == "":
-		return ""
-	case strings.HasPrefix(p, "/"):
-		return path.Clean(p)
-	case strings.HasPrefix(p, "?/"):
-		return p
-	case strings.HasPrefix(p, "~"):
-		if out := path.Clean(p); strings.HasPrefix(out, "~") && !strings.Contains(p, "..") {
-			return out
-		}
-		a.set(FeatureUnknownPath)
-		return "?/" + path.Clean(p)
-	case a.cwd == "?":
-		a.set(FeatureUnknownPath)
-		return "?/" + path.Clean(p)
-	case a.cwd == "" || strings.HasPrefix(a.cwd, "~"):
-		out := path.Join(a.cwd, p)
-		if a.cwd == "" {
-			out = path.Join("~", p)
-		}
-		if out != "~" && !strings.HasPrefix(out, "~/") { // above the home, wherever that is
-			a.set(FeatureUnknownPath)
-			return "?/" + out
-		}
-		return out
-	}
-	return path.Join(a.cwd, p)
-}
-
-// chdir follows cd.
-func (a *analysis) chdir(args []word) {
-	switch {
-	case len(args) == 0:
-		a.cwd = ""
-	case len(args) > 1 || !args[0].known || args[0].text == "-" || a.cwd == "?" && !strings.HasPrefix(args[0].text, "/"):
-		a.cwd = "?"
-	default:
-		a.cwd = a.path(args[0].text)
-	}
 }

@@ -40,6 +40,9 @@ func (s *stream) action() (action.Action, string) {
 	}
 	if r.TTY {
 		act.Features["pty"] = true
+		if act.Kind == action.KindExec {
+			shell.OnTerminal(&act)
+		}
 	}
 	for _, p := range [][2]string{{"namespace", r.Namespace}, {"pod", r.Pod}, {"container", r.Container}} {
 		if p[1] != "" {

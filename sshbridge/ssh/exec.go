@@ -13,6 +13,7 @@ func (s *sessionChannel) exec(command string) {
 	act := shell.Analyse(action.KindExec, command)
 	if s.pty != nil {
 		act.Features["pty"] = true
+		shell.OnTerminal(&act)
 	}
 	s.variables(&act)
 	p, err := s.c.pass(s.ctx, act, gate.Digest("exec", command, s.envText()), s.tell)

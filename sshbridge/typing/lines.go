@@ -112,6 +112,9 @@ func (l *Lines) pipedLine() bool {
 // judge asks policy about a line, and tells the client when it may not be.
 func (l *Lines) judge(text string, uncertain, long bool) bool {
 	act := shell.Analyse(action.KindShell, text)
+	if l.tty {
+		shell.OnTerminal(&act)
+	}
 	if uncertain {
 		act.Features["uncertain"] = true
 	}
