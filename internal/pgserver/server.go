@@ -133,7 +133,7 @@ func (s *Server) initCluster(ctx context.Context, home string, o Options) error 
 
 func (s *Server) configure(data string, o Options) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "\nlisten_addresses='127.0.0.1'\nport=%d\nunix_socket_directories='%s'\nfsync=off\nmax_connections=1200\nshared_buffers=64MB\n", o.Port, s.Dir)
+	fmt.Fprintf(&b, "\nlisten_addresses='127.0.0.1'\nport=%d\nunix_socket_directories='%s'\nfsync=off\nmax_connections=1200\nshared_buffers=64MB\nautovacuum=off\n", o.Port, s.Dir)
 	for _, f := range []struct{ name, setting, pem string }{
 		{"server.crt", "ssl_cert_file", o.TLSCert}, {"server.key", "ssl_key_file", o.TLSKey}, {"ca.crt", "ssl_ca_file", o.TLSCA},
 	} {

@@ -29,6 +29,7 @@ func TestMySQLDifferential(t *testing.T) {
 			}
 			fresh := func() {
 				mysqlExec(t, root, "SET GLOBAL log_bin_trust_function_creators=1; DROP DATABASE IF EXISTS corpus;"+string(setupSQL)+mysqlTypes)
+				mysqlAnalyze(t, root, "corpus")
 			}
 			fresh()
 			port := freePort(t)
