@@ -13,6 +13,9 @@ const ProtocolKubernetes = "kubernetes"
 type Kubernetes struct {
 	// ExecOnly refuses interactive shells.
 	ExecOnly bool `yaml:"exec_only"`
+	// Streams is how exec, attach and port-forward are carried to the target: websocket or spdy. Unset is websocket, and spdy where
+	// the API server does not speak that (before 1.30).
+	Streams string `yaml:"streams"`
 	// Impersonate has the cluster take each request for that of who acts: its RBAC and its own log are about them.
 	// Unset is true.
 	Impersonate *bool `yaml:"impersonate"`
@@ -58,6 +61,9 @@ func (c *Config) validateKubernetes(p *problems, path string, t *Target) {
 			p.addf(path+".kubernetes", "is for targets of protocol kubernetes")
 		}
 		return
+	}
+	if t.Kubernetes.Streams != "" {
+		p.oneOf(path+".kubernetes.streams", t.Kubernetes.Streams, "websocket", "spdy")
 	}
 	if len(t.Nodes) != 1 || t.Nodes[0] != c.Envoy.Node {
 		p.addf(path+".nodes", "kubernetes targets are served by the local node %s only: the bridge runs beside the control plane", c.Envoy.Node)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 
+	"dragoman.dev/dragoman/internal/kube"
 	"dragoman.dev/dragoman/sshbridge/kube/websocket"
 )
 
@@ -26,13 +27,17 @@ const (
 	v5       = "v5.channel.k8s.io"
 	v4       = "v4.channel.k8s.io"
 	v4base64 = "v4.base64.channel.k8s.io"
+	v3       = "v3.channel.k8s.io" // over SPDY only: as v4, but how it ended is a text
+	v2       = "v2.channel.k8s.io" // over SPDY only: as v3, without sizes
+	v1       = "channel.k8s.io"    // as v2; over WebSocket with sizes
+	v1base64 = "base64.channel.k8s.io"
 )
 
-// ours are those that clients can have.
-var ours = []string{v5, v4, v4base64}
+// ours are those that clients can have over WebSocket.
+var ours = []string{v5, v4, v4base64, v1, v1base64}
 
 // choose is the first of the client's that is ours; "" when there is none.
-func choose(offered []string) string {
+func choose(offered, ours []string) string {
 	for _, p := range offered {
 		if slices.Contains(ours, p) {
 			return p
@@ -49,7 +54,7 @@ type piece struct {
 	end     bool   // the channel has ended
 }
 
-// channels is one side of a remote command. read is for one goroutine, the rest may come from several.
+// channels is a side over WebSocket. read is for one goroutine, the rest may come from several.
 type channels struct {
 	ws       *websocket.Conn
 	protocol string
@@ -67,7 +72,7 @@ func (c *channels) read() (piece, error) {
 		if err != nil {
 			return piece{}, err
 		}
-		if text := c.protocol == v4base64; text != (m.Op == websocket.Text) {
+		if c.text() != (m.Op == websocket.Text) {
 			return piece{}, fmt.Errorf("%w: opcode", errChannels)
 		}
 		b := m.Data
@@ -79,14 +84,14 @@ func (c *channels) read() (piece, error) {
 				return piece{}, fmt.Errorf("%w: a message without its channel", errChannels)
 			}
 			c.channel, b, c.cut = b[0], b[1:], c.cut[:0]
-			if c.protocol == v4base64 {
+			if c.text() {
 				c.channel -= '0'
 			}
 		}
 		if c.channel == closeSignal {
 			return c.signal(m, b)
 		}
-		if c.protocol == v4base64 {
+		if c.text() {
 			if b, err = c.decode(b, m.Last); err != nil {
 				return piece{}, err
 			}
@@ -123,10 +128,22 @@ func (c *channels) decode(b []byte, last bool) ([]byte, error) {
 
 // write sends one message.
 func (c *channels) write(channel byte, b []byte) error {
-	if c.protocol == v4base64 {
+	if c.text() {
 		return c.ws.Write(websocket.Text, base64.StdEncoding.AppendEncode([]byte{'0' + channel}, b))
 	}
 	return c.ws.Write(websocket.Binary, []byte{channel}, b)
+}
+
+// text reports whether messages are base64.
+func (c *channels) text() bool { return c.protocol == v4base64 || c.protocol == v1base64 }
+
+// tell says how the command ended.
+func (c *channels) tell(st *kube.Status) error {
+	b := statusText(c.protocol, st)
+	if len(b) == 0 {
+		return nil
+	}
+	return c.write(ending, b)
 }
 
 // end says that nothing more comes on a channel, where the protocol can.

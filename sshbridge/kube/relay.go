@@ -31,7 +31,7 @@ type relay struct {
 	p          gate.Passed
 	plan       *mask.Plan
 	tty        bool
-	client, up *channels
+	client, up side
 	input      *typing.Lines // of a shell; nil passes what is typed
 
 	writing sync.Mutex // of the client's output

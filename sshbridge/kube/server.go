@@ -25,7 +25,8 @@ type Target struct {
 	Mode      record.Mode
 	// AllowCleartext takes tokens of clients without TLS.
 	AllowCleartext bool
-	ExecOnly       bool // no interactive shells
+	ExecOnly       bool   // no interactive shells
+	Streams        string // StreamsAuto …: how they are carried to the target
 	Connect        time.Duration
 	Hold           time.Duration // for holds whose policy gives no time
 	Idle           time.Duration // zero: no limit

@@ -15,6 +15,7 @@ import (
 const maxStatus = 64 << 10
 
 func forbidden(words string) *kube.Status { return kube.Failed(http.StatusForbidden, words) }
+
 // notPassed says why an action does not run, for people and for programs.
 func notPassed(err error) *kube.Status {
 	var no *gate.Refusal

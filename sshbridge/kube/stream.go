@@ -21,6 +21,7 @@ import (
 	"dragoman.dev/dragoman/internal/session"
 	"dragoman.dev/dragoman/internal/termmask"
 	"dragoman.dev/dragoman/sshbridge/gate"
+	"dragoman.dev/dragoman/sshbridge/kube/spdy"
 	"dragoman.dev/dragoman/sshbridge/kube/websocket"
 )
 
@@ -33,17 +34,18 @@ type stream struct {
 	ctx    context.Context // ends with the client
 	cancel context.CancelFunc
 
-	front  *front
-	target *Target
-	req    kube.Stream
-	span   *session.Span
-	gate   *gate.Gate
+	front    *front
+	target   *Target
+	req      kube.Stream
+	protocol string // of the streams, towards the client
+	span     *session.Span
+	gate     *gate.Gate
 
 	mu     sync.Mutex
 	over   string // why the session was ended from outside
 	told   sync.Once
-	client *channels
-	up     *channels
+	client side
+	up     side
 }
 
 // serve is the whole life of a request.
@@ -91,16 +93,33 @@ func (s *stream) understand() *kube.Status {
 		if st := s.server.again.take(f.key(s.r.RequestURI)); st != nil {
 			return st
 		}
-		return bad("exec and attach are served over WebSocket (v5.channel.k8s.io, v4.channel.k8s.io), as kubectl does from 1.31 on")
 	}
 	path, query, _ := strings.Cut(s.r.RequestURI, "?")
 	var err error
-	switch s.req, err = kube.ParseStream(path, query); {
-	case err != nil:
+	if s.req, err = kube.ParseStream(path, query); err != nil {
 		return bad(gate.Printable(err.Error(), 512))
-	case s.r.Method != http.MethodGet || !websocket.GoodKey(s.r.Header.Get("Sec-WebSocket-Key")) || s.r.Header.Get("Sec-WebSocket-Version") != "13":
-		return bad("this is no handshake of WebSocket")
-	case s.req.Subresource != kube.PortForward && choose(s.offered()) == "":
+	}
+	return s.handshake()
+}
+
+// handshake looks at how the client wants the streams carried.
+func (s *stream) handshake() *kube.Status {
+	h := s.r.Header
+	switch {
+	case s.websocket():
+		if s.r.Method != http.MethodGet || !websocket.GoodKey(h.Get("Sec-WebSocket-Key")) || h.Get("Sec-WebSocket-Version") != "13" {
+			return bad("this is no handshake of WebSocket")
+		}
+		s.protocol = choose(s.offered("Sec-WebSocket-Protocol"), ours)
+	case strings.EqualFold(h.Get("Upgrade"), spdyUpgrade) && s.r.ContentLength <= 0:
+		if s.r.Method != http.MethodPost && s.r.Method != http.MethodGet {
+			return bad("this is no request for " + spdyUpgrade)
+		}
+		s.protocol = choose(s.offered(spdyProtocol), spdyOurs)
+	default:
+		return bad("exec and attach are served over WebSocket and " + spdyUpgrade)
+	}
+	if s.req.Subresource != kube.PortForward && s.protocol == "" {
 		return bad("offer " + v5 + " or " + v4)
 	}
 	return nil
@@ -109,8 +128,8 @@ func (s *stream) understand() *kube.Status {
 func (s *stream) websocket() bool { return strings.EqualFold(s.r.Header.Get("Upgrade"), "websocket") }
 
 // offered are the protocols that the client can speak, the best first.
-func (s *stream) offered() (out []string) {
-	for _, line := range s.r.Header.Values("Sec-WebSocket-Protocol") {
+func (s *stream) offered(header string) (out []string) {
+	for _, line := range s.r.Header.Values(header) {
 		for _, p := range strings.Split(line, ",") {
 			out = append(out, strings.TrimSpace(p))
 		}
@@ -197,7 +216,7 @@ func (s *stream) pass(act action.Action, digest string) (gate.Passed, error) {
 }
 
 // both notes the two sides, so that the session's end closes them; false when it is over.
-func (s *stream) both(client, up *channels) bool {
+func (s *stream) both(client, up side) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.client, s.up = client, up
@@ -210,20 +229,38 @@ func (s *stream) both(client, up *channels) bool {
 }
 
 // accept upgrades the client's request.
-func (s *stream) accept() (*channels, error) {
-	raw, rw, err := http.NewResponseController(s.w).Hijack()
+func (s *stream) accept() (side, error) {
+	raw, r, err := s.hijack()
 	if err != nil {
 		return nil, err
 	}
-	_ = raw.SetDeadline(time.Time{})
-	protocol := choose(s.offered())
-	_, err = io.WriteString(raw, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "+
-		websocket.Accept(s.r.Header.Get("Sec-WebSocket-Key"))+"\r\nSec-WebSocket-Protocol: "+protocol+"\r\n\r\n")
+	if s.websocket() {
+		return &channels{ws: websocket.New(raw, r, false), protocol: s.protocol}, nil
+	}
+	c, err := takeStreams(raw, spdy.New(raw, r, false, maxStreams), &s.req, s.protocol)
 	if err != nil {
 		raw.Close()
 		return nil, err
 	}
-	return &channels{ws: websocket.New(raw, readerOf(raw, rw), false), protocol: protocol}, nil
+	return c, nil
+}
+
+// hijack takes the connection and answers that it is upgraded.
+func (s *stream) hijack() (net.Conn, *bufio.Reader, error) {
+	raw, rw, err := http.NewResponseController(s.w).Hijack()
+	if err != nil {
+		return nil, nil, err
+	}
+	_ = raw.SetDeadline(time.Time{})
+	words := "Upgrade: " + spdyUpgrade + "\r\n" + spdyProtocol + ": " + s.protocol
+	if s.websocket() {
+		words = "Upgrade: websocket\r\nSec-WebSocket-Accept: " + websocket.Accept(s.r.Header.Get("Sec-WebSocket-Key")) + "\r\nSec-WebSocket-Protocol: " + s.protocol
+	}
+	if _, err = io.WriteString(raw, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n"+words+"\r\n\r\n"); err != nil {
+		raw.Close()
+		return nil, nil, err
+	}
+	return raw, readerOf(raw, rw), nil
 }
 
 // readerOf has what the server has read already.
@@ -273,8 +310,8 @@ func (s *stream) shut(words string) {
 }
 
 // tellEnd tells the client how its command ended, once.
-func (s *stream) tellEnd(client *channels, st *kube.Status) {
-	s.told.Do(func() { _ = client.write(ending, st.JSON()) })
+func (s *stream) tellEnd(client side, st *kube.Status) {
+	s.told.Do(func() { _ = client.tell(st) })
 }
 
 // farewellTime bounds the last words to a client that may not read.

@@ -15,6 +15,7 @@ import (
 
 	"dragoman.dev/dragoman/internal/check"
 	"dragoman.dev/dragoman/internal/kube"
+	"dragoman.dev/dragoman/sshbridge/kube/spdy"
 	"dragoman.dev/dragoman/sshbridge/kube/websocket"
 )
 
@@ -29,9 +30,38 @@ type targetError struct{ status *kube.Status }
 
 func (e *targetError) Error() string { return "the target says: " + e.status.Message }
 
+// How a target's streams are carried.
+const (
+	StreamsAuto      = "" // over WebSocket, and over SPDY where the target does not speak that
+	StreamsWebSocket = "websocket"
+	StreamsSPDY      = "spdy"
+)
+
+// errNotSpoken says that a target does not speak what it was asked in.
+var errNotSpoken = errors.New("the target does not speak it")
+
 // connect reaches the target and has the request upgraded. Only the credentials of the session and what was judged
 // go there, nothing else of the client's request.
-func (t *Target) connect(ctx context.Context, s *kube.Stream, creds check.Credentials) (*channels, error) {
+func (t *Target) connect(ctx context.Context, s *kube.Stream, creds check.Credentials) (side, error) {
+	var c side
+	try := func(carried func(context.Context, net.Conn, string, *kube.Stream, check.Credentials) (side, error)) error {
+		return t.reach(ctx, func(raw net.Conn, addr string) (err error) {
+			c, err = carried(ctx, raw, addr, s, creds)
+			return err
+		})
+	}
+	if t.Streams == StreamsSPDY {
+		return c, try(t.overSPDY)
+	}
+	err := try(t.overWebSocket)
+	if errors.Is(err, errNotSpoken) && t.Streams == StreamsAuto { // before 1.30
+		err = try(t.overSPDY)
+	}
+	return c, err
+}
+
+// reach connects to the first address that can be reached, and has use speak to it.
+func (t *Target) reach(ctx context.Context, use func(raw net.Conn, addr string) error) error {
 	timeout := t.Connect
 	if timeout <= 0 {
 		timeout = defaultConnect
@@ -43,14 +73,16 @@ func (t *Target) connect(ctx context.Context, s *kube.Stream, creds check.Creden
 			last = fmt.Errorf("%s: %w", addr, err)
 			continue
 		}
-		c, err := t.upgrade(ctx, raw, addr, s, creds)
-		if err != nil {
+		stop := context.AfterFunc(ctx, func() { raw.Close() })
+		defer stop()
+		_ = raw.SetDeadline(time.Now().Add(answerTime))
+		if err := use(raw, addr); err != nil {
 			raw.Close()
-			return nil, err // it has answered: another address would answer the same
+			return err // it has answered: another address would answer the same
 		}
-		return c, nil
+		return raw.SetDeadline(time.Time{})
 	}
-	return nil, last
+	return last
 }
 
 func (t *Target) dial(ctx context.Context, addr string, timeout time.Duration) (net.Conn, error) {
@@ -74,45 +106,64 @@ func (t *Target) dial(ctx context.Context, addr string, timeout time.Duration) (
 	return c, nil
 }
 
-func (t *Target) upgrade(ctx context.Context, raw net.Conn, addr string, s *kube.Stream, creds check.Credentials) (*channels, error) {
-	stop := context.AfterFunc(ctx, func() { raw.Close() })
-	defer stop()
-	_ = raw.SetDeadline(time.Now().Add(answerTime))
-	key, host := websocket.NewKey(), t.Host
+// ask sends a request for an upgrade; what comes behind the answer's head is in the reader.
+func (t *Target) ask(ctx context.Context, raw net.Conn, addr, method string, s *kube.Stream, creds check.Credentials, fields map[string]string) (http.Header, *bufio.Reader, error) {
+	host := t.Host
 	if host == "" {
 		host = addr
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+host+s.Path()+"?"+s.Query(), nil)
+	req, err := http.NewRequestWithContext(ctx, method, "http://"+host+s.Path()+"?"+s.Query(), nil)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	for _, h := range creds.Headers {
 		req.Header.Add(h.Name, h.Value)
 	}
 	req.Header.Set("User-Agent", "dragoman")
 	req.Header.Set("Connection", "Upgrade")
-	req.Header.Set("Upgrade", "websocket")
-	req.Header.Set("Sec-WebSocket-Version", "13")
-	req.Header.Set("Sec-WebSocket-Key", key)
-	req.Header.Set("Sec-WebSocket-Protocol", v5)
+	for name, value := range fields {
+		req.Header.Set(name, value)
+	}
 	if err := req.Write(raw); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	r := bufio.NewReaderSize(raw, websocket.Piece)
 	res, err := http.ReadResponse(r, req)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if res.StatusCode != http.StatusSwitchingProtocols {
 		defer res.Body.Close()
-		return nil, answer(res)
+		return nil, nil, answer(res)
 	}
-	if !strings.EqualFold(res.Header.Get("Upgrade"), "websocket") || res.Header.Get("Sec-WebSocket-Accept") != websocket.Accept(key) ||
-		res.Header.Get("Sec-WebSocket-Protocol") != v5 {
-		return nil, errors.New("the target does not speak " + v5)
+	if !strings.EqualFold(res.Header.Get("Upgrade"), fields["Upgrade"]) {
+		return nil, nil, errNotSpoken
 	}
-	_ = raw.SetDeadline(time.Time{})
+	return res.Header, r, nil
+}
+
+func (t *Target) overWebSocket(ctx context.Context, raw net.Conn, addr string, s *kube.Stream, creds check.Credentials) (side, error) {
+	key := websocket.NewKey()
+	h, r, err := t.ask(ctx, raw, addr, http.MethodGet, s, creds, map[string]string{"Upgrade": "websocket", "Sec-WebSocket-Version": "13",
+		"Sec-WebSocket-Key": key, "Sec-WebSocket-Protocol": v5})
+	if err != nil {
+		return nil, err
+	}
+	if h.Get("Sec-WebSocket-Accept") != websocket.Accept(key) || h.Get("Sec-WebSocket-Protocol") != v5 {
+		return nil, errNotSpoken
+	}
 	return &channels{ws: websocket.New(raw, r, true), protocol: v5}, nil
+}
+
+func (t *Target) overSPDY(ctx context.Context, raw net.Conn, addr string, s *kube.Stream, creds check.Credentials) (side, error) {
+	h, r, err := t.ask(ctx, raw, addr, http.MethodPost, s, creds, map[string]string{"Upgrade": spdyUpgrade, spdyProtocol: v4})
+	if err != nil {
+		return nil, err
+	}
+	if h.Get(spdyProtocol) != v4 {
+		return nil, errNotSpoken
+	}
+	return openStreams(raw, spdy.New(raw, r, true, maxStreams), s)
 }
 
 // answer is what a target says in the place of an upgrade.
@@ -123,7 +174,7 @@ func answer(res *http.Response) error {
 	}
 	st, err := kube.ParseStatus(bytes.TrimSpace(b))
 	if err != nil || !st.Refuses() {
-		return fmt.Errorf("the target answers %d", res.StatusCode)
+		return fmt.Errorf("the target answers %d: %w", res.StatusCode, errNotSpoken)
 	}
 	st.Code = res.StatusCode
 	if st.Code < 400 || st.Code == http.StatusUnauthorized { // that our own credentials are not good is not the client's affair

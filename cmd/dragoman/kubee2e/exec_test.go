@@ -7,9 +7,19 @@ import (
 	"testing"
 )
 
-// TestExec: kubectl exec over WebSocket, judged by its command, with true exit codes, masked.
+// overSPDY has kubectl carry streams over SPDY, as it did before 1.31.
+const overSPDY = "KUBECTL_REMOTE_COMMAND_WEBSOCKETS=false"
+
+// TestExec: kubectl exec, judged by its command, with true exit codes, masked, whatever carries it on either side.
 func TestExec(t *testing.T) {
 	token := shared.token(t, "ops")
+	t.Run("over WebSocket", func(t *testing.T) { execs(t, shared, token, "") })
+	t.Run("over SPDY", func(t *testing.T) { execs(t, shared, token, overSPDY) })
+	t.Run("to a target over SPDY", func(t *testing.T) { execs(t, shared.at(shared.spdy), token, "") })
+	t.Run("over SPDY to SPDY", func(t *testing.T) { execs(t, shared.at(shared.spdy), token, overSPDY) })
+}
+
+func execs(t *testing.T, r *rig, token, env string) {
 	for _, c := range []struct {
 		name, stdin, stdout, stderr string
 		code                        int
@@ -26,13 +36,15 @@ func TestExec(t *testing.T) {
 		{name: "no such program", args: []string{"shell", "--", "/bin/nonesuch"}, stderr: "nonesuch", code: -1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			o, e, code := output(t, shared.kubectl(t, token, append([]string{"exec"}, c.args...)...), c.stdin)
+			cmd := r.kubectl(t, token, append([]string{"exec"}, c.args...)...)
+			cmd.Env = append(cmd.Env, env)
+			o, e, code := output(t, cmd, c.stdin)
 			if o != c.stdout || !strings.Contains(e, c.stderr) || code != c.code && c.code >= 0 || c.code < 0 && code == 0 {
 				t.Errorf("stdout %q\nstderr %q\ncode %d", o, e, code)
 			}
 		})
 	}
-	if _, e, code := output(t, shared.kubectl(t, shared.token(t, "nobody"), "exec", "shell", "--", "true"), ""); code == 0 {
+	if _, e, code := output(t, r.kubectl(t, shared.token(t, "nobody"), "exec", "shell", "--", "true"), ""); code == 0 {
 		t.Errorf("without a group: %d %s", code, e)
 	}
 }

@@ -36,6 +36,7 @@ type rig struct {
 	config  string
 	bin     string
 	port    int
+	spdy    int // of a target whose streams are carried over SPDY
 	up      *child.Child
 	log     string
 }
@@ -111,7 +112,7 @@ func (r *rig) start(ctx context.Context) error {
 	if binary, err = filepath.Abs(binary); err != nil {
 		return err
 	}
-	r.port, r.config = freePort(), filepath.Join(r.dir, "dragoman.yaml")
+	r.port, r.spdy, r.config = freePort(), freePort(), filepath.Join(r.dir, "dragoman.yaml")
 	for name, text := range map[string]string{"policy/rules.yaml": rules,
 		"token": "Bearer " + token, "gw.crt": string(cert), "gw.key": string(key),
 		"dragoman.yaml": fmt.Sprintf(`data: data
@@ -123,8 +124,15 @@ targets:
     listen: 127.0.0.1:%d
     credentials: {header: Authorization, value: "file:token"}
     tls: {client: {cert: gw.crt, key: gw.key}, upstream: {mode: verify-full, ca: %s}}
+  - name: spdy
+    protocol: kubernetes
+    address: %[4]s
+    listen: 127.0.0.1:%[7]d
+    credentials: {header: Authorization, value: "file:token"}
+    tls: {client: {cert: gw.crt, key: gw.key}, upstream: {mode: verify-full, ca: %[6]s}}
+    kubernetes: {streams: spdy}
 policy: {dir: policy}
-`, binary, envoy.Version, r.bin, strings.TrimPrefix(r.cluster.Server, "https://"), r.port, r.cluster.CAFile)} {
+`, binary, envoy.Version, r.bin, strings.TrimPrefix(r.cluster.Server, "https://"), r.port, r.cluster.CAFile, r.spdy)} {
 		path := filepath.Join(r.dir, name)
 		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o600)); err != nil {
 			return err
@@ -245,6 +253,13 @@ func (r *rig) kubectl(t *testing.T, token string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, r.cluster.Tools.Kubectl, args...)
 	cmd.Env = append(os.Environ(), "KUBECONFIG="+r.kubeconfig(t, token))
 	return cmd
+}
+
+// at is the same gateway at another target's port.
+func (r *rig) at(port int) *rig {
+	other := *r
+	other.port = port
+	return &other
 }
 
 // output runs a command.

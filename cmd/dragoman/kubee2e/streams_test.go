@@ -22,6 +22,11 @@ import (
 
 // TestCopy: kubectl cp both ways, and a large input and output, byte for byte.
 func TestCopy(t *testing.T) {
+	t.Run("over WebSocket", func(t *testing.T) { copies(t, shared, "") })
+	t.Run("over SPDY", func(t *testing.T) { copies(t, shared.at(shared.spdy), overSPDY) })
+}
+
+func copies(t *testing.T, r *rig, env string) {
 	token, dir := shared.token(t, "ops"), t.TempDir()
 	content := make([]byte, 50<<20)
 	random := rand.NewChaCha8([32]byte{1})
@@ -36,7 +41,8 @@ func TestCopy(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := fmt.Sprintf("%x", sha256.Sum256(content))
-	cmd := shared.kubectl(t, token, "exec", "-i", "shell", "--", "sha256sum")
+	cmd := r.kubectl(t, token, "exec", "-i", "shell", "--", "sha256sum")
+	cmd.Env = append(cmd.Env, env)
 	cmd.Stdin = bytes.NewReader(content)
 	if o, e, code := output(t, cmd, ""); code != 0 || !strings.HasPrefix(o, want) {
 		t.Errorf("50 MiB of stdin: %q %s %d", o, e, code)
@@ -46,7 +52,9 @@ func TestCopy(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, args := range [][]string{{"cp", small, "shell:/tmp/there"}, {"cp", "shell:/tmp/there", filepath.Join(dir, "back")}} {
-		if o, e, code := output(t, shared.kubectl(t, token, args...), ""); code != 0 {
+		cmd := r.kubectl(t, token, args...)
+		cmd.Env = append(cmd.Env, env)
+		if o, e, code := output(t, cmd, ""); code != 0 {
 			t.Fatalf("%v: %s %s", args, o, e)
 		}
 	}
@@ -56,13 +64,13 @@ func TestCopy(t *testing.T) {
 }
 
 // terminal runs kubectl within a terminal of script(1). Of talk, each first is awaited before its second is typed.
-func (r *rig) terminal(t *testing.T, token string, talk [][2]string, args ...string) string {
+func (r *rig) terminal(t *testing.T, token, env string, talk [][2]string, args ...string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	line := "stty rows 30 cols 100; " + r.cluster.Tools.Kubectl + " exec -it " + strings.Join(args, " ")
 	cmd := exec.CommandContext(ctx, "script", "-qec", line, "/dev/null")
-	cmd.Env = append(os.Environ(), "KUBECONFIG="+r.kubeconfig(t, token), "TERM=xterm", "SHELL=/bin/sh")
+	cmd.Env = append(os.Environ(), "KUBECONFIG="+r.kubeconfig(t, token), "TERM=xterm", "SHELL=/bin/sh", env)
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -99,7 +107,7 @@ func (r *rig) terminal(t *testing.T, token string, talk [][2]string, args ...str
 
 // TestTerminal: an interactive shell with a terminal's size, whose lines are judged, and which is replayed.
 func TestTerminal(t *testing.T) {
-	out := shared.terminal(t, shared.token(t, "ops"), [][2]string{{"# ", "stty size\r"}, {"30 100", "rm -rf /tmp/no\r"},
+	out := shared.terminal(t, shared.token(t, "ops"), "", [][2]string{{"# ", "stty size\r"}, {"30 100", "rm -rf /tmp/no\r"},
 		{"nothing is removed here", "echo still$((1+1))\r"}, {"still2", "exit 3\r"}}, "shell", "--", "sh")
 	for _, want := range []string{"30 100", "nothing is removed here", "still2", "exit code 3"} {
 		if !strings.Contains(out, want) {
@@ -114,6 +122,17 @@ func TestTerminal(t *testing.T) {
 	cast := shared.must(t, "sessions", "export", "--format", "asciicast", id)
 	if !strings.Contains(cast, `"r","100x30"`) || !strings.Contains(cast, "still2") {
 		t.Errorf("the asciicast is %q", cast)
+	}
+}
+
+// TestTerminalSPDY: the same over SPDY on both sides.
+func TestTerminalSPDY(t *testing.T) {
+	out := shared.at(shared.spdy).terminal(t, shared.token(t, "ops"), overSPDY, [][2]string{{"# ", "stty size\r"}, {"30 100", "rm -rf /tmp/no\r"},
+		{"nothing is removed here", "echo still$((1+1))\r"}, {"still2", "exit 3\r"}}, "shell", "--", "sh")
+	for _, want := range []string{"30 100", "nothing is removed here", "still2", "exit code 3"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is not in %q", want, out)
+		}
 	}
 }
 
@@ -237,7 +256,8 @@ func TestStreamAttacks(t *testing.T) {
 		{"GET", at + "/exec" + q + "&Command=x", upgrade}, {"GET", at + "/exec" + q + "&stdout=false", upgrade}, {"GET", at + "/exec" + q + ";command=ls", upgrade},
 		{"GET", at + "/exec?command=rm&stdout=true", upgrade}, {"POST", at + "/exec" + q, upgrade}, {"GET", at + "/portforward", upgrade},
 		{"GET", at + "/attach?stdin=true&stdout=true", upgrade},
-		{"GET", at + "/exec" + q, spdy}, {"POST", at + "/exec" + q, spdy}, {"POST", at + "/%65xec" + q, spdy}, {"GET", "/api", spdy},
+		{"PUT", at + "/exec" + q, spdy}, {"POST", at + "/exec" + q, http.Header{"Connection": {"Upgrade"}, "Upgrade": {"SPDY/3.1"}}},
+		{"POST", at + "/exec" + q + "&stdout=true", spdy}, {"POST", at + "/exec?command=rm&stdout=true", spdy}, {"POST", at + "/portforward", spdy}, {"POST", at + "/%65xec" + q, spdy}, {"GET", "/api", spdy},
 	} {
 		req, err := http.NewRequest(c.method, fmt.Sprintf("https://127.0.0.1:%d%s", shared.port, c.path), nil)
 		if err != nil {
