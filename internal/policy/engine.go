@@ -211,11 +211,25 @@ func (e *Engine) evaluate(ctx context.Context, s *sitting, a *action.Action) (en
 			en, err = nil, fmt.Errorf("panic: %v", p)
 		}
 	}()
+	res, err := e.ask(ctx, s, a)
+	if err != nil {
+		return nil, err
+	}
+	return e.entry(a, res)
+}
+
+// ask evaluates: what the rules say, before it is combined.
+func (e *Engine) ask(ctx context.Context, s *sitting, a *action.Action) (res result, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			res, err = result{}, fmt.Errorf("panic: %v", p)
+		}
+	}()
 	ctx, cancel := context.WithTimeout(ctx, e.budget)
 	defer cancel()
 	input, err := inputValue(s, a)
 	if err != nil {
-		return nil, fmt.Errorf("input: %w", err)
+		return result{}, fmt.Errorf("input: %w", err)
 	}
 	opts := []rego.EvalOption{rego.EvalParsedInput(input)}
 	if t, ok := presentOf(ctx); ok {
@@ -223,16 +237,12 @@ func (e *Engine) evaluate(ctx context.Context, s *sitting, a *action.Action) (en
 	}
 	rs, err := e.query.Eval(ctx, opts...)
 	if err != nil {
-		return nil, err
+		return result{}, err
 	}
 	if len(rs) != 1 || len(rs[0].Expressions) != 1 {
-		return nil, errors.New("the result is undefined")
+		return result{}, errors.New("the result is undefined")
 	}
-	res, err := decodeResult(rs[0].Expressions[0].Value)
-	if err != nil {
-		return nil, err
-	}
-	return e.entry(a, res)
+	return decodeResult(rs[0].Expressions[0].Value)
 }
 
 // stricter is the more restrictive of two decisions about the same action.
