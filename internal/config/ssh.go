@@ -114,7 +114,7 @@ func (t *Target) completeSSH(dir string) {
 		s.Env = []string{"LANG", "LC_*"}
 	}
 	if s.KeepFiles == nil {
-		s.KeepFiles = new(true)
+		s.KeepFiles = new(false)
 	}
 	setDefault(&s.KeepAlive, Duration(30*time.Second))
 	anchorRefs(dir, &t.Credentials.Key)

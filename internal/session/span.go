@@ -175,18 +175,25 @@ func (b *Batch) Frame(kind record.Kind, action uint64, v any) {
 	b.note(b.s.w.AppendJSON(kind, action, v))
 }
 
-// Request adds bytes for the target, Response bytes for the client; they are copied.
-func (b *Batch) Request(action uint64, p []byte) {
-	if len(p) > 0 {
-		b.note(b.s.w.Append(record.KindRequest, action, p))
+// Request adds bytes for the target, Response bytes for the client, the parts one after the other; they are copied.
+func (b *Batch) Request(action uint64, p ...[]byte) {
+	if total(p) > 0 {
+		b.note(b.s.w.Append(record.KindRequest, action, p...))
 	}
 }
 
+func total(parts [][]byte) (n int) {
+	for _, p := range parts {
+		n += len(p)
+	}
+	return n
+}
+
 // Response adds bytes as they will be delivered.
-func (b *Batch) Response(action uint64, p []byte) {
-	if len(p) > 0 {
-		b.s.bytes += int64(len(p))
-		b.note(b.s.w.Append(record.KindResponse, action, p))
+func (b *Batch) Response(action uint64, p ...[]byte) {
+	if n := total(p); n > 0 {
+		b.s.bytes += int64(n)
+		b.note(b.s.w.Append(record.KindResponse, action, p...))
 	}
 }
 

@@ -40,6 +40,16 @@ func AppendData(dst []byte, channel uint32, data []byte) []byte {
 	return appendString(dst, data)
 }
 
+// AppendDataHead and AppendExtendedHead append what stands before n bytes of data, for those who do not copy them.
+func AppendDataHead(dst []byte, channel uint32, n int) []byte {
+	return binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(append(dst, MsgData), channel), uint32(n))
+}
+
+func AppendExtendedHead(dst []byte, channel uint32, n int) []byte {
+	dst = binary.BigEndian.AppendUint32(append(dst, MsgExtended), channel)
+	return binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(dst, Stderr), uint32(n))
+}
+
 // AppendExtended appends stderr.
 func AppendExtended(dst []byte, channel uint32, data []byte) []byte {
 	dst = binary.BigEndian.AppendUint32(append(dst, MsgExtended), channel)

@@ -176,13 +176,14 @@ func (g *Gate) Result(p Passed, r record.Result) {
 	}
 }
 
-// Record keeps one message of an action, to the target or from it, before what it stands for moves.
-func (g *Gate) Record(p Passed, request bool, message []byte) error {
+// Record keeps one message of an action, to the target or from it, before what it stands for moves. The message is its parts, one
+// after the other.
+func (g *Gate) Record(p Passed, request bool, message ...[]byte) error {
 	return g.Span.Commit(func(b *session.Batch) {
 		if request {
-			b.Request(p.Ordinal, message)
+			b.Request(p.Ordinal, message...)
 		} else {
-			b.Response(p.Ordinal, message)
+			b.Response(p.Ordinal, message...)
 		}
 	})
 }

@@ -50,8 +50,13 @@ type conn struct {
 // serve is the whole life of a connection.
 func (c *conn) serve() {
 	defer c.release()
-	_ = c.raw.SetDeadline(time.Now().Add(c.loginTime(nil)))
-	client, chans, reqs, err := ssh.NewServerConn(c.raw, c.config())
+	deadline := time.Now().Add(c.loginTime(nil))
+	_ = c.raw.SetDeadline(deadline)
+	raw, ciphers, err := hello(c.raw, deadline)
+	if err != nil {
+		return
+	}
+	client, chans, reqs, err := ssh.NewServerConn(raw, c.config(ciphers))
 	if err != nil {
 		c.log.Debug("no login", "err", err)
 		return

@@ -113,7 +113,7 @@ func (c *conn) relay(p gate.Passed, client, target ssh.Channel) {
 	var both sync.WaitGroup
 	both.Go(func() { proc.stdin(nil) })
 	both.Go(func() {
-		proc.output(target, client, sshwire.AppendData, nil)
+		proc.output(target, client, sshwire.AppendDataHead, nil)
 		_ = client.CloseWrite()
 	})
 	both.Wait()

@@ -24,5 +24,6 @@ func (c *conn) result(p gate.Passed, r record.Result) { c.gate.Result(p, r) }
 
 // recordRequest records bytes for the target before they move.
 func (c *conn) recordRequest(p gate.Passed, channel uint32, b []byte) error {
-	return c.gate.Record(p, true, sshwire.AppendData(nil, channel, b))
+	var head [16]byte
+	return c.gate.Record(p, true, sshwire.AppendDataHead(head[:0], channel, len(b)), b)
 }

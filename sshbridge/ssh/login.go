@@ -32,11 +32,11 @@ var errRefused = errors.New("refused")
 // before the handshake has finished: the session is read from the permissions of the method that
 // succeeded, and the callback that is asked about a public key only says whether
 // it is worth a signature.
-func (c *conn) config() *ssh.ServerConfig {
+func (c *conn) config(ciphers []string) *ssh.ServerConfig {
 	o := &c.server.opt
 	cfg := &ssh.ServerConfig{
 		MaxAuthTries:  maxAuthTries,
-		ServerVersion: "SSH-2.0-Dragoman",
+		ServerVersion: serverVersion,
 		PublicKeyCallback: func(m ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
 			if !o.Known(key) {
 				return nil, errRefused
@@ -68,7 +68,8 @@ func (c *conn) config() *ssh.ServerConfig {
 			return c.open(m, check.OpenRequest{}, nil)
 		}
 	}
-	cfg.KeyExchanges, cfg.Ciphers, cfg.MACs = algorithms()
+	cfg.KeyExchanges, _, cfg.MACs = algorithms()
+	cfg.Ciphers = ciphers
 	for _, k := range o.HostKeys {
 		cfg.AddHostKey(k)
 	}

@@ -89,8 +89,8 @@ func (p *process) prepare(request, what string) error {
 }
 
 // record keeps one message before what it stands for moves.
-func (p *process) record(request bool, message []byte) error {
-	return p.s.c.gate.Record(p.p, request, message)
+func (p *process) record(request bool, message ...[]byte) error {
+	return p.s.c.gate.Record(p.p, request, message...)
 }
 
 // request passes on a signal or a terminal's new size.
@@ -132,8 +132,8 @@ func (p *process) pump(input *typing.Lines) {
 	}()
 	go p.stdin(input)
 	var out sync.WaitGroup
-	out.Go(func() { p.output(p.target, s.client, sshwire.AppendData, input) })
-	out.Go(func() { p.output(p.target.Stderr(), s.client.Stderr(), sshwire.AppendExtended, nil) })
+	out.Go(func() { p.output(p.target, s.client, sshwire.AppendDataHead, input) })
+	out.Go(func() { p.output(p.target.Stderr(), s.client.Stderr(), sshwire.AppendExtendedHead, nil) })
 	for r := range p.reqs {
 		switch r.Type {
 		case "exit-status", "exit-signal":
@@ -150,7 +150,7 @@ func (p *process) pump(input *typing.Lines) {
 // stdin moves what the client sends.
 func (p *process) stdin(input *typing.Lines) {
 	buf := make([]byte, chunk)
-	msg := make([]byte, 0, chunk+16)
+	var head [16]byte
 	for {
 		n, err := p.s.client.Read(buf)
 		if n > 0 {
@@ -158,7 +158,7 @@ func (p *process) stdin(input *typing.Lines) {
 				if !input.Typed(buf[:n]) {
 					return
 				}
-			} else if !p.send(&msg, buf[:n], nil) {
+			} else if !p.send(buf[:n], nil) {
 				return
 			}
 		}
@@ -166,7 +166,7 @@ func (p *process) stdin(input *typing.Lines) {
 			if input != nil && !input.Ends() {
 				return
 			}
-			if rerr := p.record(true, sshwire.AppendEnd(msg[:0], sshwire.MsgEOF, p.s.number)); rerr == nil {
+			if rerr := p.record(true, sshwire.AppendEnd(head[:0], sshwire.MsgEOF, p.s.number)); rerr == nil {
 				_ = p.target.CloseWrite() // a target that is gone is noticed by its output
 			}
 			return
@@ -175,12 +175,12 @@ func (p *process) stdin(input *typing.Lines) {
 }
 
 // send records input and passes it on. shown is what the record gets in its place, when that is not nil.
-func (p *process) send(msg *[]byte, b, shown []byte) bool {
+func (p *process) send(b, shown []byte) bool {
 	if shown == nil {
 		shown = b
 	}
-	*msg = sshwire.AppendData((*msg)[:0], p.s.number, shown)
-	if err := p.record(true, *msg); err != nil {
+	var head [16]byte
+	if err := p.record(true, sshwire.AppendDataHead(head[:0], p.s.number, len(shown)), shown); err != nil {
 		p.lost(err)
 		return false
 	}
@@ -189,7 +189,7 @@ func (p *process) send(msg *[]byte, b, shown []byte) bool {
 }
 
 // output moves one stream of the process to the client: masked, recorded, delivered.
-func (p *process) output(from io.Reader, to io.Writer, form func([]byte, uint32, []byte) []byte, input *typing.Lines) {
+func (p *process) output(from io.Reader, to io.Writer, form headForm, input *typing.Lines) {
 	m := termmask.New(p.plan, p.s.pty != nil)
 	deliver := func(b []byte) error {
 		if len(b) == 0 {
@@ -217,10 +217,14 @@ func (p *process) output(from io.Reader, to io.Writer, form func([]byte, uint32,
 	}
 }
 
+// headForm is the head of a message with data.
+type headForm func(dst []byte, channel uint32, n int) []byte
+
 var errNotRecorded = errors.New("not recorded")
 
-func (p *process) deliver(b []byte, to io.Writer, form func([]byte, uint32, []byte) []byte) error {
-	if err := p.record(false, form(make([]byte, 0, len(b)+16), p.s.number, b)); err != nil {
+func (p *process) deliver(b []byte, to io.Writer, form headForm) error {
+	var head [16]byte
+	if err := p.record(false, form(head[:0], p.s.number, len(b)), b); err != nil {
 		return fmt.Errorf("%w: %w", errNotRecorded, err)
 	}
 	p.mu.Lock()

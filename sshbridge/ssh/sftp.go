@@ -34,6 +34,8 @@ type sftpSession struct {
 	pending map[uint32]func(sftpwire.Packet)
 	handles map[string]*openFile
 	ended   bool
+	asked   []byte        // the client's packet that is being served, with its length; of the goroutine that reads requests
+	told    []byte        // the target's packet that is being served, with its length; of the goroutine that reads responses
 	slots   chan struct{} // one for each request that the target has not answered
 }
 
@@ -147,10 +149,10 @@ func nextPacket(r io.Reader, f *sftpwire.Framer) (sftpwire.Packet, error) {
 	}
 }
 
-// packets calls f for each packet of a stream, until it ends: the error is io.EOF then, never nil.
-func packets(r io.Reader, f func(sftpwire.Packet) error) error {
+// packets calls f for each packet of a stream, until it ends: the error is io.EOF then, never nil. The packet is f's to
+// change until it returns; wire is the same with its length in front.
+func packets(r io.Reader, f func(p sftpwire.Packet, wire []byte) error) error {
 	var framer sftpwire.Framer
-	buf := make([]byte, chunk)
 	for {
 		for {
 			p, err := framer.Next()
@@ -160,12 +162,12 @@ func packets(r io.Reader, f func(sftpwire.Packet) error) error {
 			if p == nil {
 				break
 			}
-			if err := f(p); err != nil {
+			if err := f(p, framer.Wire()); err != nil {
 				return err
 			}
 		}
-		n, err := r.Read(buf)
-		framer.Add(buf[:n])
+		n, err := r.Read(framer.Room(4 * chunk))
+		framer.Filled(n)
 		if err != nil && n == 0 {
 			return err
 		}
@@ -174,7 +176,8 @@ func packets(r io.Reader, f func(sftpwire.Packet) error) error {
 
 // requests goes through what the client asks.
 func (f *sftpSession) requests() error {
-	return packets(f.s.client, func(p sftpwire.Packet) error {
+	return packets(f.s.client, func(p sftpwire.Packet, wire []byte) error {
+		f.asked = wire
 		r, err := sftpwire.ParseRequest(p)
 		if err != nil {
 			return err // the stream cannot be followed any more
@@ -185,7 +188,8 @@ func (f *sftpSession) requests() error {
 
 // responses hands the target's answers to whoever waits for them.
 func (f *sftpSession) responses() {
-	err := packets(f.target, func(p sftpwire.Packet) error {
+	err := packets(f.target, func(p sftpwire.Packet, wire []byte) error {
+		f.told = wire
 		f.mu.Lock()
 		answer := f.pending[p.ID()]
 		delete(f.pending, p.ID())
@@ -214,6 +218,11 @@ func (f *sftpSession) responses() {
 // send gives the target a request under a number of ours; answer gets nil when there will be none. It runs where
 // responses are read, and must not wait for another.
 func (f *sftpSession) send(r sftpwire.Request, answer func(sftpwire.Packet)) error {
+	return f.sendWire(r.Encode(), answer)
+}
+
+// sendWire is send for a packet with its length in front, whose number is changed in place.
+func (f *sftpSession) sendWire(wire []byte, answer func(sftpwire.Packet)) error {
 	select {
 	case f.slots <- struct{}{}:
 	case <-f.s.ctx.Done():
@@ -224,11 +233,11 @@ func (f *sftpSession) send(r sftpwire.Request, answer func(sftpwire.Packet)) err
 		f.mu.Unlock()
 		return errEnded
 	}
-	r.ID = f.next
+	sftpwire.SetID(wire, f.next)
+	f.pending[f.next] = answer
 	f.next++
-	f.pending[r.ID] = answer
 	f.mu.Unlock()
-	_, err := f.target.Write(r.Encode())
+	_, err := f.target.Write(wire)
 	return err
 }
 
@@ -250,7 +259,10 @@ func (f *sftpSession) deliver(ordinal uint64, packet, shown []byte) error {
 	if shown == nil {
 		shown = packet
 	}
-	err := f.s.c.span.Commit(func(b *session.Batch) { b.Response(ordinal, sshwire.AppendData(nil, f.s.number, shown)) })
+	var head [16]byte
+	err := f.s.c.span.Commit(func(b *session.Batch) {
+		b.Response(ordinal, sshwire.AppendDataHead(head[:0], f.s.number, len(shown)), shown)
+	})
 	if err != nil {
 		f.target.Close()
 		return err
@@ -268,15 +280,18 @@ func (f *sftpSession) deny(id, code uint32, words string) error {
 
 // forward records a request and gives it to the target; its answer goes to the client, after then has seen it.
 func (f *sftpSession) forward(p gate.Passed, r *sftpwire.Request, shown []byte, then func(sftpwire.Response)) error {
-	wire := r.Encode()
+	wire := f.asked
+	if r.Handle == "" || r.Type == sftpwire.Extended { // the target gets a path that is real
+		wire = r.Encode()
+	}
 	if shown == nil {
 		shown = wire
 	}
-	if err := f.s.c.gate.Record(p, true, sshwire.AppendData(nil, f.s.number, shown)); err != nil {
+	if err := f.s.c.recordRequest(p, f.s.number, shown); err != nil {
 		return f.deny(r.ID, sftpwire.Failure, "dragoman: refused: it cannot be recorded")
 	}
 	id := r.ID
-	return f.send(*r, func(packet sftpwire.Packet) {
+	return f.sendWire(wire, func(packet sftpwire.Packet) {
 		if packet == nil {
 			if then != nil {
 				then(sftpwire.Response{Type: sftpwire.Status, Code: sftpwire.Failure, Words: "the target has ended"})
@@ -291,7 +306,8 @@ func (f *sftpSession) forward(p gate.Passed, r *sftpwire.Request, shown []byte, 
 		if then != nil {
 			then(res)
 		}
-		if err := f.deliver(p.Ordinal, sftpwire.WithID(packet, id), nil); err != nil {
+		sftpwire.SetID(f.told, id)
+		if err := f.deliver(p.Ordinal, f.told, nil); err != nil {
 			f.target.Close()
 		}
 	})

@@ -103,7 +103,7 @@ func (f *sftpSession) read(r *sftpwire.Request) error {
 		asked.Length = min(asked.Length, maxRead-2*around)
 		wide.Offset -= before
 	}
-	if err := f.s.c.recordRequest(o.p, f.s.number, r.Encode()); err != nil {
+	if err := f.s.c.recordRequest(o.p, f.s.number, f.asked); err != nil {
 		return f.deny(r.ID, sftpwire.Failure, "dragoman: refused: it cannot be recorded")
 	}
 	return f.send(wide, func(p sftpwire.Packet) {
@@ -122,9 +122,11 @@ func (f *sftpSession) answerRead(o *openFile, r *sftpwire.Request, before uint64
 	if err != nil {
 		return err
 	}
+	sftpwire.SetID(f.told, r.ID)
 	if res.Type != sftpwire.Data {
-		return f.deliver(o.p.Ordinal, sftpwire.WithID(p, r.ID), nil)
+		return f.deliver(o.p.Ordinal, f.told, nil)
 	}
+	packet := f.told // as it is, where nothing was masked
 	data := res.Data
 	if o.plan.HasText() {
 		masked := stars(o, data)
@@ -137,7 +139,9 @@ func (f *sftpSession) answerRead(o *openFile, r *sftpwire.Request, before uint64
 		o.read.mu.Unlock()
 	}
 	o.read.add(r.Offset, data)
-	packet := sftpwire.DataPacket(r.ID, data)
+	if o.plan.HasText() {
+		packet = sftpwire.DataPacket(r.ID, data)
+	}
 	if f.s.c.target.KeepFiles {
 		return f.deliver(o.p.Ordinal, packet, nil)
 	}

@@ -28,7 +28,7 @@ func (s *sessionChannel) shell() {
 
 // lines judges what is typed into a shell.
 func (p *process) lines() *typing.Lines {
-	s, msg := p.s, []byte(nil)
+	s := p.s
 	return typing.New(typing.Options{
 		TTY: s.pty != nil,
 		Judge: func(act action.Action) bool {
@@ -40,7 +40,7 @@ func (p *process) lines() *typing.Lines {
 			s.c.result(line, record.Result{Status: "ok", Message: "submitted"})
 			return true
 		},
-		Send:       func(b, shown []byte) bool { return p.send(&msg, b, shown) },
+		Send:       func(b, shown []byte) bool { return p.send(b, shown) },
 		CloseInput: func() { _ = p.target.CloseWrite() },
 	})
 }

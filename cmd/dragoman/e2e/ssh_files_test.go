@@ -104,6 +104,31 @@ func TestSSHFiles(t *testing.T) {
 	}
 }
 
+// TestSSHKeepFiles: the record has the content of files where the target's config says so; otherwise its digest alone.
+func TestSSHKeepFiles(t *testing.T) {
+	for setting, kept := range map[string]bool{"keep_files: true": true, "": false} {
+		dir := t.TempDir()
+		local := filepath.Join(dir, "local")
+		content := append(bytes.Repeat([]byte("x"), 100_000), "k-777-1"...)
+		if err := os.WriteFile(local, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r := newSSH(t, sshSetup{ssh: setting, rules: filesRules(dir)})
+		token := r.token("ops")
+		if _, errs, code := r.sftp(token, fmt.Sprintf("put %s %s/up\nget %s/up %s/back\n", local, dir, dir, dir)); code != 0 {
+			t.Fatal(errs)
+		}
+		sum := sha256.Sum256(content)
+		text, digest := r.replayAll(t, token), "sha256:"+hex.EncodeToString(sum[:])
+		if !strings.Contains(text, "written "+digest) || !strings.Contains(text, "read "+digest) {
+			t.Errorf("%q: the record has %d digests", setting, strings.Count(text, digest))
+		}
+		if got := recorded(t, filepath.Join(r.dir, "data"))["k-777-1"]; got != kept {
+			t.Errorf("%q: the content is in the record: %v", setting, got)
+		}
+	}
+}
+
 // replayAll is the replay of all sessions as JSON lines.
 func (r *sshRig) replayAll(t *testing.T, _ string) string {
 	t.Helper()

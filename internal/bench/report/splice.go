@@ -37,3 +37,18 @@ func splice(page []byte, text string) ([]byte, error) {
 	b.Write(tail)
 	return b.Bytes(), nil
 }
+
+// WriteMarked replaces what is between <!-- bench:NAME:begin --> and <!-- bench:NAME:end --> in the file.
+func WriteMarked(path, name, text string) error {
+	page, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	begin, end := "<!-- bench:"+name+":begin -->", "<!-- bench:"+name+":end -->"
+	head, rest, ok1 := bytes.Cut(page, []byte(begin))
+	_, tail, ok2 := bytes.Cut(rest, []byte(end))
+	if !ok1 || !ok2 {
+		return fmt.Errorf("%s: no %s … %s", path, begin, end)
+	}
+	return os.WriteFile(path, fmt.Appendf(nil, "%s%s\n%s\n%s%s", head, begin, text, end, tail), 0o644)
+}
