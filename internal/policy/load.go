@@ -26,6 +26,9 @@ type Source struct {
 	// Dir is the policy folder, or "" for none: *.rego (tests excepted),
 	// data.yaml, data.json, rules.yaml, masks.yaml.
 	Dir string
+	// Draft holds files, by their path in Dir, that stand in for those of the folder or beside them: a change that is
+	// not made yet. An empty text takes the file away.
+	Draft map[string]string
 	// Rules and Masks come before those of the folder.
 	Rules []Rule
 	Masks []MaskRule
@@ -44,7 +47,11 @@ func (s Source) Bundle() (Bundle, error) {
 		l.addMask(m, "masks", i, 0)
 	}
 	l.off = slices.Clone(s.Off)
-	if s.Dir != "" {
+	if len(s.Draft) > 0 {
+		if err := l.readDir(drafted(s.Dir, s.Draft)); err != nil {
+			return Bundle{}, fmt.Errorf("reading policy folder %s with a draft: %w", s.Dir, err)
+		}
+	} else if s.Dir != "" {
 		if err := l.readDir(os.DirFS(s.Dir)); err != nil {
 			return Bundle{}, fmt.Errorf("reading policy folder %s: %w", s.Dir, err)
 		}
@@ -91,6 +98,7 @@ type loader struct {
 	off      []string
 	problems []Problem
 	total    int
+	seen     func(path string, body []byte) // nil: nobody looks
 }
 
 func (l *loader) problem(file string, line int, msg string) {
@@ -150,6 +158,9 @@ func (l *loader) readFile(fsys fs.FS, p string) error {
 	}
 	if l.total += len(body); l.total > maxTotal {
 		return fmt.Errorf("more than %d bytes of policy", maxTotal)
+	}
+	if l.seen != nil {
+		l.seen(p, body)
 	}
 	switch {
 	case isRego:
