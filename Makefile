@@ -74,6 +74,11 @@ test-kube: build tools ## Kubernetes targets on a real cluster with real pods; a
 	$(GO) test -count=1 -timeout 10m -tags kube ./internal/kubecluster
 	DRAGOMAN_BIN=$(CURDIR)/bin $(GO) test -count=1 -timeout 20m -tags kube ./cmd/dragoman/kubee2e
 
+.PHONY: test-rdp
+test-rdp: build tools ## RDP targets: xfreerdp against xrdp and freerdp-shadow, with X displays; as root
+	@$(GO) run ./internal/tools -dir $(TOOLS) -rdp
+	DRAGOMAN_BIN=$(CURDIR)/bin $(GO) test -count=1 -timeout 20m -tags rdp ./cmd/dragoman/rdpe2e
+
 .PHONY: test-mutations
 test-mutations: ## 10,000 random changes of an audit store, all found (3 min)
 	AUDIT_MUTATIONS=10000 $(GO) test -count=1 -timeout 60m -run 'TestRandomMutations$$' -v ./internal/audit

@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 
 	"dragoman.dev/dragoman/examples/verify"
 	"dragoman.dev/dragoman/internal/mcpserver"
 	"dragoman.dev/dragoman/internal/pgclients"
+	"dragoman.dev/dragoman/internal/rdpserver"
 )
 
 // runtime is a command and the distribution's package that has it.
@@ -39,6 +41,10 @@ func ensureCommands(ctx context.Context, list []runtime) error {
 	install := []string{"install", "-y", "-qq", "--no-install-recommends"}
 	for _, r := range list {
 		path, err := exec.LookPath(r.command)
+		if filepath.IsAbs(r.command) { // a library, perhaps
+			path = r.command
+			_, err = os.Stat(path)
+		}
 		if err != nil {
 			install = append(install, r.pkg)
 			continue
@@ -63,7 +69,7 @@ func ensureClients(ctx context.Context, dir string) error {
 	for _, c := range []struct {
 		name string
 		get  func(context.Context, string) (string, error)
-	}{{"python", pgclients.Python}, {"mysql-python", pgclients.MySQLPython}, {"mysql-node", pgclients.MySQLNode}, {"node", pgclients.Node}, {"jdbc", pgclients.JDBC}, {"pgbench", pgclients.Pgbench}, {"ssh", pgclients.SSHPython}, {"jsch", pgclients.JSch}, {"verify", verify.Packages}, {"mcp", mcpserver.Ensure}} {
+	}{{"python", pgclients.Python}, {"mysql-python", pgclients.MySQLPython}, {"mysql-node", pgclients.MySQLNode}, {"mysql-java", pgclients.MySQLJDBC}, {"node", pgclients.Node}, {"jdbc", pgclients.JDBC}, {"pgbench", pgclients.Pgbench}, {"ssh", pgclients.SSHPython}, {"jsch", pgclients.JSch}, {"verify", verify.Packages}, {"mcp", mcpserver.Ensure}} {
 		path, err := c.get(ctx, dir)
 		if err != nil {
 			return err
@@ -71,4 +77,12 @@ func ensureClients(ctx context.Context, dir string) error {
 		fmt.Println("client", c.name, path)
 	}
 	return nil
+}
+
+// rdpRuntimes are the servers and the client of RDP, and the X programs that are shown with them.
+func rdpRuntimes() (list []runtime) {
+	for _, p := range rdpserver.Programs {
+		list = append(list, runtime{p[0], p[1]})
+	}
+	return list
 }

@@ -21,12 +21,16 @@ func main() {
 	dir := flag.String("dir", ".tools", "folder to keep them in")
 	matrix := flag.Bool("matrix", false, "every supported Envoy, not only the pinned one")
 	kube := flag.Bool("kube", false, "only what runs a Kubernetes cluster; the first time this takes some 11 minutes")
+	rdp := flag.Bool("rdp", false, "only what runs RDP servers and clients")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	get := func() error { return run(ctx, *dir, *matrix) }
 	if *kube {
 		get = func() error { return ensureCluster(ctx, *dir) }
+	}
+	if *rdp {
+		get = func() error { return ensureCommands(ctx, rdpRuntimes()) }
 	}
 	if err := get(); err != nil {
 		fmt.Fprintln(os.Stderr, "tools:", err)

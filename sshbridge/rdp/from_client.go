@@ -123,6 +123,10 @@ const maxEvents = 15
 
 // inputs records and passes on keys and the mouse, where they are allowed and somebody is there to take them.
 func (c *conn) inputs(events []rdpwire.Input) error {
+	if c.lobby.open.Load() {
+		c.lobby.input(events)
+		return nil
+	}
 	up := c.upstream()
 	if up == nil || !c.taken.Load() || c.input.Ordinal == 0 {
 		return nil

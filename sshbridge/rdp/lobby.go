@@ -34,6 +34,8 @@ type lobby struct {
 	shown  bool   // it draws
 	lines  []string
 	active chan struct{} // closed when it draws
+
+	pressed chan struct{} // has one when a key or button was pressed
 }
 
 func newLobby(c *conn) *lobby {
@@ -45,7 +47,8 @@ func newLobby(c *conn) *lobby {
 	case depth != 8 && depth != 15 && depth != 16 && depth != 24:
 		depth = 16
 	}
-	return &lobby{c: c, width: int(o.Width), height: int(o.Height), depth: depth, share: lobbyShare, active: make(chan struct{})}
+	return &lobby{c: c, width: int(o.Width), height: int(o.Height), depth: depth, share: lobbyShare, active: make(chan struct{}),
+		pressed: make(chan struct{}, 1)}
 }
 
 // begin ends licensing and asks the client in.
@@ -100,7 +103,11 @@ func (l *lobby) receive(s rdpwire.Share) error {
 		}
 	case rdpwire.DataFontList:
 		answer.Type, answer.Body = rdpwire.DataFontMap, []byte{0, 0, 0, 0, 3, 0, 4, 0}
-	default: // input and the like: there is nobody to take it
+	case rdpwire.DataInput:
+		events, err := rdpwire.ParseSlowInput(s.Body)
+		l.input(events)
+		return err
+	default: // there is nobody to take it
 		return nil
 	}
 	if err := l.c.client.write(l.c.shareToClient(answer)); err != nil || s.Type != rdpwire.DataFontList {
@@ -115,6 +122,20 @@ func (l *lobby) receive(s rdpwire.Share) error {
 		close(l.active)
 	}
 	return err
+}
+
+// input is taken as a sign that somebody has read what stands there.
+func (l *lobby) input(events []rdpwire.Input) {
+	for _, in := range events {
+		const buttonDown = 0x8000
+		key := in.Kind == rdpwire.InputKey && !in.Release
+		if key || in.Kind == rdpwire.InputMouse && in.Flags&buttonDown != 0 {
+			select {
+			case l.pressed <- struct{}{}:
+			default:
+			}
+		}
+	}
 }
 
 // say shows lines in the place of those before.
@@ -161,16 +182,21 @@ func (l *lobby) wait() error {
 	}
 }
 
-// readTime is how long a refusal stands on the screen.
-const readTime = 5 * time.Second
+// readTime is how long a refusal stands on the screen, unless somebody presses a key or a button.
+const readTime = 20 * time.Second
 
 // refuse shows why there is no session, and ends the connection.
 func (l *lobby) refuse(words string) {
 	l.c.log.Info("an RDP login is refused", "words", words)
-	l.say("There is no session:", gate.Printable(words, 1024))
+	select { // what was pressed before is about nothing
+	case <-l.pressed:
+	default:
+	}
+	l.say("There is no session:", gate.Printable(words, 1024), "", "Press a key to close this.")
 	if l.wait() == nil {
 		select {
 		case <-time.After(readTime):
+		case <-l.pressed:
 		case <-l.c.ctx.Done():
 		}
 	}

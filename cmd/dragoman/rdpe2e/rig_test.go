@@ -1,0 +1,284 @@
+//go:build rdp
+
+package rdpe2e
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"dragoman.dev/dragoman/envoy"
+	"dragoman.dev/dragoman/internal/child"
+	"dragoman.dev/dragoman/internal/rdpserver"
+)
+
+const repo = "../../.."
+
+// limit bounds every wait for a condition.
+const limit = 60 * time.Second
+
+// rig is a gateway in front of xrdp, as several targets, and of a shadow server. All tests share it.
+type rig struct {
+	xrdp   *rdpserver.Xrdp
+	shown  *rdpserver.Display // what the shadow server shows
+	shadow *rdpserver.Server
+	screen *rdpserver.Display // the client's
+	dir    string
+	config string
+	bin    string
+	ports  map[string]int
+	up     *child.Child
+	log    string
+}
+
+var shared *rig
+
+func TestMain(m *testing.M) {
+	var err error
+	code := 1
+	if shared, err = newRig(context.Background()); err != nil {
+		fmt.Fprintln(os.Stderr, "rdpe2e:", err)
+	} else {
+		code = m.Run()
+	}
+	shared.stop(code != 0)
+	os.Exit(code)
+}
+
+const rules = `rules:
+  - {name: held, verdict: hold, when: {groups: [held], kinds: [connect]}, approvers: [leads], reason: people decide who comes in}
+  - {name: open, verdict: allow, when: {groups: [ops, lookers, held], kinds: [connect]}}
+  - {name: look, verdict: allow, when: {groups: [lookers], kinds: [rdp.chan], tables: [channel.desktop]}}
+  - {name: no-paste, verdict: block, when: {kinds: [rdp.chan], verbs: [write], targets: [copyout]}, reason: nothing is pasted there}
+  - {name: ops, verdict: allow, when: {groups: [ops, held], kinds: [rdp.chan]}}
+masks:
+  - {name: pii, detectors: [email], targets: [clear], opaque: allow}
+`
+
+func newRig(ctx context.Context) (*rig, error) {
+	r := &rig{bin: os.Getenv("DRAGOMAN_BIN"), ports: map[string]int{}}
+	var err error
+	if r.bin == "" {
+		return r, errors.New("DRAGOMAN_BIN is not set: make test-rdp builds and runs it")
+	}
+	if r.bin, err = filepath.Abs(r.bin); err != nil {
+		return r, err
+	}
+	if r.screen, err = rdpserver.StartDisplay(1024, 768); err != nil {
+		return r, err
+	}
+	if r.shown, err = rdpserver.StartDisplay(640, 480); err != nil {
+		return r, err
+	}
+	if _, err := r.shown.Run(ctx, "", "xsetroot", "-solid", "#206040"); err != nil {
+		return r, err
+	}
+	if r.shadow, err = rdpserver.StartShadow(ctx, r.shown); err != nil {
+		return r, err
+	}
+	if r.xrdp, err = rdpserver.StartXrdp(ctx); err != nil {
+		return r, err
+	}
+	// A short folder: a unix socket's path has at most 107 bytes.
+	if r.dir, err = os.MkdirTemp("", "dgm-"); err != nil {
+		return r, err
+	}
+	return r, r.start(ctx)
+}
+
+// targets are those of the config: xrdp by default, with keys and clipboard in several ways.
+func (r *rig) targets() string {
+	var b strings.Builder
+	add := func(name string, s *rdpserver.Server, tls, rdp string) {
+		r.ports[name] = freePort()
+		fmt.Fprintf(&b, "  - {name: %s, protocol: rdp, address: %q, listen: \"127.0.0.1:%d\", credentials: {user: %s, password: \"file:%s\"}, tls: {upstream: %s}, rdp: %s}\n",
+			name, s.Address(), r.ports[name], s.User, name+".password", tls, rdp)
+	}
+	verified := fmt.Sprintf("{mode: verify-full, ca: %s}", r.xrdp.Cert)
+	add("desk", r.xrdp.Server, verified, "{}")
+	add("clear", r.xrdp.Server, verified, "{keyboard: clear, clipboard: true}")
+	add("copyout", r.xrdp.Server, verified, "{clipboard: true}")
+	add("shadow", r.shadow, "{mode: require}", "{nla: true}")
+	add("wrong", r.shadow, "{mode: require}", "{}")
+	add("stranger", r.xrdp.Server, "{mode: verify-full, ca: other.crt}", "{}")
+	return b.String()
+}
+
+// start writes the configuration and runs `dragoman up`.
+func (r *rig) start(ctx context.Context) error {
+	binary, err := envoy.Ensure(ctx, filepath.Join(repo, ".tools"), envoy.Version)
+	if err != nil {
+		return err
+	}
+	if binary, err = filepath.Abs(binary); err != nil {
+		return err
+	}
+	r.config = filepath.Join(r.dir, "dragoman.yaml")
+	files := map[string]string{"policy/rules.yaml": rules, "dragoman.yaml": fmt.Sprintf(`data: data
+envoy: {binary: %s, version: %s, module: %s, concurrency: 2, drain_time: 1s}
+targets:
+%spolicy: {dir: policy}
+`, binary, envoy.Version, r.bin, r.targets())}
+	for name := range r.ports {
+		files[name+".password"] = r.xrdp.Password
+	}
+	files["shadow.password"], files["wrong.password"] = r.shadow.Password, "not-it"
+	other, err := os.ReadFile("testdata/other.crt")
+	if err != nil {
+		return err
+	}
+	files["other.crt"] = string(other)
+	for name, text := range files {
+		path := filepath.Join(r.dir, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o600)); err != nil {
+			return err
+		}
+	}
+	r.log = filepath.Join(r.dir, "up.log")
+	log, err := os.Create(r.log)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	cmd := exec.Command(filepath.Join(r.bin, "dragoman"), "up", "-c", r.config)
+	cmd.Stdout, cmd.Stderr = log, log
+	if r.up, err = child.Start(cmd, syscall.SIGTERM); err != nil {
+		return err
+	}
+	for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		b, _ := os.ReadFile(r.log)
+		if bytes.Contains(b, []byte("\nready\n")) {
+			return nil
+		}
+		select {
+		case <-r.up.Done():
+			return fmt.Errorf("dragoman up ended:\n%s", b)
+		default:
+		}
+	}
+	return errors.New("dragoman up is not ready")
+}
+
+func (r *rig) stop(failed bool) {
+	if r.up != nil {
+		r.up.End(syscall.SIGTERM, limit)
+	}
+	if b, err := os.ReadFile(r.log); failed && err == nil {
+		for _, l := range bytes.Split(b, []byte("\n")) {
+			if !bytes.Contains(l, []byte("from=envoy")) {
+				fmt.Fprintf(os.Stderr, "%s\n", l)
+			}
+		}
+	}
+	if r.xrdp != nil {
+		if failed {
+			fmt.Fprintln(os.Stderr, r.xrdp.Logs())
+		}
+		r.xrdp.Stop()
+	}
+	if r.shadow != nil {
+		r.shadow.Stop()
+	}
+	for _, d := range []*rdpserver.Display{r.screen, r.shown} {
+		if d != nil {
+			d.Stop()
+		}
+	}
+	if r.dir != "" && !failed {
+		os.RemoveAll(r.dir)
+	}
+}
+
+// run runs the command line.
+func (r *rig) run(args ...string) (string, error) {
+	cmd := exec.Command(filepath.Join(r.bin, "dragoman"), append(args, "-c", r.config)...)
+	var said bytes.Buffer
+	cmd.Stderr = &said
+	out, err := cmd.Output()
+	if err != nil {
+		err = fmt.Errorf("dragoman %v: %w\n%s%s", args, err, out, &said)
+	}
+	return string(out), err
+}
+
+func (r *rig) must(t *testing.T, args ...string) string {
+	t.Helper()
+	out, err := r.run(args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func (r *rig) token(t *testing.T, subject string, groups ...string) string {
+	t.Helper()
+	args := []string{"token", "create", "--subject", subject, "--on-behalf-of", "user:alice@example.com", "--ttl", "1h"}
+	for _, g := range groups {
+		args = append(args, "--group", g)
+	}
+	return strings.TrimSpace(r.must(t, args...))
+}
+
+// await waits for a condition.
+func await(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	for end := time.Now().Add(limit); ; time.Sleep(100 * time.Millisecond) {
+		if is() {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("it did not come: %s", what)
+		}
+	}
+}
+
+// session is one that the command line lists.
+type session struct {
+	ID      string `json:"id"`
+	Sealed  bool   `json:"sealed"`
+	Blocked int    `json:"blocked"`
+}
+
+// session is the newest one of a subject; its zero value, when there is none.
+func (r *rig) session(t *testing.T, subject string) session {
+	t.Helper()
+	var list struct{ Sessions []session }
+	out := r.must(t, "sessions", "list", "--identity", subject, "--json")
+	if err := json.Unmarshal([]byte(out), &list); err != nil {
+		t.Fatalf("%v in %s", err, out)
+	}
+	if len(list.Sessions) == 0 {
+		return session{}
+	}
+	return list.Sessions[0]
+}
+
+// last is the newest session of a subject, once it has ended.
+func (r *rig) last(t *testing.T, subject string) string {
+	t.Helper()
+	var s session
+	await(t, "the session of "+subject+" ends", func() bool { s = r.session(t, subject); return s.Sealed })
+	return s.ID
+}
+
+// freePort is below the ports that the kernel gives to outgoing connections.
+func freePort() int {
+	for {
+		port := 20000 + rand.IntN(12000)
+		if l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+			l.Close()
+			return port
+		}
+	}
+}
