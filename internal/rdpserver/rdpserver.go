@@ -193,7 +193,7 @@ func runOn(ctx context.Context, env []string, stdin, name string, args ...string
 // Programs are what is run here, and the distribution's package of each.
 var Programs = [][2]string{{"/usr/sbin/xrdp", "xrdp"}, {"/usr/lib/xorg/modules/libxorgxrdp.so", "xorgxrdp"}, {"xfreerdp", "freerdp2-x11"},
 	{"freerdp-shadow-cli", "freerdp2-shadow-x11"}, {"winpr-hash", "winpr-utils"}, {"Xvfb", "xvfb"}, {"xterm", "xterm"}, {"xsetroot", "x11-xserver-utils"},
-	{"xclip", "xclip"}, {"xdotool", "xdotool"}, {"import", "imagemagick"}, {"unshare", "util-linux"}, {"openssl", "openssl"}}
+	{"xauth", "xauth"}, {"xclip", "xclip"}, {"xdotool", "xdotool"}, {"import", "imagemagick"}, {"unshare", "util-linux"}, {"openssl", "openssl"}}
 
 func copyFile(to, from string, more string) error {
 	b, err := os.ReadFile(from)
