@@ -76,19 +76,40 @@ func (c *control) keepRecords(ctx context.Context, opt audit.Options) (records, 
 	c.onClose(reader.Close)
 	r := c.cfg.Replicas
 	k, err := replica.Open(ctx, replica.Options{DB: c.shared, Name: r.Name, Listen: r.Listen, Address: r.Address, Folder: r.Folder, Log: c.log,
-		Lost: func(err error) { report(c.lost, err) },
-		Store: func(ctx context.Context, t pgdb.Term) (*audit.Store, error) {
-			mine, err := opt, error(nil)
-			if mine.Index, err = sqlindex.NewPostgresOf(ctx, c.shared, t); err != nil {
-				return nil, err
-			}
-			return audit.Open(c.cfg.AuditDir(), mine)
+		Lost:  func(err error) { report(c.lost, err) },
+		Force: c.cfg.Trail.Bodies.URL == "" && replica.Local(r.Folder),
+		Store: func(ctx context.Context, t replica.Tenure) (*audit.Store, func() error, error) {
+			return c.tenure(ctx, t, opt)
 		}})
 	if err != nil {
 		return nil, err
 	}
 	c.onClose(k.Close)
 	return commonRecords{reader, k}, nil
+}
+
+// tenure opens the store of records for the time in which this replica keeps them. Files are written by the tenure's way only.
+func (c *control) tenure(ctx context.Context, t replica.Tenure, opt audit.Options) (*audit.Store, func() error, error) {
+	mine := *c.cfg
+	mine.Replicas.Folder = t.Folder
+	if t.Forced {
+		if err := audit.TakeOver(ctx, mine.AuditDir()); err != nil {
+			return nil, nil, err
+		}
+	}
+	blobs, closed, err := openBodies(ctx, &mine)
+	if err != nil {
+		return nil, nil, err
+	}
+	opt.Blobs = blobs
+	if opt.Index, err = sqlindex.NewPostgresOf(ctx, c.shared, t.Term); err != nil {
+		return nil, nil, errors.Join(err, closed())
+	}
+	s, err := audit.Open(mine.AuditDir(), opt)
+	if err != nil {
+		return nil, nil, errors.Join(err, closed())
+	}
+	return s, closed, nil
 }
 
 // owner names this process as the one that calls of gateways wait in.

@@ -159,6 +159,28 @@ func (s *Files) Put(_ context.Context, key string, write func(io.Writer) error) 
 	return s.syncDirs(filepath.Dir(path), true)
 }
 
+// Renew puts a copy in the place of each body whose key has this prefix and this suffix: whoever has one of them open
+// writes into nothing from then on.
+func (s *Files) Renew(ctx context.Context, prefix, suffix string) error {
+	return s.List(ctx, prefix, func(key string) error {
+		if !strings.HasSuffix(key, suffix) {
+			return nil
+		}
+		old, err := s.Open(ctx, key)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		defer old.Close()
+		return s.Put(ctx, key, func(w io.Writer) error {
+			_, err := io.Copy(w, old.(fileReader).File)
+			return err
+		})
+	})
+}
+
 type fileReader struct {
 	*os.File
 	size int64

@@ -3,9 +3,11 @@
 // When it dies, another one opens the Store and goes on where acknowledged bytes end. What is read is read by all, from what
 // they share (audit.Reader).
 //
-// The keeper is elected by a lock in the database. That nobody else writes is not left to that: the keeper holds a lock on a
-// file in the shared folder as well, which the system gives up only with the process or by its own hand, and its writes
-// to the index carry the number of its term, which the database refuses once a later one has begun.
+// The keeper is elected by a lock in the database. That nobody else writes is not left to that. Its writes to the index carry
+// the number of its term, which the database refuses once a later one has begun; its way to the shared folder is a gate of its term
+// (gate.go), which the next keeper closes first. It also holds a lock on a file in the folder, which the system gives up only with
+// the process or by its own hand: the next one waits for that, so that a keeper that lives ends in order, but not for ever
+// for one that is stopped.
 package replica
 
 import (
@@ -36,6 +38,9 @@ const (
 	appendWait = time.Second
 )
 
+// patience is how long the last keeper may take to end in order, before it is shut out.
+const patience = 10 * time.Second
+
 // ErrNoKeeper says that nobody keeps records now; it is taken over in a moment.
 var ErrNoKeeper = errors.New("no replica keeps the records at the moment")
 
@@ -46,11 +51,25 @@ type Options struct {
 	Listen  string // for other replicas
 	Address string // where they reach it
 	Folder  string // shared
-	// Store opens the store for a term. It is closed at the term's end.
-	Store func(ctx context.Context, t pgdb.Term) (*audit.Store, error)
+	// Store opens the store for a tenure. It is closed at its end, and close is called then.
+	Store func(ctx context.Context, t Tenure) (s *audit.Store, close func() error, err error)
+	// Force shuts a keeper out that does not end. It is only for where Tenure.Folder is the only way by which records are
+	// written, and on a file system of this machine (Local); otherwise its lock is waited for.
+	Force bool
+	// Patience is how long it is waited for before; 0 means 10 s.
+	Patience time.Duration
 	// Lost is called when another process has this replica's name.
 	Lost func(error)
 	Log  *slog.Logger
+}
+
+// Tenure is one reign of a keeper.
+type Tenure struct {
+	pgdb.Term
+	// Folder is the shared folder, by a path that a later keeper shuts.
+	Folder string
+	// Forced says that the last keeper was shut out, and may still have files open.
+	Forced bool
 }
 
 // Keeper keeps records, or hands them to the replica that does. It is safe for concurrent use.
@@ -100,27 +119,80 @@ func (k *Keeper) Close() error {
 
 // lead is one term, from the database's lock to its loss.
 func (k *Keeper) lead(ctx context.Context) error {
-	unlock, err := LockFile(ctx, filepath.Join(k.opt.Folder, keeperFile), k.opt.Log)
+	unlock, err := k.lockFile(ctx)
 	if err != nil {
 		return err
 	}
-	defer unlock()
-	term, err := k.opt.DB.Begin(ctx, keeperLock, k.opt.Name)
-	if err != nil {
+	t := Tenure{Forced: unlock == nil}
+	defer func() {
+		if unlock != nil {
+			_ = unlock()
+		}
+	}()
+	if t.Term, err = k.opt.DB.Begin(ctx, keeperLock, k.opt.Name); err != nil {
 		return err
 	}
+	if t.Folder, err = openGate(k.opt.Folder, t.N); err != nil {
+		return fmt.Errorf("replica: term %d: %w", t.N, err)
+	}
+	if t.Forced {
+		if unlock, err = breakLock(k.file()); err != nil {
+			return err
+		}
+	}
+	return k.keep(ctx, t)
+}
+
+// keep has the store open until ctx ends.
+func (k *Keeper) keep(ctx context.Context, t Tenure) error {
 	began := time.Now()
-	s, err := k.opt.Store(ctx, term)
+	s, closed, err := k.opt.Store(ctx, t)
 	if err != nil {
 		return fmt.Errorf("replica: records cannot be taken over: %w", err)
 	}
 	k.set(s)
-	k.opt.Log.Info("this replica keeps the records now", "replica", k.opt.Name, "term", term.N, "took", time.Since(began))
+	k.opt.Log.Info("this replica keeps the records now", "replica", k.opt.Name, "term", t.N, "forced", t.Forced, "took", time.Since(began))
 	<-ctx.Done()
 	k.set(nil)
-	err = s.Close()
-	k.opt.Log.Info("this replica does not keep the records any more", "replica", k.opt.Name, "term", term.N, "error", err)
+	err = errors.Join(s.Close(), closed())
+	k.opt.Log.Info("this replica does not keep the records any more", "replica", k.opt.Name, "term", t.N, "error", err)
 	return nil
+}
+
+func (k *Keeper) file() string { return filepath.Join(k.opt.Folder, keeperFile) }
+
+// lockFile waits for the last keeper's end. unlock is nil when it does not come and is not waited for.
+func (k *Keeper) lockFile(ctx context.Context) (unlock func() error, err error) {
+	if !k.opt.Force {
+		return LockFile(ctx, k.file(), k.opt.Log)
+	}
+	most := k.opt.Patience
+	if most <= 0 {
+		most = patience
+	}
+	waiting, cancel := context.WithTimeout(ctx, most)
+	defer cancel()
+	unlock, err = LockFile(waiting, k.file(), k.opt.Log)
+	if err != nil && waiting.Err() != nil && ctx.Err() == nil {
+		k.opt.Log.Warn("the last keeper does not end: it is shut out", "waited", most)
+		return nil, nil
+	}
+	return unlock, err
+}
+
+// breakLock puts another file in the place of one that a process has locked which was shut out.
+func breakLock(path string) (unlock func() error, err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), keeperFile+".*")
+	if err != nil {
+		return nil, fmt.Errorf("replica: %w", err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return nil, errors.Join(fmt.Errorf("replica: %w", err), f.Close(), os.Remove(f.Name()))
+	}
+	if err := os.Rename(f.Name(), path); err != nil {
+		return nil, errors.Join(fmt.Errorf("replica: %w", err), f.Close(), os.Remove(f.Name()))
+	}
+	return f.Close, nil
 }
 
 // Idle fails while a replica keeps the records in a folder, and keeps others from it until unlock.
@@ -135,27 +207,37 @@ func Idle(folder string) (unlock func() error, err error) {
 
 // LockFile waits until no other process has a file locked.
 func LockFile(ctx context.Context, path string, log *slog.Logger) (unlock func() error, err error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("replica: %w", err)
-	}
 	for told := false; ; told = true {
-		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-		if err == nil {
+		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+		if err != nil {
+			return nil, fmt.Errorf("replica: %w", err)
+		}
+		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if err == nil && sameFile(f, path) { // and nobody has broken it
 			return f.Close, nil
 		}
-		if !errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, errors.Join(fmt.Errorf("replica: the shared folder has no locks: %w", err), f.Close())
+		_ = f.Close()
+		if err != nil && !errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, fmt.Errorf("replica: the shared folder has no locks: %w", err)
 		}
 		if !told {
 			log.Info("waiting for the process that has a file locked", "file", path)
 		}
 		select {
 		case <-ctx.Done():
-			return nil, errors.Join(ctx.Err(), f.Close())
+			return nil, ctx.Err()
 		case <-time.After(lockAgain):
 		}
 	}
+}
+
+func sameFile(f *os.File, path string) bool {
+	a, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	b, err := os.Stat(path)
+	return err == nil && os.SameFile(a, b)
 }
 
 func (k *Keeper) set(s *audit.Store) {

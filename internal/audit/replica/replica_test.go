@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -43,12 +44,33 @@ func must(t *testing.T, err error) {
 
 // group is a database and a folder that replicas share.
 type group struct {
-	t   *testing.T
-	url string
-	dir string
-	key ed25519.PrivateKey
+	t      *testing.T
+	url    string
+	folder string // shared
+	dir    string // of records, in it
+	key    ed25519.PrivateKey
 	// bodies opens what records are in; nil: files in the folder.
-	bodies func() blob.Store
+	bodies   func() blob.Store
+	patience time.Duration
+	keys     audit.Keyring // nil: bodies are not encrypted
+}
+
+// open opens the store for a tenure, as the control plane does.
+func (g *group) open(ctx context.Context, db *pgdb.DB, t Tenure) (*audit.Store, error) {
+	x, err := sqlindex.NewPostgresOf(ctx, db, t.Term)
+	if err != nil {
+		return nil, err
+	}
+	if t.Forced {
+		if err := audit.TakeOver(ctx, filepath.Join(t.Folder, "audit")); err != nil {
+			return nil, err
+		}
+	}
+	opt := audit.Options{Key: g.key, Index: x, Keys: g.keys}
+	if g.bodies != nil {
+		opt.Blobs = g.bodies()
+	}
+	return audit.Open(filepath.Join(t.Folder, "audit"), opt)
 }
 
 func (g *group) blobs() blob.Store {
@@ -65,7 +87,13 @@ func newGroup(t *testing.T) *group {
 	s, err := pgserver.Start(t.Context(), pgserver.Options{Home: home})
 	must(t, err)
 	t.Cleanup(func() { s.Stop() })
-	return &group{t: t, url: s.URL("postgres"), dir: t.TempDir(), key: ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))}
+	return newGroupIn(t, s.URL("postgres"), t.TempDir())
+}
+
+func newGroupIn(t *testing.T, url, folder string) *group {
+	dir := filepath.Join(folder, "audit")
+	_ = os.MkdirAll(dir, 0o700)
+	return &group{t: t, url: url, folder: folder, dir: dir, key: ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))}
 }
 
 // member is one replica.
@@ -86,15 +114,13 @@ func (g *group) join(name string) *member {
 	must(g.t, err)
 	m.reader = audit.NewReader(g.dir, audit.ReaderOptions{Index: x, Blobs: g.blobs()})
 	port := freePort(g.t)
-	m.Keeper, err = Open(g.t.Context(), Options{DB: db, Name: name, Listen: port, Address: port, Folder: g.dir, Log: quiet,
-		Lost: func(err error) { g.t.Error(err) },
-		Store: func(ctx context.Context, t pgdb.Term) (*audit.Store, error) {
-			mine, err := sqlindex.NewPostgresOf(ctx, db, t)
-			if err != nil {
-				return nil, err
-			}
-			m.terms <- t
-			return audit.Open(g.dir, audit.Options{Key: g.key, Index: mine, Blobs: g.blobs()})
+	m.Keeper, err = Open(g.t.Context(), Options{DB: db, Name: name, Listen: port, Address: port, Folder: g.folder, Log: quiet,
+		Lost:  func(err error) { g.t.Error(err) },
+		Force: g.bodies == nil, Patience: g.patience,
+		Store: func(ctx context.Context, t Tenure) (*audit.Store, func() error, error) {
+			m.terms <- t.Term
+			s, err := g.open(ctx, db, t)
+			return s, func() error { return nil }, err
 		}})
 	must(g.t, err)
 	g.t.Cleanup(m.leave)
@@ -120,23 +146,34 @@ func eventually(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-// streamOf is a record of n actions and an end, and where each frame ends.
+// streamOf is a record of n actions and an end.
 func streamOf(t *testing.T, id string, n int) []byte {
 	t.Helper()
-	sp, err := record.OpenSpool(t.TempDir(), record.Options{})
+	b, err := makeStream(t.TempDir(), id, n)
 	must(t, err)
+	return b
+}
+
+func makeStream(dir, id string, n int) ([]byte, error) {
+	sp, err := record.OpenSpool(dir, record.Options{})
+	if err != nil {
+		return nil, err
+	}
 	defer sp.Close()
 	w, err := sp.Begin(record.ModeWrite, record.Open{Session: policy.Session{ID: id, Started: time.Now()}, Target: policy.Target{Name: "shop", Protocol: "postgres"},
 		Identity: identity.New("agent:a"), Node: "n1"})
-	must(t, err)
-	for i := 1; i <= n; i++ {
-		must(t, w.AppendJSON(record.KindAction, uint64(i), record.ActionPayload{Action: action.Action{Kind: action.KindSQL, Text: fmt.Sprint("SELECT ", i)}, Decision: policy.Decision{Verdict: policy.Allow}}))
+	if err != nil {
+		return nil, err
 	}
-	must(t, w.Close(record.Close{Reason: "client"}))
+	for i := 1; i <= n; i++ {
+		err = errors.Join(err, w.AppendJSON(record.KindAction, uint64(i), record.ActionPayload{Action: action.Action{Kind: action.KindSQL, Text: fmt.Sprint("SELECT ", i)}, Decision: policy.Decision{Verdict: policy.Allow}}))
+	}
+	if err = errors.Join(err, w.Close(record.Close{Reason: "client"})); err != nil {
+		return nil, err
+	}
 	buf := make([]byte, 1<<20)
 	size, err := sp.ReadAt(id, buf, 0)
-	must(t, err)
-	return buf[:size]
+	return buf[:size], err
 }
 
 func (m *member) put(t *testing.T, id string, all []byte, from, to int) {
@@ -281,10 +318,10 @@ func TestForwarded(t *testing.T) {
 	if alive, err := b.Alive(t.Context(), "a"); !alive || err != nil {
 		t.Error(alive, err)
 	}
-	if _, err := Open(t.Context(), Options{DB: b.db, Name: "a", Listen: freePort(t), Folder: g.dir, Log: quiet, Lost: func(error) {}}); !errors.Is(err, pgdb.ErrTaken) {
+	if _, err := Open(t.Context(), Options{DB: b.db, Name: "a", Listen: freePort(t), Folder: g.folder, Log: quiet, Lost: func(error) {}}); !errors.Is(err, pgdb.ErrTaken) {
 		t.Error("a name twice:", err)
 	}
-	if _, err := Idle(g.dir); err == nil || !strings.Contains(err.Error(), "stop all") {
+	if _, err := Idle(g.folder); err == nil || !strings.Contains(err.Error(), "stop all") {
 		t.Error(err)
 	}
 	a.leave()
