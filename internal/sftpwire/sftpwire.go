@@ -323,6 +323,26 @@ func ParseResponse(p Packet) (Response, error) {
 	return r, nil
 }
 
+// EachName calls f for each name of a Name packet, and for the line that a listing would have of it; f may change
+// what it gets, in place. A packet that cannot be followed to its end is ErrMalformed.
+func EachName(p Packet, f func(name []byte)) error {
+	if len(p) < 5 {
+		return ErrMalformed
+	}
+	d := decoder{b: p[5:]}
+	for n := d.uint32(); n > 0 && !d.bad; n-- {
+		name, line := d.bytes(), d.bytes()
+		if d.attrs(); !d.bad {
+			f(name)
+			f(line)
+		}
+	}
+	if d.bad || len(d.b) != 0 {
+		return ErrMalformed
+	}
+	return nil
+}
+
 // FilterVersion makes our VersionP of the target's, with the extensions that are understood.
 func FilterVersion(p Packet) ([]byte, error) {
 	d := decoder{b: p[1:]}

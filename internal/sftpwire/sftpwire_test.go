@@ -14,6 +14,30 @@ var requests = []Request{
 	{Type: Extended, ID: 13, Extension: ExtLsetstat, Path: "p", Rest: []byte{0, 0, 0, 0}}, {Type: Realpath, ID: 14, Path: "."}, {Type: Mkdir, ID: 15, Path: "d", Rest: []byte{0, 0, 0, 0}},
 }
 
+// TestEachName: names and lines can be changed in place; what is cut off is no packet.
+func TestEachName(t *testing.T) {
+	p := []byte{Name, 0, 0, 0, 1, 0, 0, 0, 2}
+	for _, n := range []string{"a@b", "c"} {
+		p = str(str(p, n), "-rw "+n)
+		p = append(p, 0, 0, 0, 0x0d, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 4) // size, permissions, times
+	}
+	var got []string
+	if err := EachName(p, func(n []byte) { got = append(got, string(n)); n[0] = '*' }); err != nil || len(got) != 4 || got[3] != "-rw c" {
+		t.Fatalf("%q %v", got, err)
+	}
+	if r, err := ParseResponse(p); err != nil || len(r.Names) != 2 || r.Names[0] != "*@b" {
+		t.Errorf("%q %v", r.Names, err)
+	}
+	for n := range len(p) {
+		if err := EachName(p[:n], func([]byte) {}); err == nil {
+			t.Errorf("%d bytes are a packet", n)
+		}
+	}
+	if err := EachName(append(p, 0), func([]byte) {}); err == nil {
+		t.Error("what is behind is no packet")
+	}
+}
+
 func TestRequests(t *testing.T) {
 	for _, r := range requests {
 		var f Framer
@@ -26,6 +50,9 @@ func TestRequests(t *testing.T) {
 		p, err := f.Next()
 		if err != nil {
 			t.Fatal(err)
+		}
+		if !bytes.Equal(f.Wire(), wire) {
+			t.Errorf("%x on the wire", f.Wire())
 		}
 		got, err := ParseRequest(p)
 		if err != nil || !bytes.Equal(got.Encode(), wire) {

@@ -306,6 +306,13 @@ func (f *sftpSession) forward(p gate.Passed, r *sftpwire.Request, shown []byte, 
 		if then != nil {
 			then(res)
 		}
+		if res.Type == sftpwire.Name {
+			err = f.maskNames(p, packet)
+		}
+		if err != nil {
+			f.target.Close()
+			return
+		}
 		sftpwire.SetID(f.told, id)
 		if err := f.deliver(p.Ordinal, f.told, nil); err != nil {
 			f.target.Close()

@@ -4,10 +4,13 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"hash"
+	"strings"
 	"sync"
 
+	"dragoman.dev/dragoman/internal/mask"
 	"dragoman.dev/dragoman/internal/record"
 	"dragoman.dev/dragoman/internal/sftpwire"
+	"dragoman.dev/dragoman/sshbridge/gate"
 )
 
 const (
@@ -129,7 +132,7 @@ func (f *sftpSession) answerRead(o *openFile, r *sftpwire.Request, before uint64
 	packet := f.told // as it is, where nothing was masked
 	data := res.Data
 	if o.plan.HasText() {
-		masked := stars(o, data)
+		masked := stars(o.plan, data, "\n\r")
 		if uint64(len(data)) <= before {
 			return f.deliver(o.p.Ordinal, sftpwire.StatusPacket(r.ID, sftpwire.EOF, "end of file"), nil)
 		}
@@ -148,19 +151,28 @@ func (f *sftpSession) answerRead(o *openFile, r *sftpwire.Request, before uint64
 	return f.deliver(o.p.Ordinal, packet, sftpwire.DataPacket(r.ID, nil))
 }
 
-// stars hides what the detectors find.
-func stars(o *openFile, data []byte) (n int64) {
+// stars hides what the detectors find, but for the bytes to keep.
+func stars(plan *mask.Plan, data []byte, keep string) (n int64) {
 	text := append([]byte(nil), data...)
 	for at := 0; ; n++ {
-		m, ok := o.plan.Find(text, at)
+		m, ok := plan.Find(text, at)
 		if !ok {
 			return n
 		}
 		for i := m.Start; i < m.End; i++ {
-			if data[i] != '\n' && data[i] != '\r' {
+			if strings.IndexByte(keep, data[i]) < 0 {
 				data[i] = '*'
 			}
 		}
 		at = m.End
 	}
+}
+
+// maskNames hides what the detectors find in the names of an answer.
+func (f *sftpSession) maskNames(p gate.Passed, packet sftpwire.Packet) error {
+	plan, err := f.s.c.gate.Plan(&f.s.c.server.plans, p)
+	if err != nil || !plan.HasText() {
+		return err
+	}
+	return sftpwire.EachName(packet, func(name []byte) { stars(plan, name, "/") })
 }

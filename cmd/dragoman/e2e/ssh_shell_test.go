@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"dragoman.dev/dragoman/internal/sftpwire"
 )
 
 // dial is a client of x/crypto/ssh with a token.
@@ -338,6 +340,25 @@ func TestSSHMask(t *testing.T) {
 	if err != nil || len(got) != len(content) || bytes.Contains(got, []byte("carol@")) || bytes.Contains(got, []byte("1111 1111")) {
 		t.Errorf("%v, %d bytes: %.200q", err, len(got), got)
 	}
+	// Names hold values, too: of files, and what links hold.
+	folder := filepath.Join(dir, "names")
+	for _, err := range []error{os.Mkdir(folder, 0o700), os.WriteFile(folder+"/dave@example.com.txt", nil, 0o600), os.WriteFile(folder+"/plain", nil, 0o600),
+		os.Symlink("dave@example.com.txt", folder+"/link")} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	out, errs, code = r.sftp(token, "ls -1 "+folder+"\nls -l "+folder+"\n")
+	if code != 0 || strings.Contains(out, "dave@") || strings.Count(out, "plain") != 2 || strings.Count(out, "**************") < 2 {
+		t.Errorf("%d %q %q", code, out, errs)
+	}
+	files := newRawSFTP(t, r.dial(token))
+	for _, kind := range []byte{sftpwire.Readlink, sftpwire.Realpath} {
+		if res := files.do(sftpwire.Request{Type: kind, Path: folder + "/link"}); res.Type != sftpwire.Name || strings.Contains(res.Names[0], "dave@") || !strings.Contains(res.Names[0], "****") {
+			t.Errorf("%d: %+v", kind, res)
+		}
+	}
+	files.in.Close()
 	if text := r.replayAll(t, token); strings.Contains(text, "carol@") || strings.Contains(text, "1111 1111") {
 		t.Error("the record has what was masked")
 	}
