@@ -26,10 +26,14 @@ type twins struct {
 	a, b   *rig
 	store  *pgserver.Server // of the control planes
 	shared string           // their folder
+	// kept are the marks in records.
+	kept func() map[string]bool
+	load int           // connections that ask one thing after the other
+	wait time.Duration // for what the spools still have at the end
 }
 
-// newTwins starts them; a keeps the records.
-func newTwins(t *testing.T) *twins {
+// newTwins starts them, with more in their configuration; a keeps the records.
+func newTwins(t *testing.T, more string) *twins {
 	t.Helper()
 	db, store := clientsDatabase(t, pgserver.Newest), postgres(t, pgserver.Newest, pgserver.Options{})
 	ca, shared := newAuthority(t, "mesh"), t.TempDir()
@@ -41,12 +45,13 @@ func newTwins(t *testing.T) *twins {
     - {name: edge, spiffe: "spiffe://example.org/node/edge", role: gateway}
 database: file:db.url
 ` + fmt.Sprintf("replicas: {name: %s, folder: %s, listen: \"127.0.0.1:%d\"}\n", name, shared, freePort(t)) +
-			"targets:\n" + target("db", port, db, "clients", "nodes: [edge]") + "policy:\n  dir: policy\n"
+			more + "targets:\n" + target("db", port, db, "clients", "nodes: [edge]") + "policy:\n  dir: policy\n"
 		g := newGateway(t, setup{Config: config, Files: map[string]string{"db-password": db.Password, "db.url": store.URL("postgres") + "\n",
 			"control.crt": server.Cert, "control.key": server.Key, "mesh.crt": ca.PEM, "policy/rules.yaml": clientsRules}}).start()
 		return &rig{g, db, place{Port: port, User: "agent", Database: "clients"}}
 	}
-	w := &twins{store: store, shared: shared, a: one("a", 0)}
+	w := &twins{store: store, shared: shared, a: one("a", 0), load: 3, wait: time.Minute}
+	w.kept = func() map[string]bool { return recorded(t, shared) }
 	w.wantKeeper(t, "a")
 	w.b = one("b", 1)
 	password := w.b.token("clients")
@@ -111,12 +116,13 @@ func exec1(t *testing.T, c *pgx.Conn, sql string) {
 
 // TestReplicas: everything works through either of two control planes, and goes on when the one that keeps the records
 // is killed under load.
-func TestReplicas(t *testing.T) {
-	w := newTwins(t)
+func TestReplicas(t *testing.T) { newTwins(t, "").run(t) }
+
+func (w *twins) run(t *testing.T) {
 	stop := make(chan struct{})
 	var load sync.WaitGroup
 	var answered atomic.Int64
-	for n := range 3 {
+	for n := range w.load {
 		load.Go(func() { hammer(w.a.place, n, stop, &answered) })
 	}
 	more := func(what string) {
@@ -218,8 +224,8 @@ func (w *twins) complete(t *testing.T) {
 	t.Helper()
 	seen := logged(t, w.a.db)
 	missing := 0
-	waitFor(60*time.Second, func() bool {
-		kept := recorded(t, w.shared)
+	waitFor(w.wait, func() bool {
+		kept := w.kept()
 		missing = 0
 		for m := range seen {
 			if !kept[m] {
