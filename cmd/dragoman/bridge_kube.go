@@ -46,7 +46,7 @@ func kubeTargets(cfg *config.Config) (map[string]*kubebridge.Target, error) {
 			return nil, fmt.Errorf("target %s: %w", t.Name, err)
 		}
 		out[t.Name] = &kubebridge.Target{Policy: t.Policy(), Addresses: t.Addresses, TLS: tc, Host: t.HTTP.Host, Mode: mode,
-			AllowCleartext: *t.AllowCleartext, ExecOnly: t.Kubernetes.ExecOnly, Streams: t.Kubernetes.Streams,
+			AllowCleartext: *t.AllowCleartext, ExecOnly: t.Kubernetes.ExecOnly, Forward: t.Kubernetes.Forward, Streams: t.Kubernetes.Streams,
 			Connect: t.Limits.ConnectTimeout.Std(), Hold: t.Limits.HoldTimeout.Std(), Idle: t.Limits.IdleTimeout.Std()}
 	}
 	return out, nil

@@ -13,6 +13,8 @@ const ProtocolKubernetes = "kubernetes"
 type Kubernetes struct {
 	// ExecOnly refuses interactive shells.
 	ExecOnly bool `yaml:"exec_only"`
+	// Forward lets port-forward be judged; otherwise it is refused.
+	Forward bool `yaml:"forward"`
 	// Streams is how exec, attach and port-forward are carried to the target: websocket or spdy. Unset is websocket, and spdy where
 	// the API server does not speak that (before 1.30).
 	Streams string `yaml:"streams"`

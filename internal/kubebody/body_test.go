@@ -38,7 +38,7 @@ func encode(t testing.TB, obj runtime.Object, version schema.GroupVersion) []byt
 func objects() map[schema.GroupVersion][]runtime.Object {
 	on := meta.Time{Time: meta.Now().Rfc3339Copy().Time}
 	pod := core.PodTemplateSpec{ObjectMeta: meta.ObjectMeta{Labels: map[string]string{"b": "1", "a": "2", "c": ""}, CreationTimestamp: on,
-		ManagedFields: []meta.ManagedFieldsEntry{{Manager: "x", Time: &on, FieldsV1: &meta.FieldsV1{Raw: []byte(`{"f:a":{}}`)}}}},
+		ManagedFields: []meta.ManagedFieldsEntry{{Manager: "x", Time: &on, FieldsV1: meta.NewFieldsV1(`{"f:a":{}}`)}}},
 		Spec: core.PodSpec{HostNetwork: true, Containers: []core.Container{{Name: "c", Image: "i", Env: []core.EnvVar{{Name: "A", Value: "v"}},
 			Resources:      core.ResourceRequirements{Limits: core.ResourceList{"cpu": resource.MustParse("1500m"), "memory": resource.MustParse("1Gi")}},
 			LivenessProbe:  &core.Probe{ProbeHandler: core.ProbeHandler{HTTPGet: &core.HTTPGetAction{Port: intstr.FromString("http")}}},

@@ -62,7 +62,7 @@ func (s *sshChannels) request(m sshwire.Message, fields map[string]any) {
 		if len(m.Payload) == 4 {
 			fields["status"] = binary.BigEndian.Uint32(m.Payload)
 		}
-	case "exec", "attach":
+	case "exec", "attach", "portforward":
 		if what, _, ok := sshwire.String(m.Payload); ok {
 			fields["what"] = bytesValue(what)
 		}

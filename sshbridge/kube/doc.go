@@ -7,7 +7,7 @@
 // run is answered with a Kubernetes Status. Then the target is asked, and the streams are recorded, masked
 // and passed on, each piece before it moves (internal/session).
 //
-// It owns how Kubernetes carries streams over WebSocket (package websocket) on both sides, and the order of
-// things. SPDY is refused, and so is port-forward. What is recorded has the form of internal/sshwire, so that it
-// replays as an SSH session does.
+// It owns how Kubernetes carries streams, over WebSocket (package websocket) and SPDY (package spdy), on both sides, and
+// the order of things. A port-forward has many connections, each of which is judged for itself; it is off unless
+// the target allows it. What is recorded has the form of internal/sshwire, so that it replays as an SSH session does.
 package kube

@@ -274,8 +274,16 @@ type output struct {
 }
 
 func (x *relay) output(channel byte) *output {
-	o := &output{deliver: func(b []byte) error { return x.deliver(channel, b) }}
-	m := termmask.New(x.plan, x.tty)
+	return newOutput(termmask.New(x.plan, x.tty), func(b []byte) error { return x.deliver(channel, b) }, func(n int64) {
+		x.mu.Lock()
+		x.masked += n
+		x.mu.Unlock()
+	})
+}
+
+// newOutput delivers what a mask leaves; counted is told how much it has masked, at the end.
+func newOutput(m *termmask.Masker, deliver func([]byte) error, counted func(int64)) *output {
+	o := &output{deliver: deliver}
 	if m.Passes() {
 		return o
 	}
@@ -289,9 +297,7 @@ func (x *relay) output(channel byte) *output {
 			return o.deliver(b)
 		})
 		r.CloseWithError(errors.Join(err, io.ErrClosedPipe))
-		x.mu.Lock()
-		x.masked += m.Masked()
-		x.mu.Unlock()
+		counted(m.Masked())
 		o.done <- err
 	}()
 	return o
@@ -312,6 +318,13 @@ func (o *output) close() {
 	if o.pipe != nil {
 		o.pipe.Close()
 		<-o.done
+	}
+}
+
+// abort gives up what is not delivered yet, without waiting for it.
+func (o *output) abort() {
+	if o.pipe != nil {
+		_ = o.pipe.CloseWithError(io.ErrClosedPipe)
 	}
 }
 

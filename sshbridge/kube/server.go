@@ -26,6 +26,7 @@ type Target struct {
 	// AllowCleartext takes tokens of clients without TLS.
 	AllowCleartext bool
 	ExecOnly       bool   // no interactive shells
+	Forward        bool   // port-forward is judged; otherwise it is refused
 	Streams        string // StreamsAuto …: how they are carried to the target
 	Connect        time.Duration
 	Hold           time.Duration // for holds whose policy gives no time

@@ -98,8 +98,8 @@ func openStreams(raw net.Conn, c *spdy.Conn, r *kube.Stream) (*streams, error) {
 	s := &streams{conn: c, protocol: v4, of: map[byte]uint32{}, channel: map[uint32]byte{}, target: true}
 	_ = raw.SetDeadline(time.Now().Add(streamsTime))
 	for _, channel := range channelsOf(r, v4) {
-		id, err := c.Open(map[string]string{streamType: streamTypes[channel]})
-		if err != nil {
+		var id uint32
+		if err := c.Open(map[string]string{streamType: streamTypes[channel]}, func(stream uint32) { id = stream }); err != nil {
 			return nil, err
 		}
 		s.of[channel], s.channel[id] = id, channel

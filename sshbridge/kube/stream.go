@@ -110,19 +110,32 @@ func (s *stream) handshake() *kube.Status {
 		if s.r.Method != http.MethodGet || !websocket.GoodKey(h.Get("Sec-WebSocket-Key")) || h.Get("Sec-WebSocket-Version") != "13" {
 			return bad("this is no handshake of WebSocket")
 		}
-		s.protocol = choose(s.offered("Sec-WebSocket-Protocol"), ours)
+		s.protocol = s.choose("Sec-WebSocket-Protocol", ours, tunnelled)
 	case strings.EqualFold(h.Get("Upgrade"), spdyUpgrade) && s.r.ContentLength <= 0:
 		if s.r.Method != http.MethodPost && s.r.Method != http.MethodGet {
 			return bad("this is no request for " + spdyUpgrade)
 		}
-		s.protocol = choose(s.offered(spdyProtocol), spdyOurs)
+		s.protocol = s.choose(spdyProtocol, spdyOurs, portForward)
 	default:
 		return bad("exec and attach are served over WebSocket and " + spdyUpgrade)
 	}
-	if s.req.Subresource != kube.PortForward && s.protocol == "" {
+	switch forward := s.req.Subresource == kube.PortForward; {
+	case s.protocol == "" && forward:
+		return bad("offer " + tunnelled + " over WebSocket, or " + portForward + " over " + spdyUpgrade)
+	case s.protocol == "":
 		return bad("offer " + v5 + " or " + v4)
+	case forward && len(s.req.Ports) > 0:
+		return bad("ports are named by streams, not in the query")
 	}
 	return nil
+}
+
+// choose is the protocol of the streams; "" when the client offers none of ours.
+func (s *stream) choose(header string, commands []string, forward string) string {
+	if s.req.Subresource == kube.PortForward {
+		commands = []string{forward}
+	}
+	return choose(s.offered(header), commands)
 }
 
 func (s *stream) websocket() bool { return strings.EqualFold(s.r.Header.Get("Upgrade"), "websocket") }
@@ -161,6 +174,9 @@ func (s *stream) open() *kube.Status {
 // run judges the request, asks the target, and moves the streams until they end.
 func (s *stream) run() *kube.Status {
 	act, digest := s.action()
+	if s.req.Subresource == kube.PortForward && s.target.Forward {
+		return s.forward(digest)
+	}
 	p, err := s.pass(act, digest)
 	if err != nil {
 		return notPassed(err)
@@ -179,11 +195,7 @@ func (s *stream) run() *kube.Status {
 	if err != nil {
 		s.log.Warn("not run", "err", err)
 		s.gate.Result(p, record.Result{Status: "error", Message: gate.Printable(maskText(plan, err.Error()), 512)})
-		var told *targetError
-		if errors.As(err, &told) {
-			return masked(told.status, plan)
-		}
-		return kube.Failed(http.StatusBadGateway, "dragoman: the target did not run it")
+		return notReached(err, plan)
 	}
 	client, err := s.accept()
 	if err != nil {
@@ -199,11 +211,20 @@ func (s *stream) run() *kube.Status {
 	return nil
 }
 
+// notReached is the answer when the target does not do what it may.
+func notReached(err error, plan *mask.Plan) *kube.Status {
+	var told *targetError
+	if errors.As(err, &told) {
+		return masked(told.status, plan)
+	}
+	return kube.Failed(http.StatusBadGateway, "dragoman: the target did not run it")
+}
+
 // pass has both judged: that the agent may do this to the pod, and what it runs there. It waits for people.
 func (s *stream) pass(act action.Action, digest string) (gate.Passed, error) {
 	switch {
 	case s.req.Subresource == kube.PortForward:
-		return gate.Passed{}, s.gate.Refuse(s.ctx, act, "target.forward", "forwarded connections are off for this target", "")
+		return gate.Passed{}, s.gate.Refuse(s.ctx, act, "target.forward", "forwarded connections are off for this target", "the target's kubernetes.forward allows them to be judged")
 	case s.target.ExecOnly && act.Kind == action.KindShell:
 		return gate.Passed{}, s.gate.Refuse(s.ctx, act, "target.exec_only", "this target has no interactive shells", "give the command: kubectl exec POD -- COMMAND")
 	}

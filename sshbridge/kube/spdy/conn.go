@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -71,12 +72,18 @@ type Conn struct {
 	fin     bool   // it ends the stream
 	unknown bool   // its stream is none
 
-	mu      sync.Mutex // of what is written, and of the streams
+	answering atomic.Bool // a ping; others meanwhile get no answer
+	first     uint32      // of our streams: 1 or 2
+
+	// Whoever writes may wait for the peer with this lock, and takes the other one within it. Read waits for neither.
+	writing sync.Mutex
 	out     compressor
 	nextOut uint32
+	frame   []byte
+
+	mu      sync.Mutex
 	streams map[uint32]*state
 	closed  bool
-	frame   []byte
 }
 
 // state is which sides of a stream have ended.
@@ -85,10 +92,11 @@ type state struct{ here, there bool }
 // New takes a connection after its handshake; r has what is read of it already. most bounds the streams that are open
 // at a time.
 func New(raw net.Conn, r *bufio.Reader, client bool, most int) *Conn {
-	c := &Conn{raw: raw, r: r, most: most, buf: make([]byte, Piece), streams: map[uint32]*state{}, nextOut: 2}
+	c := &Conn{raw: raw, r: r, most: most, buf: make([]byte, Piece), streams: map[uint32]*state{}, first: 2}
 	if client {
-		c.nextOut = 1
+		c.first = 1
 	}
+	c.nextOut = c.first
 	return c
 }
 
@@ -207,8 +215,11 @@ func (c *Conn) control(kind uint16, flags byte, n int) (Event, error) {
 			return Event{Kind: Reset, Stream: id}, nil
 		}
 	case typePing:
-		if id%2 != c.nextOut%2 { // not an answer to one of ours
-			return Event{}, c.control32(typePing, 0, id)
+		if id%2 != c.first%2 && c.answering.CompareAndSwap(false, true) { // not an answer to one of ours
+			go func() {
+				_ = c.control32(typePing, id) // whoever writes next finds out
+				c.answering.Store(false)
+			}()
 		}
 	case typeGoAway:
 		return Event{}, io.EOF
@@ -221,7 +232,7 @@ func (c *Conn) syn(id uint32, flags byte, block []byte) (Event, error) {
 	if err != nil {
 		return Event{}, err
 	}
-	if id == 0 || id <= c.lastIn || id%2 == c.nextOut%2 {
+	if id == 0 || id <= c.lastIn || id%2 == c.first%2 {
 		return Event{}, fmt.Errorf("%w: stream %d", ErrProtocol, id)
 	}
 	c.lastIn = id
@@ -232,7 +243,7 @@ func (c *Conn) syn(id uint32, flags byte, block []byte) (Event, error) {
 	}
 	c.mu.Unlock()
 	if full {
-		return Event{}, c.control32(typeReset, 0, id, refused)
+		return Event{}, c.control32(typeReset, id, refused)
 	}
 	return Event{Kind: Opened, Stream: id, Headers: headers, Fin: flags&flagFin != 0}, nil
 }
@@ -257,29 +268,36 @@ func (c *Conn) reply(kind uint16, id uint32, flags byte, block []byte) (Event, e
 	return Event{Kind: Replied, Stream: id, Fin: fin}, nil
 }
 
-// Open opens a stream; the peer's Replied or Reset follows.
-func (c *Conn) Open(headers map[string]string) (uint32, error) {
+// Open opens a stream; the peer's Replied or Reset follows. opened is told its number before that can come; it must not
+// write.
+func (c *Conn) Open(headers map[string]string, opened func(stream uint32)) error {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	id := c.nextOut
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if len(c.streams) >= c.most || c.nextOut > maxID {
-		return 0, errors.New("spdy: too many streams")
+	full := len(c.streams) >= c.most || id > maxID
+	if !full {
+		c.streams[id] = &state{}
+	}
+	c.mu.Unlock()
+	if full {
+		return errors.New("spdy: too many streams")
 	}
 	block, err := c.out.block(headers)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	id := c.nextOut
 	c.nextOut += 2
-	c.streams[id] = &state{}
+	opened(id)
 	b := binary.BigEndian.AppendUint32(c.head(typeSyn, 0, 10+len(block)), id)
-	return id, c.send(append(append(b, make([]byte, 6)...), block...))
+	return c.send(append(append(b, make([]byte, 6)...), block...))
 }
 
 // Reply takes a stream that the peer has opened.
 func (c *Conn) Reply(stream uint32) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.streams[stream] == nil {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	if !c.has(stream) {
 		return nil
 	}
 	block, err := c.out.block(nil)
@@ -289,11 +307,17 @@ func (c *Conn) Reply(stream uint32) error {
 	return c.send(append(binary.BigEndian.AppendUint32(c.head(typeReply, 0, 4+len(block)), stream), block...))
 }
 
+func (c *Conn) has(stream uint32) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.streams[stream] != nil
+}
+
 // Write sends bytes on a stream. On one that has ended, or is none any more, it does nothing.
 func (c *Conn) Write(stream uint32, b []byte) error {
 	for len(b) > 0 {
 		n := min(len(b), Piece)
-		if err := c.sendData(stream, 0, b[:n]); err != nil {
+		if err := c.data32(stream, 0, b[:n]); err != nil {
 			return err
 		}
 		b = b[n:]
@@ -302,23 +326,34 @@ func (c *Conn) Write(stream uint32, b []byte) error {
 }
 
 // End says that nothing more comes on a stream from here.
-func (c *Conn) End(stream uint32) error { return c.sendData(stream, flagFin, nil) }
+func (c *Conn) End(stream uint32) error { return c.data32(stream, flagFin, nil) }
 
-func (c *Conn) sendData(stream uint32, flags byte, b []byte) error {
+// data32 sends a data frame.
+func (c *Conn) data32(stream uint32, flags byte, b []byte) error {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	if !c.mayWrite(stream, flags) {
+		return nil
+	}
+	f := binary.BigEndian.AppendUint32(c.frame[:0], stream)
+	f = binary.BigEndian.AppendUint32(f, uint32(flags)<<24|uint32(len(b)))
+	return c.send(append(f, b...))
+}
+
+// mayWrite reports whether a stream can be written to, and notes its end.
+func (c *Conn) mayWrite(stream uint32, flags byte) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	st := c.streams[stream]
 	if st == nil || st.here {
-		return nil
+		return false
 	}
 	if flags&flagFin != 0 {
 		if st.here = true; st.there {
 			delete(c.streams, stream)
 		}
 	}
-	f := binary.BigEndian.AppendUint32(c.frame[:0], stream)
-	f = binary.BigEndian.AppendUint32(f, uint32(flags)<<24|uint32(len(b)))
-	return c.send(append(f, b...))
+	return true
 }
 
 // Reset ends a stream at once, both ways.
@@ -330,7 +365,7 @@ func (c *Conn) Reset(stream uint32) error {
 	if !known {
 		return nil
 	}
-	return c.control32(typeReset, 0, stream, cancelled)
+	return c.control32(typeReset, stream, cancelled)
 }
 
 func (c *Conn) head(kind uint16, flags byte, n int) []byte {
@@ -339,19 +374,22 @@ func (c *Conn) head(kind uint16, flags byte, n int) []byte {
 }
 
 // control32 sends a control frame of numbers.
-func (c *Conn) control32(kind uint16, flags byte, numbers ...uint32) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	f := c.head(kind, flags, 4*len(numbers))
+func (c *Conn) control32(kind uint16, numbers ...uint32) error {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	f := c.head(kind, 0, 4*len(numbers))
 	for _, n := range numbers {
 		f = binary.BigEndian.AppendUint32(f, n)
 	}
 	return c.send(f)
 }
 
-// send writes a frame; the lock is held.
+// send writes a frame; the lock of writing is held.
 func (c *Conn) send(f []byte) error {
-	if c.closed {
+	c.mu.Lock()
+	closed := c.closed
+	c.mu.Unlock()
+	if closed {
 		return net.ErrClosed
 	}
 	c.frame = f[:0]
@@ -366,7 +404,7 @@ const closeTime = 2 * time.Second
 // than once, and while others write and read.
 func (c *Conn) Close() {
 	_ = c.raw.SetDeadline(time.Now().Add(closeTime)) // also for whoever writes and reads now
-	_ = c.control32(typeGoAway, 0, c.lastStream(), 0)
+	_ = c.control32(typeGoAway, c.lastStream(), 0)
 	c.mu.Lock()
 	first := !c.closed
 	c.closed = true
@@ -375,22 +413,19 @@ func (c *Conn) Close() {
 		return
 	}
 	if w, ok := c.raw.(interface{ CloseWrite() error }); ok && w.CloseWrite() == nil {
-		go func() {
-			time.Sleep(closeTime)
-			c.raw.Close()
-		}()
+		time.AfterFunc(closeTime, func() { c.raw.Close() })
 		return
 	}
 	c.raw.Close()
 }
 
-// lastStream is the last one that the peer has opened.
+// lastStream is the last one of the peer's that is open.
 func (c *Conn) lastStream() uint32 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var last uint32
 	for id := range c.streams {
-		if id%2 != c.nextOut%2 {
+		if id%2 != c.first%2 {
 			last = max(last, id)
 		}
 	}

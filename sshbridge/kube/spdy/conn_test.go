@@ -111,17 +111,16 @@ func TestTheirServer(t *testing.T) {
 	})
 	ours := New(a, bufio.NewReader(a), true, 8)
 	want := []byte("some bytes")
-	id, err := ours.Open(map[string]string{"streamType": "echo"})
-	if err != nil {
+	var id, second uint32
+	if err := ours.Open(map[string]string{"streamType": "echo"}, func(n uint32) { id = n }); err != nil {
 		t.Fatal(err)
 	}
-	second, err := ours.Open(map[string]string{"streamtype": "reset"})
-	if err != nil {
+	if err := ours.Open(map[string]string{"streamtype": "reset"}, func(n uint32) { second = n }); err != nil {
 		t.Fatal(err)
 	}
 	var got []byte
 	reset := false
-	for len(got) < len(want) || !reset || ours.streams[id] != nil {
+	for len(got) < len(want) || !reset || ours.has(id) {
 		e, err := ours.Read()
 		if err != nil {
 			t.Fatal(err)
@@ -154,7 +153,7 @@ func TestBounds(t *testing.T) {
 		}
 	}()
 	for range 3 {
-		if _, err := client.Open(map[string]string{"a": "b"}); err != nil {
+		if err := client.Open(map[string]string{"a": "b"}, func(uint32) {}); err != nil {
 			t.Fatal(err)
 		}
 	}
