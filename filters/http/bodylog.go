@@ -30,7 +30,7 @@ func (l *bodyLog) begin(ended, may bool, length string) *bodyLog {
 }
 
 // adder is a Batch's Request or Response.
-type adder func(action uint64, p []byte)
+type adder func(action uint64, p ...[]byte)
 
 func (l *bodyLog) add(to adder, action uint64, p []byte) {
 	if len(p) == 0 {
