@@ -12,9 +12,12 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"dragoman.dev/dragoman/internal/sftpwire"
 )
 
-// TestSSHKill kills Envoy, dragoman or both under load. For every command that the target ran there must be a frame.
+// TestSSHKill kills Envoy, dragoman or both under load. For every command that the target ran, and every folder that it made by SFTP,
+// there must be a frame.
 func TestSSHKill(t *testing.T) {
 	for _, durability := range []string{"write", "fsync"} {
 		t.Run(durability, func(t *testing.T) {
@@ -38,7 +41,22 @@ func TestSSHKill(t *testing.T) {
 					}
 				})
 			}
-			for round := range max(3, killRounds()/6) {
+			folders := t.TempDir()
+			load.Go(func() {
+				for n := 0; ; n++ {
+					select {
+					case <-stop:
+						return
+					default:
+						_ = r.tryMkdir(token, fmt.Sprintf("%s/k-9-%d", folders, n))
+					}
+				}
+			})
+			rounds := 3
+			if killRounds() > 20 {
+				rounds = (killRounds() + 1) / 2
+			}
+			for round := range rounds {
 				before := answered.Load()
 				waitUntil(t, 60*time.Second, "commands are answered", func() bool { return answered.Load() > before+5 })
 				strike(t, r.gateway, round%3)
@@ -52,6 +70,13 @@ func TestSSHKill(t *testing.T) {
 				t.Fatal(err)
 			}
 			seen := marker.FindAllString(string(b), -1)
+			made, err := os.ReadDir(folders)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, d := range made {
+				seen = append(seen, d.Name())
+			}
 			var missing []string
 			waitFor(60*time.Second, func() bool {
 				missing = missing[:0]
@@ -63,8 +88,10 @@ func TestSSHKill(t *testing.T) {
 				}
 				return len(missing) == 0
 			})
-			t.Logf("%d commands ran", len(seen))
-			if len(missing) > 0 || len(seen) < 20 {
+			r.stop()
+			r.must("audit", "verify")
+			t.Logf("%s: %d rounds, %d commands ran, %d folders were made, %d without a frame", durability, rounds, len(seen)-len(made), len(made), len(missing))
+			if len(missing) > 0 || len(seen) < 20 || len(made) == 0 {
 				t.Errorf("%d ran, no frame for %v", len(seen), missing)
 			}
 		})
@@ -85,6 +112,50 @@ func (r *sshRig) try(token, command string) error {
 		return err
 	}
 	return s.Run(command)
+}
+
+// tryMkdir makes a folder by SFTP on a connection of its own; errors are expected.
+func (r *sshRig) tryMkdir(token, path string) error {
+	c, err := ssh.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", r.port), &ssh.ClientConfig{User: "web1", Auth: []ssh.AuthMethod{ssh.Password(token)},
+		HostKeyCallback: ssh.InsecureIgnoreHostKey(), Timeout: 5 * time.Second})
+	if err != nil {
+		time.Sleep(20 * time.Millisecond)
+		return err
+	}
+	defer c.Close()
+	s, err := c.NewSession()
+	if err != nil {
+		return err
+	}
+	in, err := s.StdinPipe()
+	if err != nil {
+		return err
+	}
+	out, err := s.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := s.RequestSubsystem("sftp"); err != nil {
+		return err
+	}
+	mkdir := sftpwire.Request{Type: sftpwire.Mkdir, ID: 1, Path: path, Rest: []byte{0, 0, 0, 0}}
+	if _, err := in.Write(append(sftpwire.InitPacket(), mkdir.Encode()...)); err != nil {
+		return err
+	}
+	var f sftpwire.Framer
+	for answers := 0; answers < 2; { // the version, the status
+		n, err := out.Read(f.Room(4096))
+		f.Filled(n)
+		if err != nil {
+			return err
+		}
+		for p, err := f.Next(); p != nil || err != nil; p, err = f.Next() {
+			if answers++; err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // TestSSHClientCertificate: the certificate that Envoy verified proves who it is, without a token.
