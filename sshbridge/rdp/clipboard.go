@@ -3,6 +3,7 @@ package rdp
 import (
 	"bytes"
 	"errors"
+	"strings"
 	"sync"
 
 	"dragoman.dev/dragoman/internal/rdpwire"
@@ -25,6 +26,12 @@ const (
 	formatText = 13 // CF_UNICODETEXT
 	fileList   = "FileGroupDescriptorW"
 )
+
+// isFileList also knows the name where it is cut to 32 bytes, with or without a NUL.
+func isFileList(name string) bool {
+	const short = 15
+	return len(name) >= short && strings.HasPrefix(fileList, name)
+}
 
 // Bounds of the clipboard.
 const (
@@ -130,7 +137,7 @@ func (k *clipboard) formats(from side, m rdpwire.Clip) error {
 		case f.ID == formatText && !s.text:
 			s.text = true
 			out = append(out, rdpwire.Format{ID: formatText})
-		case f.Name == fileList && s.files == 0 && f.ID != 0:
+		case isFileList(f.Name) && s.files == 0 && f.ID != 0 && f.ID != formatText:
 			s.files = f.ID
 			out = append(out, f)
 		}
