@@ -21,8 +21,9 @@ type NodeStatus struct {
 	Since     time.Time `json:"since,omitzero"` // of the newest stream
 	// Wanted is the version that it should have, PolicyWanted the policy
 	// revision in it.
-	Wanted       string `json:"wanted"`
-	PolicyWanted string `json:"policy_wanted"`
+	Wanted       string    `json:"wanted"`
+	PolicyWanted string    `json:"policy_wanted"`
+	WantedSince  time.Time `json:"wanted_since,omitzero"` // since when it should have that version
 	// InSync says that each kind of resource that it asked for is
 	// acknowledged as it is wanted.
 	InSync bool `json:"in_sync"`
@@ -43,6 +44,7 @@ type node struct {
 	name    string
 	wanted  *snapshot.Snapshot
 	policy  string
+	asked   time.Time // since when wanted is wanted
 	streams int
 	since   time.Time
 	types   map[string]*typeState
@@ -73,6 +75,9 @@ func (s *Server) setWanted(name string, snap *snapshot.Snapshot, revision string
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := s.nodes[name]
+	if n.wanted == nil || n.wanted.Version != snap.Version {
+		n.asked = s.opt.Now()
+	}
 	n.wanted, n.policy = snap, revision
 	s.applied[name] = snap
 	s.changed.Broadcast()
@@ -186,7 +191,7 @@ func (n *node) status() NodeStatus {
 		out.Since = n.since
 	}
 	if n.wanted != nil {
-		out.Wanted = n.wanted.Version
+		out.Wanted, out.WantedSince = n.wanted.Version, n.asked
 	}
 	out.InSync = out.Connected && n.wanted != nil && len(n.types) > 0
 	for url, t := range n.types {

@@ -22,6 +22,7 @@ import (
 	"dragoman.dev/dragoman/internal/notify"
 	"dragoman.dev/dragoman/internal/pgdb"
 	"dragoman.dev/dragoman/internal/policy"
+	"dragoman.dev/dragoman/internal/policy/pushes"
 	"dragoman.dev/dragoman/internal/record/ship"
 	sqlstmt "dragoman.dev/dragoman/internal/sql"
 	"dragoman.dev/dragoman/internal/sqlitedb"
@@ -55,6 +56,7 @@ type control struct {
 	ship       *ship.Server
 	xds        *xds.Server
 	policy     *xds.Policy
+	pushes     *pushes.Log // which policy was in force when
 	engine     policy.Handle
 
 	closers []func() error // in order of opening
@@ -241,7 +243,10 @@ func (c *control) openAuthz(context.Context) error {
 	return err
 }
 
-func (c *control) openXDS(ctx context.Context) error {
+func (c *control) openXDS(ctx context.Context) (err error) {
+	if c.pushes, err = pushes.Open(c.pushesFile(), time.Now); err != nil {
+		return err
+	}
 	c.xds = xds.NewServer(ctx, xds.Options{Config: c.cfg, ReadFile: os.ReadFile, Now: time.Now, Log: c.log})
 	c.policy = xds.NewPolicy(xds.PolicyOptions{Source: c.cfg.Policy.Source(), Push: c.pushPolicy, Now: time.Now, Log: c.log})
 	if err := c.policy.Load(ctx); err != nil {
@@ -257,6 +262,7 @@ func (c *control) pushPolicy(ctx context.Context, b policy.Bundle, e *policy.Eng
 		return err
 	}
 	c.engine.Swap(e)
+	c.keepPush(b.Revision)
 	c.tellPolicy(ctx, b.Revision)
 	return nil
 }

@@ -121,7 +121,7 @@ func serverTLS(cert, key string) (*tls.Config, error) {
 }
 
 // serveAdmin serves the HTTP API on the admin socket and, if there is one, on the port.
-func (c *control) serveAdmin(ctx context.Context, sys api.System, fatal chan<- error) error {
+func (c *control) serveAdmin(ctx context.Context, sys api.System, more page.Console, fatal chan<- error) error {
 	back := api.Backend{Tokens: tokenBackend{c}, Approvals: approvalBackend{c.approvals}, Sessions: sessionBackend{c},
 		Reads: readBackend{c}, Proofs: c.records, System: sys, Log: c.log, IdentityKeys: c.assertions.JWKS}
 	var people http.Handler
@@ -137,7 +137,7 @@ func (c *control) serveAdmin(ctx context.Context, sys api.System, fatal chan<- e
 		if err != nil {
 			return err
 		}
-		people = page.New(back, logins, provider)
+		people = page.New(back, logins, provider, more)
 	}
 	local, err := listenUnix(c.cfg.Admin.Socket)
 	if err != nil {

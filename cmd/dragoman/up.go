@@ -109,7 +109,7 @@ func (u *up) serve(stopped, serving context.Context) error {
 		}
 	}
 	sys := &system{up: u}
-	if err := u.control.serveAdmin(stopped, sys, fatal); err != nil {
+	if err := u.control.serveAdmin(stopped, sys, console{u}, fatal); err != nil {
 		return err
 	}
 	var bg sync.WaitGroup

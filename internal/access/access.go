@@ -34,6 +34,8 @@ const (
 	Proof   = "proof"  // its entry in the transparency log
 	Reads   = "reads"  // this log
 	Delete  = "delete" // for good
+
+	Backtest = "backtest" // judged again with another policy
 )
 
 // Is reports whether a session id is that of a part of this log.

@@ -123,3 +123,8 @@ func wanted(roles []Role) string {
 func (h *Guard) RecordRead(r *http.Request, c Caller, way string) error {
 	return h.record(r, c, way, r.URL.RawQuery, nil)
 }
+
+// RecordReadOf is RecordRead, of what text says instead of the query.
+func (h *Guard) RecordReadOf(r *http.Request, c Caller, way, text string) error {
+	return h.record(r, c, way, text, nil)
+}

@@ -83,7 +83,7 @@ func TestProvider(t *testing.T) {
 	}
 	handler = New(api.Backend{Tokens: tokens{back}, Approvals: holds{back}, Sessions: back, Reads: reads{back}, Proofs: proofs{}, System: system{},
 		Log: slog.New(slog.DiscardHandler)}, logins, &OIDC{Name: "the provider", Issuer: issuer, ClientID: "dragoman", Client: client,
-		ClientSecret: func(context.Context) (string, error) { return "a-client-secret", nil }, RedirectURL: page.URL + "/login/oidc/callback"})
+		ClientSecret: func(context.Context) (string, error) { return "a-client-secret", nil }, RedirectURL: page.URL + "/login/oidc/callback"}, hostileConsole{back})
 
 	c, back1 := signInAt(t, page.URL, issuer, "test-user2")
 	if back1.status != http.StatusOK || !strings.Contains(back1.body, `url=/sessions?live=true`) {

@@ -28,12 +28,15 @@ type server struct {
 	pages  map[string]*template.Template
 	oidc   *OIDC // nil: no sign-in at a provider
 	flows  flows
+
+	console Console
+	jobs    jobs
 }
 
 // New makes the page's handler over the API's backend. Paths of the API are not served by it. Without a provider
 // people sign in with tokens and codes only.
-func New(b api.Backend, logins *Logins, provider *OIDC) http.Handler {
-	s := &server{Guard: api.Guard{Backend: b, Access: logins}, logins: logins, pages: parse(), oidc: provider}
+func New(b api.Backend, logins *Logins, provider *OIDC, console Console) http.Handler {
+	s := &server{Guard: api.Guard{Backend: b, Access: logins}, logins: logins, pages: parse(), oidc: provider, console: console}
 	s.Fail, s.Unauthenticated = s.fail, s.signIn
 	mux := http.NewServeMux()
 	for _, r := range s.routes() {
@@ -87,6 +90,9 @@ func (s *server) routes() []api.Route {
 		{Pattern: "GET /approvals/{id}", Roles: insiders, Serve: s.approval},
 		{Pattern: "GET /status", Roles: insiders, Serve: s.status},
 		{Pattern: "GET /tokens", Roles: auditors, Serve: s.tokens},
+		{Pattern: "GET /identities", Roles: auditors, Serve: s.identities},
+		{Pattern: "GET /policy", Roles: auditors, Serve: s.policyPage},
+		{Pattern: "GET /policy/backtests/{id}", Roles: auditors, Serve: s.backtest},
 		{Pattern: "GET /reads", Roles: auditors, Serve: s.reads},
 	}
 	for _, r := range []api.Route{
@@ -94,6 +100,10 @@ func (s *server) routes() []api.Route {
 		{Pattern: "POST /approvals/{id}", Roles: deciders, Serve: s.decide},
 		{Pattern: "POST /sessions/{id}/end", Roles: admins, Serve: s.endSession},
 		{Pattern: "POST /tokens/revoke", Roles: admins, Serve: s.revoke},
+		{Pattern: "POST /tokens/mint", Roles: admins, Serve: s.mint},
+		{Pattern: "POST /identities/revoke", Roles: admins, Serve: s.revokeSubject},
+		{Pattern: "POST /policy/try", Roles: auditors, Serve: s.try},
+		{Pattern: "POST /policy/backtests", Roles: auditors, Serve: s.startBacktest},
 	} {
 		r.Serve = s.fromOurPage(r.Serve)
 		list = append(list, r)
@@ -142,7 +152,9 @@ func parse() map[string]*template.Template {
 		"when": func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") },
 		"iso":  func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 		"took": func(d time.Duration) string { return d.Round(10 * time.Microsecond).String() },
-		"join": strings.Join, "spoken": spoken,
+		"join": strings.Join, "spoken": spoken, "sessionsOf": sessionsOf,
+		"short": func(s string) string { return s[:min(len(s), 12)] },
+		"lag":   func(d time.Duration) string { return d.Round(time.Millisecond).String() },
 	})
 	base = template.Must(base.ParseFS(files, "templates/layout.html"))
 	pages := map[string]*template.Template{}

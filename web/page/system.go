@@ -1,7 +1,6 @@
 package page
 
 import (
-	"encoding/json"
 	"net/http"
 
 	"dragoman.dev/dragoman/internal/access"
@@ -10,23 +9,14 @@ import (
 )
 
 type statusData struct {
-	Status        api.Status
-	Policy, Nodes string // JSON
+	Status  api.Status
+	Targets []TargetState
+	Nodes   []NodeState
 }
 
+// status is the gateway: what it stands before, and the Envoys that do its work.
 func (s *server) status(w http.ResponseWriter, r *http.Request, _ api.Caller) error {
-	st := s.System.Status()
-	d := statusData{Status: st}
-	for _, one := range []struct {
-		to   *string
-		from any
-	}{{&d.Policy, st.Policy}, {&d.Nodes, st.Nodes}} {
-		b, err := json.MarshalIndent(one.from, "", "  ")
-		if err != nil {
-			return err
-		}
-		*one.to = string(b)
-	}
+	d := statusData{Status: s.System.Status(), Targets: s.console.Targets(r.Context()), Nodes: s.console.Nodes()}
 	s.show(w, r, http.StatusOK, "status", d)
 	return nil
 }

@@ -34,7 +34,7 @@ func tab(t *testing.T, alloc context.Context) context.Context {
 	t.Helper()
 	ctx, stop := chromedp.NewContext(alloc)
 	t.Cleanup(stop)
-	ctx, cancel := context.WithTimeout(ctx, 90*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }
@@ -120,6 +120,8 @@ func TestPage(t *testing.T) {
 		t.Errorf("the page's script failed %d times", n)
 	}
 	approveInBrowsers(t, g, agent, alloc, base)
+	policyInBrowser(t, g, admin, base)
+	identitiesInBrowser(t, p, admin, base)
 	revokeInBrowser(t, g, p, admin, base)
 }
 

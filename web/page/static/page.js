@@ -84,6 +84,14 @@ for (const box of document.querySelectorAll("[data-watch]")) {
   addEventListener("pagehide", () => events.close());
 }
 
+for (const box of document.querySelectorAll("[data-poll]")) {
+  const again = async () => {
+    try { box.innerHTML = await part(box.dataset.poll); } catch (err) { /* tried again */ }
+    if (box.querySelector(".running")) setTimeout(again, 1000);
+  };
+  setTimeout(again, 500);
+}
+
 // left counts down.
 function left() {
   for (const t of document.querySelectorAll("[data-left]")) {
