@@ -9,6 +9,7 @@ import (
 	"encoding/pem"
 	"math/big"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"time"
@@ -53,6 +54,9 @@ func (a authority) issue(name string, groups ...string) (cert, key []byte, err e
 	t := &x509.Certificate{SerialNumber: serial, Subject: pkix.Name{CommonName: name, Organization: groups}, NotBefore: a.cert.NotBefore, NotAfter: a.cert.NotAfter,
 		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}}
+	if u, err := url.Parse(name); err == nil && u.Scheme == "spiffe" { // a workload's name
+		t.URIs = []*url.URL{u}
+	}
 	der, err := x509.CreateCertificate(rand.Reader, t, a.cert, &k.PublicKey, a.key)
 	if err != nil {
 		return nil, nil, err

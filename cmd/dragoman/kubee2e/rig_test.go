@@ -37,6 +37,7 @@ type rig struct {
 	bin     string
 	port    int
 	spdy    int // of a target whose streams are carried over SPDY
+	locked  int // of a target without shells, whose clients may have certificates
 	up      *child.Child
 	log     string
 }
@@ -64,6 +65,7 @@ const rules = `rules:
   - {name: no-rm, verdict: block, when: {commands: [rm]}, reason: nothing is removed here, hint: ask for a ticket}
   - {name: system, verdict: block, when: {namespaces: [kube-system], resources: [pods/exec]}, reason: not in kube-system}
   - {name: ask, verdict: hold, when: {groups: [ops], commands: [touch]}, approvers: [leads], reason: people decide about new files}
+  - {name: ask-delete, verdict: hold, when: {groups: [ops], verbs: [delete], resources: [configmaps], names: ["held-*"]}, approvers: [leads], reason: people decide what is deleted}
   - {name: guests, verdict: allow, when: {groups: [guests]}}
 masks:
   - {name: pii, detectors: [email], opaque: allow}
@@ -114,7 +116,7 @@ func (r *rig) start(ctx context.Context) error {
 	if binary, err = filepath.Abs(binary); err != nil {
 		return err
 	}
-	r.port, r.spdy, r.config = freePort(), freePort(), filepath.Join(r.dir, "dragoman.yaml")
+	r.port, r.spdy, r.locked, r.config = freePort(), freePort(), freePort(), filepath.Join(r.dir, "dragoman.yaml")
 	for name, text := range map[string]string{"policy/rules.yaml": rules,
 		"token": "Bearer " + token, "gw.crt": string(cert), "gw.key": string(key),
 		"dragoman.yaml": fmt.Sprintf(`data: data
@@ -133,13 +135,26 @@ targets:
     credentials: {header: Authorization, value: "file:token"}
     tls: {client: {cert: gw.crt, key: gw.key}, upstream: {mode: verify-full, ca: %[6]s}}
     kubernetes: {streams: spdy, forward: true}
+  - name: locked
+    protocol: kubernetes
+    address: %[4]s
+    listen: 127.0.0.1:%[8]d
+    credentials: {header: Authorization, value: "file:token"}
+    tls: {client: {cert: gw.crt, key: gw.key, client_ca: %[6]s}, upstream: {mode: verify-full, ca: %[6]s}}
+    kubernetes: {exec_only: true}
+identity: {spiffe: [{name: example.org, groups: [ops]}]}
 policy: {dir: policy}
-`, binary, envoy.Version, r.bin, strings.TrimPrefix(r.cluster.Server, "https://"), r.port, r.cluster.CAFile, r.spdy)} {
+`, binary, envoy.Version, r.bin, strings.TrimPrefix(r.cluster.Server, "https://"), r.port, r.cluster.CAFile, r.spdy, r.locked)} {
 		path := filepath.Join(r.dir, name)
 		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o600)); err != nil {
 			return err
 		}
 	}
+	return r.launch()
+}
+
+// launch runs the gateway, also again.
+func (r *rig) launch() error {
 	r.log = filepath.Join(r.dir, "up.log")
 	log, err := os.Create(r.log)
 	if err != nil {
