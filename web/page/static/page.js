@@ -33,7 +33,22 @@ document.addEventListener("click", async (e) => {
     return;
   }
   if (e.target.dataset.proof) check(e.target);
+  if (e.target.dataset.live) follow(e.target);
 });
+
+// follow adds what a live session does, as it does it.
+function follow(button) {
+  button.disabled = true;
+  const list = document.getElementById("live");
+  const events = new EventSource(button.dataset.live);
+  events.onopen = () => { button.textContent = "Following"; };
+  events.addEventListener("line", (e) => {
+    list.insertAdjacentHTML("beforeend", JSON.parse(e.data)); // made by the server's own template
+    while (list.children.length > 500) list.firstElementChild.remove();
+  });
+  events.addEventListener("end", () => { events.close(); button.textContent = "It has ended"; });
+  addEventListener("pagehide", () => events.close());
+}
 
 // check recomputes the log's root from the session's entry and its audit path (RFC 6962, section 2.1.1).
 async function check(button) {
