@@ -77,6 +77,11 @@ func (p *pictures) frame(f record.Frame) error {
 	}
 	p.now = f.Time
 	switch f.Kind {
+	case record.KindOpen:
+		var open record.Open
+		if err := json.Unmarshal(f.Payload, &open); err != nil || open.Target.Protocol != "rdp" {
+			return ErrNoPictures
+		}
 	case record.KindRequest:
 		p.input(f)
 	case record.KindResponse:

@@ -55,7 +55,7 @@ func eachPDU(b []byte, f func([]byte) error) error {
 
 // Request implements Protocol.
 func (r *rdp) Request(b []byte, emit func(Event) error) error {
-	return r.pdus(b, emit, func(pdu []byte) error {
+	return r.pdus(b, emit, func(pdu []byte, emit func(Event) error) error {
 		if rdpwire.IsTPKT(pdu) {
 			return r.clip(pdu, 0, emit)
 		}
@@ -69,7 +69,7 @@ func (r *rdp) Request(b []byte, emit func(Event) error) error {
 
 // Response implements Protocol.
 func (r *rdp) Response(b []byte, emit func(Event) error) error {
-	return r.pdus(b, emit, func(pdu []byte) error {
+	return r.pdus(b, emit, func(pdu []byte, emit func(Event) error) error {
 		if !rdpwire.IsTPKT(pdu) {
 			list, err := rdpwire.ParseUpdates(pdu)
 			if err != nil {
@@ -93,17 +93,15 @@ func (r *rdp) Response(b []byte, emit func(Event) error) error {
 }
 
 // pdus goes through a frame. What cannot be decoded is said, not an end.
-func (r *rdp) pdus(b []byte, emit func(Event) error, f func([]byte) error) error {
-	failed := error(nil)
-	err := eachPDU(b, func(pdu []byte) error {
-		failed = f(pdu)
+func (r *rdp) pdus(b []byte, emit func(Event) error, f func([]byte, func(Event) error) error) error {
+	var failed error
+	say := func(e Event) error {
+		failed = emit(e)
 		return failed
-	})
-	if err == nil {
-		return nil
 	}
-	if failed != nil && !strings.HasPrefix(err.Error(), "rdp") { // of emit
-		return err
+	err := eachPDU(b, func(pdu []byte) error { return f(pdu, say) })
+	if err == nil || failed != nil {
+		return failed
 	}
 	return emit(Event{Message: "undecoded", Fields: map[string]any{"bytes": len(b)}})
 }
