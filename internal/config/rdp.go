@@ -59,6 +59,9 @@ func (c *Config) validateRDP(p *problems, path string, t *Target) {
 	if t.Credentials.Password == "" {
 		p.addf(path+".credentials", "password is missing: the gateway logs in to the target with user and password")
 	}
+	if t.Credentials.Database != "" {
+		p.addf(path+".credentials.database", "a desktop has no database")
+	}
 	if t.TLS.Upstream.Mode == TLSDisable {
 		p.addf(path+".tls.upstream", "rdp is spoken within TLS; say mode: verify-full with the target's ca, or mode: require to accept any certificate")
 	}
