@@ -1,0 +1,184 @@
+//go:build kube
+
+package kubee2e
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"dragoman.dev/dragoman/internal/audit"
+	"dragoman.dev/dragoman/internal/audit/blob"
+	"dragoman.dev/dragoman/internal/envelope"
+	"dragoman.dev/dragoman/internal/record"
+)
+
+var marker = regexp.MustCompile(`k-[0-9]+-[0-9]+`)
+
+// TestZKill kills Envoy, the bridge with the control plane, or both, under load. For every command that ran in the pod, and every
+// object that was made, there is a frame. It is the last test, since the others have no use for it.
+func TestZKill(t *testing.T) {
+	if _, err := shared.cluster.Kubectl(t.Context(), "exec", "shell", "--", "rm", "-f", "/tmp/ran"); err != nil {
+		t.Fatal(err)
+	}
+	token := shared.token(t, "ops")
+	config := shared.kubeconfig(t, token)
+	stop := make(chan struct{})
+	var load sync.WaitGroup
+	var answered atomic.Int64
+	hammer := func(worker int, args func(mark string) []string) {
+		for n := 0; ; n++ {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			ctx, cancel := context.WithTimeout(context.Background(), limit)
+			cmd := exec.CommandContext(ctx, shared.cluster.Tools.Kubectl, args(fmt.Sprintf("k-%d-%d", worker, n))...)
+			cmd.Env = append(os.Environ(), "KUBECONFIG="+config)
+			if cmd.Run() == nil {
+				answered.Add(1)
+			}
+			cancel()
+		}
+	}
+	for w := range 2 {
+		load.Go(func() {
+			hammer(w, func(mark string) []string {
+				return []string{"exec", "shell", "--", "sh", "-c", "echo " + mark + " >> /tmp/ran"}
+			})
+		})
+	}
+	load.Go(func() {
+		hammer(9, func(mark string) []string { return []string{"create", "configmap", mark, "--from-literal=by=kill"} })
+	})
+	for round := range 3 {
+		answers(t, &answered)
+		shared.strike(t, round)
+	}
+	answers(t, &answered)
+	close(stop)
+	load.Wait()
+	out, err := shared.cluster.Kubectl(context.Background(), "exec", "shell", "--", "cat", "/tmp/ran")
+	if err != nil {
+		t.Fatal(err)
+	}
+	objects, err := shared.cluster.Kubectl(context.Background(), "get", "configmaps", "-o", "name")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ran, made := marker.FindAllString(string(out), -1), marker.FindAllString(string(objects), -1)
+	var missing []string
+	err = shared.await(func() bool {
+		missing = nil
+		kept := recorded(t, filepath.Join(shared.dir, "data"))
+		for _, m := range append(ran, made...) {
+			if !kept[m] {
+				missing = append(missing, m)
+			}
+		}
+		return len(missing) == 0
+	})
+	t.Logf("%d commands ran, %d objects were made, %d without a frame", len(ran), len(made), len(missing))
+	if err != nil || len(ran) < 10 || len(made) < 5 {
+		t.Errorf("%v: no frame for %v", err, missing)
+	}
+	for _, m := range made {
+		_, _ = shared.cluster.Kubectl(context.Background(), "delete", "configmap", m, "--wait=false")
+	}
+}
+
+// answers waits for some more.
+func answers(t *testing.T, n *atomic.Int64) {
+	t.Helper()
+	before := n.Load()
+	for end := time.Now().Add(2 * limit); n.Load() < before+5; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("nothing is answered")
+		}
+	}
+}
+
+// strike kills Envoy (0), dragoman (1) or both (2), and starts what does not start again by itself.
+func (r *rig) strike(t *testing.T, what int) {
+	t.Helper()
+	if pid := childOf(r.up.PID(), "envoy"); what != 1 && pid != 0 {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+	}
+	if what == 0 {
+		return
+	}
+	r.up.End(syscall.SIGKILL, limit)
+	if err := r.launch(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// childOf finds the child process whose name begins so.
+func childOf(parent int, name string) int {
+	list, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, path := range list {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			continue
+		}
+		id, rest, _ := strings.Cut(string(b), " (")
+		comm, rest, _ := strings.Cut(rest, ") ")
+		fields := strings.Fields(rest)
+		if len(fields) > 1 && fields[1] == strconv.Itoa(parent) && strings.HasPrefix(comm, name) {
+			pid, _ := strconv.Atoi(id)
+			return pid
+		}
+	}
+	return 0
+}
+
+// recorded is the set of markers in actions and requests, in whatever file below the data folder.
+func recorded(t *testing.T, data string) map[string]bool {
+	t.Helper()
+	ring, err := envelope.Open(context.Background(), "file:"+filepath.Join(data, "keys", "bodies.kek"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ring.Close()
+	archive := audit.NewArchive(blob.NewFiles(filepath.Join(data, "audit")), ring)
+	kept := map[string]bool{}
+	_ = filepath.WalkDir(data, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return nil
+		}
+		var r *record.Reader
+		if key, ok := strings.CutPrefix(path, filepath.Join(data, "audit")+"/"); ok {
+			r, err = archive.Open(context.Background(), key)
+		} else {
+			r, err = record.OpenPath(path)
+		}
+		if err != nil { // a file of another kind
+			return nil
+		}
+		defer r.Close()
+		for {
+			f, err := r.Next()
+			if err != nil { // its end, or where it is cut off
+				return nil
+			}
+			if f.Kind == record.KindRequest || f.Kind == record.KindAction {
+				for _, m := range marker.FindAllString(string(f.Payload), -1) {
+					kept[m] = true
+				}
+			}
+		}
+	})
+	return kept
+}
