@@ -92,6 +92,10 @@ test-mutations: ## 10,000 random changes of an audit store, all found (3 min)
 test-pg-regress: build tools ## PostgreSQL's own regression suite, direct and through the gateway
 	$(GO) run ./internal/peers -tools $(TOOLS) -bin bin $(PEERSFLAGS)
 
+.PHONY: test-http-suites
+test-http-suites: build tools ## h2spec and Autobahn's WebSocket cases, all of them, through plain Envoy and the gateway (5 min)
+	DRAGOMAN_HTTP_SUITES=all DRAGOMAN_BIN=$(CURDIR)/bin $(GO) test -count=1 -timeout 30m -run 'TestHTTPSuites$$' -v ./cmd/dragoman/e2e
+
 FUZZTIME ?= 5m
 .PHONY: fuzz
 fuzz: ## every fuzz target, FUZZTIME each (5m)
@@ -105,6 +109,11 @@ fuzz: ## every fuzz target, FUZZTIME each (5m)
 .PHONY: bench bench-quick
 bench: build tools ## compare direct, plain Envoy, pgbouncer and ours; writes docs/performance.md (20 min)
 	$(GO) run ./internal/bench -tools $(TOOLS) -bin bin -doc docs/performance.md $(BENCHFLAGS)
+	$(MAKE) bench-ssh
+
+.PHONY: bench-ssh
+bench-ssh: build tools ## compare OpenSSH reached directly and through ours; writes docs/performance.md (3 min)
+	$(GO) run ./internal/bench/sshbench -tools $(TOOLS) -bin bin -doc docs/performance.md $(SSHBENCHFLAGS)
 
 bench-quick: build tools ## the same in short rounds, printed only (3 min)
 	$(GO) run ./internal/bench -tools $(TOOLS) -bin bin -rounds 2 -time 2s -fresh-rounds 1 -opens 30 $(BENCHFLAGS)

@@ -105,6 +105,9 @@ func (s *Server) launch(ctx context.Context, extra []string) error {
 // LogFile is sshd's log.
 func (s *Server) LogFile() string { return filepath.Join(s.Dir, "log") }
 
+// PID is the process that waits for connections; each of them is a child of it.
+func (s *Server) PID() int { return s.process.PID() }
+
 // Address is where it listens.
 func (s *Server) Address() string { return fmt.Sprintf("127.0.0.1:%d", s.Port) }
 

@@ -26,6 +26,28 @@ func CPU(pid int) (time.Duration, error) {
 	return time.Duration(t.Nano()), nil
 }
 
+// Children is the CPU time of all children that have ended and were waited for, in steps of a hundredth of a second.
+func Children(pid int) (time.Duration, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, err
+	}
+	_, rest, _ := strings.Cut(string(text), ") ")
+	f := strings.Fields(rest)
+	if len(f) < 15 {
+		return 0, fmt.Errorf("the status of process %d is cut off", pid)
+	}
+	ticks := int64(0)
+	for _, s := range f[13:15] { // cutime, cstime: fields 16 and 17 (proc(5))
+		n, err := strconv.ParseInt(s, 10, 64)
+		if err != nil {
+			return 0, err
+		}
+		ticks += n
+	}
+	return time.Duration(ticks) * 10 * time.Millisecond, nil
+}
+
 // RSS is the resident memory now, bytes.
 func RSS(pid int) (int64, error) { return status(pid, "VmRSS") }
 

@@ -46,6 +46,7 @@ func main() {
 const (
 	direct   = "direct"
 	dragoman = "dragoman"
+	keeps    = "dragoman, keep_files"
 )
 
 func run(ctx context.Context, o options) error {
@@ -59,6 +60,11 @@ func run(ctx context.Context, o options) error {
 	if err := os.WriteFile(filepath.Join(r.dir, "big"), data, 0o600); err != nil {
 		return err
 	}
+	for name, text := range map[string]string{"put": "put " + r.dir + "/big " + r.dir + "/sftp-up\n", "get": "get " + r.dir + "/big " + r.dir + "/sftp-down\n"} {
+		if err := os.WriteFile(filepath.Join(r.dir, name), []byte(text), 0o600); err != nil {
+			return err
+		}
+	}
 	m := newMeasures(o)
 	for range o.rounds {
 		if err := m.round(ctx, r); err != nil {
@@ -66,7 +72,7 @@ func run(ctx context.Context, o options) error {
 		}
 	}
 	text := fmt.Sprintf("%s; %d rounds, files of %d MiB with random content, durability `%s`; Envoy %s, %d cores\n\n%s", time.Now().UTC().Format(time.DateOnly), o.rounds, o.mib, o.durability,
-		envoy.Version, runtime.NumCPU(), report.Table(m.all(), []string{direct, dragoman}, dragoman))
+		envoy.Version, runtime.NumCPU(), report.Table(m.all(), []string{direct, dragoman, keeps}, dragoman))
 	fmt.Print(text)
 	if o.doc == "" {
 		return nil

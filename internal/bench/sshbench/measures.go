@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -15,78 +14,101 @@ import (
 	"dragoman.dev/dragoman/internal/bench/report"
 )
 
+// copying is one way to move a file: how fast, and the CPU of all who take part.
+type copying struct {
+	program string
+	args    func(r *rig, peer string) []string
+
+	rate, client, sshd, envoy, gateway *report.Measure
+}
+
+func newCopying(name, program string, goal report.Compare, args func(r *rig, peer string) []string) *copying {
+	cpu := func(of string) *report.Measure {
+		return &report.Measure{Name: name + ": CPU of " + of, Unit: "ns a byte", Base: direct, Compare: report.Plainly}
+	}
+	return &copying{program: program, args: args, rate: &report.Measure{Name: name, Unit: "MiB/s", Base: direct, Compare: goal, Goal: 0.7, AtLeast: true},
+		client: cpu("the client"), sshd: cpu("sshd"), envoy: cpu("Envoy"), gateway: cpu("bridge and control plane")}
+}
+
 // measures are the lines of the table.
 type measures struct {
-	o                                      options
-	up, down, pipe                         *report.Measure
-	envoyUp, controlUp, envoyDown          *report.Measure
-	controlDown, afterwards, opening, keys *report.Measure
+	o                         options
+	copies                    []*copying
+	afterwards, opening, keys *report.Measure
 }
 
 func newMeasures(o options) *measures {
-	rate := func(name string) *report.Measure {
-		return &report.Measure{Name: name, Unit: "MiB/s", Base: direct, Compare: report.Ratio, Goal: 0.7, AtLeast: true}
-	}
-	cpu := func(name string) *report.Measure {
-		return &report.Measure{Name: name, Unit: "ns a byte", Base: direct, Compare: report.Plainly}
-	}
-	return &measures{o: o, up: rate("`scp` up"), down: rate("`scp` down"), pipe: rate("`ssh HOST cat FILE`"),
-		envoyUp: cpu("`scp` up: CPU of Envoy"), controlUp: cpu("`scp` up: CPU of bridge and control plane"),
-		envoyDown: cpu("`scp` down: CPU of Envoy"), controlDown: cpu("`scp` down: CPU of bridge and control plane"),
-		afterwards: cpu("CPU of bridge and control plane afterwards (sealing)"),
-		opening:    &report.Measure{Name: "a connection and `true`, p50", Unit: "ms", Base: direct, Compare: report.Minus, Goal: 100},
+	return &measures{o: o, copies: []*copying{
+		newCopying("`scp` up", "scp", report.Ratio, func(r *rig, p string) []string { return []string{r.dir + "/big", r.host(p) + ":" + r.dir + "/up"} }),
+		newCopying("`scp` down", "scp", report.Ratio, func(r *rig, p string) []string { return []string{r.host(p) + ":" + r.dir + "/big", r.dir + "/down"} }),
+		newCopying("`sftp` up", "sftp", report.Ratio, func(r *rig, p string) []string { return []string{"-b", r.dir + "/put", r.host(p)} }),
+		newCopying("`sftp` down", "sftp", report.Ratio, func(r *rig, p string) []string { return []string{"-b", r.dir + "/get", r.host(p)} }),
+		newCopying("`ssh HOST cat FILE`", "ssh", report.None, func(r *rig, p string) []string { return []string{r.host(p), "cat " + r.dir + "/big"} }),
+	},
+		afterwards: &report.Measure{Name: "CPU of bridge and control plane afterwards (sealing)", Unit: "ns a byte", Base: direct, Compare: report.Plainly},
+		opening:    &report.Measure{Name: "a connection and `true`, p50", Unit: "ms", Base: direct, Compare: report.None},
 		keys:       &report.Measure{Name: "a key there and back, p50", Unit: "ms", Base: direct, Compare: report.Minus, Goal: 2}}
 }
 
-func (m *measures) all() []*report.Measure {
-	return []*report.Measure{m.up, m.down, m.pipe, m.envoyUp, m.controlUp, m.envoyDown, m.controlDown, m.afterwards, m.opening, m.keys}
+func (m *measures) all() (out []*report.Measure) {
+	for _, c := range m.copies {
+		out = append(out, c.rate)
+	}
+	for _, c := range m.copies {
+		if c.program != "sftp" { // the same as scp's
+			out = append(out, c.client, c.sshd, c.envoy, c.gateway)
+		}
+	}
+	return append(out, m.afterwards, m.opening, m.keys)
 }
 
 // round takes each measure once of each peer, in turn.
 func (m *measures) round(ctx context.Context, r *rig) error {
-	big, mib := filepath.Join(r.dir, "big"), float64(m.o.mib)
-	copies := []struct {
-		rate, envoy, control *report.Measure
-		program              string
-		args                 func(peer string) []string
-	}{
-		{m.up, m.envoyUp, m.controlUp, "scp", func(p string) []string { return []string{big, r.host(p) + ":" + r.dir + "/up-" + p} }},
-		{m.down, m.envoyDown, m.controlDown, "scp", func(p string) []string { return []string{r.host(p) + ":" + big, r.dir + "/down-" + p} }},
-		{m.pipe, nil, nil, "ssh", func(p string) []string { return []string{r.host(p), "cat " + big} }},
-	}
-	for _, c := range copies {
-		for _, peer := range []string{direct, dragoman} {
-			e0, g0, err := r.cpu()
-			if err != nil {
-				return err
-			}
-			began := time.Now()
-			if err := r.client(ctx, peer, c.program, c.args(peer)...); err != nil {
-				return err
-			}
-			c.rate.Add(peer, mib/time.Since(began).Seconds())
-			e1, g1, err := r.cpu()
-			if err != nil {
-				return err
-			}
-			if peer == direct {
+	for _, c := range m.copies {
+		for _, peer := range []string{direct, dragoman, keeps} {
+			if peer == keeps && c.program == "ssh" { // what a command says is always recorded
 				continue
 			}
-			if c.envoy != nil {
-				c.envoy.Add(peer, float64(e1-e0)/mib/(1<<20))
-				c.control.Add(peer, float64(g1-g0)/mib/(1<<20))
-			}
-			if err := r.quiet(ctx); err != nil {
+			if err := m.copy(ctx, r, c, peer); err != nil {
 				return err
 			}
-			_, g2, err := r.cpu()
-			if err != nil {
-				return err
-			}
-			m.afterwards.Add(peer, float64(g2-g1)/mib/(1<<20))
 		}
 	}
 	return m.times(ctx, r)
+}
+
+// copy is one run of one peer; afterwards the gateway comes to rest.
+func (m *measures) copy(ctx context.Context, r *rig, c *copying, peer string) error {
+	before, err := r.cpu()
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	client, err := r.client(ctx, peer, c.program, c.args(r, peer)...)
+	if err != nil {
+		return err
+	}
+	c.rate.Add(peer, float64(m.o.mib)/time.Since(began).Seconds())
+	after, err := r.cpu()
+	if err != nil {
+		return err
+	}
+	if err := r.quiet(ctx); err != nil {
+		return err
+	}
+	rest, err := r.cpu()
+	if err != nil {
+		return err
+	}
+	perByte := func(d time.Duration) float64 { return float64(d) / float64(m.o.mib<<20) }
+	c.client.Add(peer, perByte(client))
+	c.sshd.Add(peer, perByte(rest.sshd-before.sshd)) // counted once its process has ended
+	if peer != direct {
+		c.envoy.Add(peer, perByte(after.envoy-before.envoy))
+		c.gateway.Add(peer, perByte(after.gateway-before.gateway))
+		m.afterwards.Add(peer, perByte(rest.gateway-after.gateway))
+	}
+	return nil
 }
 
 // times are those that people wait.
@@ -95,7 +117,7 @@ func (m *measures) times(ctx context.Context, r *rig) error {
 		var all []time.Duration
 		for range m.o.opens {
 			began := time.Now()
-			if err := r.client(ctx, peer, "ssh", r.host(peer), "true"); err != nil {
+			if _, err := r.client(ctx, peer, "ssh", r.host(peer), "true"); err != nil {
 				return err
 			}
 			all = append(all, time.Since(began))
@@ -115,19 +137,24 @@ func median(all []time.Duration) float64 {
 	return float64(all[len(all)/2].Microseconds()) / 1000
 }
 
-// cpu is what Envoy and dragoman have used so far.
-func (r *rig) cpu() (envoy, gateway time.Duration, err error) {
-	if envoy, err = proc.CPU(r.envoy); err != nil {
-		return 0, 0, err
+// used is CPU time so far.
+type used struct{ envoy, gateway, sshd time.Duration }
+
+func (r *rig) cpu() (u used, err error) {
+	if u.envoy, err = proc.CPU(r.envoy); err != nil {
+		return u, err
 	}
-	gateway, err = proc.CPU(r.gateway.PID())
-	return envoy, gateway, err
+	if u.sshd, err = proc.Children(r.sshd.PID()); err != nil {
+		return u, err
+	}
+	u.gateway, err = proc.CPU(r.gateway.PID())
+	return u, err
 }
 
 // quiet waits until all records are taken in: the gateway uses less than a hundredth of a core.
 func (r *rig) quiet(ctx context.Context) error {
 	for range 600 {
-		_, before, err := r.cpu()
+		before, err := r.cpu()
 		if err != nil {
 			return err
 		}
@@ -136,8 +163,8 @@ func (r *rig) quiet(ctx context.Context) error {
 			return ctx.Err()
 		case <-time.After(200 * time.Millisecond):
 		}
-		_, after, err := r.cpu()
-		if err != nil || after-before < 5*time.Millisecond {
+		after, err := r.cpu()
+		if err != nil || after.gateway-before.gateway < 5*time.Millisecond {
 			return err
 		}
 	}

@@ -40,8 +40,15 @@ targets:
     address: %s
     listen: 127.0.0.1:%d
     credentials: {user: %s, key: "file:%s"}
-    ssh: {host_keys: ["%s"]}
+    ssh: {host_keys: [%q]}
     audit: {durability: %s}
+  - name: keeps
+    protocol: ssh
+    address: %[4]s
+    listen: 127.0.0.1:%[5]d
+    credentials: {user: %[6]s, key: "file:%[7]s"}
+    ssh: {host_keys: [%[8]q], keep_files: true}
+    audit: {durability: %[9]s}
 policy:
   rules:
     - {name: ops, verdict: allow, when: {groups: [ops], kinds: [connect, exec, shell, sftp]}}
@@ -148,11 +155,11 @@ func (r *rig) stop() error {
 	return errors.Join(err, os.RemoveAll(r.dir))
 }
 
-// client runs an OpenSSH program against a peer.
-func (r *rig) client(ctx context.Context, peer, program string, args ...string) error {
-	options := []string{"-q", "-F", "none", "-o", "UserKnownHostsFile=" + r.known, "-o", "IdentitiesOnly=yes"}
+// client runs an OpenSSH program against a peer, and gives the CPU time that it used.
+func (r *rig) client(ctx context.Context, peer, program string, args ...string) (time.Duration, error) {
+	options := []string{"-q", "-F", "none", "-o", "UserKnownHostsFile=" + r.known, "-o", "IdentitiesOnly=yes", "-o", "BatchMode=no"}
 	port := "-p"
-	if program == "scp" {
+	if program != "ssh" {
 		port = "-P"
 	}
 	if peer == direct {
@@ -162,16 +169,21 @@ func (r *rig) client(ctx context.Context, peer, program string, args ...string) 
 	}
 	cmd := exec.CommandContext(ctx, program, append(options, args...)...)
 	cmd.Env = append(os.Environ(), "SSH_ASKPASS="+filepath.Join(r.dir, "askpass"), "SSH_ASKPASS_REQUIRE=force", "BENCH_TOKEN="+r.token)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("%s %s: %w\n%s", peer, program, err, out)
+	var errs bytes.Buffer
+	cmd.Stderr = &errs
+	if err := cmd.Run(); err != nil {
+		return 0, fmt.Errorf("%s %s: %w\n%s", peer, program, err, errs.String())
 	}
-	return nil
+	return cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), nil
 }
 
 // host is how a client calls the target.
 func (r *rig) host(peer string) string {
 	if peer == direct {
 		return r.sshd.User + "@127.0.0.1"
+	}
+	if peer == keeps {
+		return "keeps@127.0.0.1"
 	}
 	return "web1@127.0.0.1"
 }
