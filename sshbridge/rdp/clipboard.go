@@ -56,14 +56,15 @@ type clipboard struct {
 
 // clipSide is what a side has said.
 type clipSide struct {
-	joiner  rdpwire.Joiner
-	long    bool
-	files   uint32             // the id of its format with files; 0: none
-	text    bool               // it offers text
-	offered []rdpwire.File     // the files that it offers
-	judged  map[uint32]verdict // of these, by index, that were judged
-	wants   uint32             // the format that it asked for; 0: nothing is asked for
-	streams map[uint32]stream  // parts of files that it asked for
+	joiner    rdpwire.Joiner
+	long      bool
+	files     uint32             // the id of its format with files; 0: none
+	text      bool               // it offers text
+	offered   []rdpwire.File     // the files that it offers
+	judged    map[uint32]verdict // of these, by index, that were judged
+	wants     uint32             // the format that it asked for; 0: nothing is asked for
+	answering bool               // its answer has come, and is being judged
+	streams   map[uint32]stream  // parts of files that it asked for
 }
 
 // stream is an answer that is awaited.
@@ -169,11 +170,12 @@ func (k *clipboard) ask(from side, m rdpwire.Clip) error {
 func (k *clipboard) answer(from side, m rdpwire.Clip) error {
 	to := from.other()
 	k.mu.Lock()
-	id, files := k.sides[to].wants, k.sides[from].files
+	id, files, second := k.sides[to].wants, k.sides[from].files, k.sides[to].answering
+	k.sides[to].answering = id != 0
 	k.mu.Unlock()
 	switch {
-	case id == 0:
-		return nil // nobody has asked
+	case id == 0 || second:
+		return nil // nobody has asked, or has an answer
 	case m.Flags&rdpwire.ClipOK == 0:
 		k.answered(to)
 		return k.fail(to, rdpwire.ClipDataResponse, nil)
@@ -192,7 +194,7 @@ func (k *clipboard) answer(from side, m rdpwire.Clip) error {
 // answered lets a side ask for something else.
 func (k *clipboard) answered(who side) {
 	k.mu.Lock()
-	k.sides[who].wants = 0
+	k.sides[who].wants, k.sides[who].answering = 0, false
 	k.mu.Unlock()
 }
 

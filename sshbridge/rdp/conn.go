@@ -138,6 +138,9 @@ func (c *conn) release() {
 		span.Release()
 	}
 	c.closeTarget()
+	if clip := c.clip.Load(); clip != nil {
+		clip.work.Wait()
+	}
 }
 
 // opened is the session, nil before.

@@ -89,11 +89,22 @@ func (c *conn) clientShare(s rdpwire.Share) error {
 	case rdpwire.DataSynchronize: // names the one that it is for
 		s.Body = []byte{1, 0, byte(c.targetUser), byte(c.targetUser >> 8)}
 	case rdpwire.DataControl, rdpwire.DataFontList, rdpwire.DataRefreshRect, rdpwire.DataSuppressOutput, rdpwire.DataShutdownRequest:
+		if s.Type == rdpwire.DataRefreshRect && len(s.Body) > smallBody {
+			s.Body[0] = smallRects
+		}
+		s.Body = s.Body[:min(len(s.Body), smallBody)]
 	default: // persistent bitmaps, acknowledged frames and the like were not negotiated
 		return nil
 	}
 	return c.shareToTarget(up, s)
 }
+
+// smallBody bounds what is passed on without being recorded: no room to carry something over. A Refresh Rect PDU (a count,
+// three bytes, and rectangles of 8) with smallRects is as long.
+const (
+	smallBody  = 28
+	smallRects = 3
+)
 
 // confirm passes on that the client has taken the target's share, with the capabilities that may be known.
 func (c *conn) confirm(up *wire, body []byte) error {

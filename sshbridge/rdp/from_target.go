@@ -160,6 +160,7 @@ func (c *conn) targetShareData(s rdpwire.Share, o *outgoing) error {
 		o.pass(c.shareToClient(s))
 		return nil
 	case rdpwire.DataControl, rdpwire.DataFontMap, rdpwire.DataKeyIndicators, rdpwire.DataShutdownDenied, rdpwire.DataErrorInfo:
+		s.Body = s.Body[:min(len(s.Body), smallBody)]
 		o.pass(c.shareToClient(s))
 		return nil
 	default: // the login's details, cookies to come back with, sounds, monitors: not the client's business
