@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"os"
 	"sync"
@@ -29,17 +30,36 @@ func (c *control) openNotify(ctx context.Context) (audit.Feed, error) {
 	for i, s := range sinks {
 		names[i] = s.Name()
 	}
-	outbox, err := notify.OpenOutbox(ctx, c.cfg.OutboxFile(), names, int64(c.cfg.Trail.Outbox), time.Now)
-	if err != nil {
+	c.notify = &notify.Delivery{Sinks: sinks, Log: c.log.With("from", "notify")}
+	if c.notify.Outbox, err = c.openOutbox(ctx, names, c.notify.Wake); err != nil {
 		return nil, err
 	}
-	c.onClose(outbox.Close)
-	c.notify = &notify.Delivery{Outbox: outbox, Sinks: sinks, Log: c.log.With("from", "notify")}
+	c.onClose(c.notify.Outbox.Close)
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var ended sync.WaitGroup
 	ended.Go(func() { c.notify.Run(running) })
 	c.onClose(func() error { stop(); ended.Wait(); return nil })
-	return notify.NewFeed(outbox, c.notify.Wake), nil
+	return notify.NewFeed(c.notify.Outbox, c.notify.Wake), nil
+}
+
+// openOutbox opens the one in the database, so that events outlive this machine, or else that in the data folder.
+func (c *control) openOutbox(ctx context.Context, sinks []string, wake func()) (notify.Outbox, error) {
+	most := int64(c.cfg.Trail.Outbox)
+	if c.shared == nil {
+		return notify.OpenSQLite(ctx, c.cfg.OutboxFile(), sinks, most, time.Now)
+	}
+	o, err := notify.NewPostgres(ctx, c.shared, sinks, most, time.Now, wake)
+	if err != nil {
+		return nil, err
+	}
+	n, err := notify.Move(ctx, c.cfg.OutboxFile(), sinks, o)
+	if err != nil {
+		return nil, errors.Join(err, o.Close())
+	}
+	if n > 0 {
+		c.log.Info("events that waited in the data folder are in the database now", "events", n)
+	}
+	return o, nil
 }
 
 func (c *control) sinks() ([]notify.Sink, error) {

@@ -18,8 +18,12 @@ const (
 	maxBackoff  = 5 * time.Minute
 	// sendTimeout bounds one attempt.
 	sendTimeout = 30 * time.Second
+	// endGrace is how long an attempt may go on after the end.
+	endGrace = 5 * time.Second
 	// look is how often the outbox is looked at without being told.
 	look = 30 * time.Second
+	// lookBusy is the same while another process sends.
+	lookBusy = 5 * time.Second
 )
 
 // ErrRejected says that a sink will never take what it was sent; any other error is tried again.
@@ -34,7 +38,7 @@ type Sink interface {
 
 // Delivery sends what is in the outbox to the sinks, each at its own pace.
 type Delivery struct {
-	Outbox *Outbox
+	Outbox Outbox
 	Sinks  []Sink
 	Log    *slog.Logger
 	// Backoff is the first wait after a failure; 0 means 1 s. It doubles up to 5 minutes.
@@ -83,6 +87,8 @@ func (d *Delivery) sink(ctx context.Context, s Sink, wake <-chan struct{}) {
 		switch {
 		case err == nil && n == 0:
 			pause, wait = look, first
+		case errors.Is(err, ErrBusy):
+			pause, wait, err = lookBusy, first, nil
 		case err == nil:
 			wait, limit = first, min(2*limit, batchEvents)
 			continue
@@ -121,9 +127,13 @@ func (d *Delivery) once(ctx context.Context, s Sink, limit int) (int, error) {
 		events[i] = it.Event
 	}
 	last := items[len(items)-1].N
-	attempt, cancel := context.WithTimeout(ctx, sendTimeout)
+	attempt, cancel := context.WithTimeout(context.WithoutCancel(ctx), sendTimeout)
 	defer cancel()
+	// One that is under way when we end may come to its end, and is noted, so that it need not come again.
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(endGrace, cancel) })()
 	err = s.Send(attempt, events)
+	ctx, cancelDone := context.WithTimeout(context.WithoutCancel(ctx), sendTimeout)
+	defer cancelDone()
 	switch {
 	case err == nil:
 		return len(items), d.Outbox.Done(ctx, s.Name(), last, len(items), 0)

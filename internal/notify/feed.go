@@ -10,7 +10,7 @@ import (
 // Feed makes events of the store's frames, and puts them into the outbox before the frames
 // are acknowledged. It implements audit.Feed.
 type Feed struct {
-	outbox   *Outbox
+	outbox   Outbox
 	sessions map[string]*told
 	pending  []export.Event
 	ended    []string
@@ -27,7 +27,7 @@ type told struct {
 }
 
 // NewFeed fills the outbox; wake is called when there is something new.
-func NewFeed(o *Outbox, wake func()) *Feed {
+func NewFeed(o Outbox, wake func()) *Feed {
 	return &Feed{outbox: o, sessions: map[string]*told{}, wake: wake}
 }
 

@@ -175,7 +175,7 @@ func TestOTLPFailures(t *testing.T) {
 func TestCollectorDelivers(t *testing.T) {
 	c, o := newCollector(t)
 	c.fail = status.Error(codes.Unavailable, "later")
-	r := &rig{t: t, dir: t.TempDir(), sinks: []Sink{o}}
+	r := &rig{t: t, kind: newFile(t), dir: t.TempDir(), sinks: []Sink{o}}
 	r.start()
 	r.act("user:a", 10)
 	eventually(t, "it was tried", func() bool { c.mu.Lock(); defer c.mu.Unlock(); return len(c.auth) > 1 })
