@@ -85,8 +85,8 @@ test-rdp: build tools ## RDP targets: xfreerdp against xrdp and freerdp-shadow, 
 	DRAGOMAN_BIN=$(CURDIR)/bin $(GO) test -count=1 -timeout 20m -tags rdp ./cmd/dragoman/rdpe2e
 
 .PHONY: test-mutations
-test-mutations: ## 10,000 random changes of an audit store, all found (3 min)
-	AUDIT_MUTATIONS=10000 $(GO) test -count=1 -timeout 60m -run 'TestRandomMutations$$' -v ./internal/audit
+test-mutations: ## 10,000 random changes of an audit store and 50 and more crafted ones, all found (3 min)
+	AUDIT_MUTATIONS=10000 $(GO) test -count=1 -timeout 60m -run 'Test(Random|Crafted)Mutations$$' -v ./internal/audit
 
 .PHONY: test-pg-regress
 test-pg-regress: build tools ## PostgreSQL's own regression suite, direct and through the gateway
@@ -119,8 +119,9 @@ bench-quick: build tools ## the same in short rounds, printed only (3 min)
 	$(GO) run ./internal/bench -tools $(TOOLS) -bin bin -rounds 2 -time 2s -fresh-rounds 1 -opens 30 $(BENCHFLAGS)
 
 .PHONY: bench-audit
-bench-audit: tools ## find sessions among 1,000,000, in SQLite and PostgreSQL; writes docs/performance.md (40 min)
-	$(GO) run ./internal/audit/bench -tools $(TOOLS) -doc docs/performance.md $(BENCHFLAGS)
+BENCHSTORES ?= /var/tmp/dragoman-bench
+bench-audit: tools ## find sessions among 1,000,000, in SQLite and PostgreSQL; writes docs/performance.md (40 min; 5 min when the stores of the last time are there)
+	$(GO) run ./internal/audit/bench -tools $(TOOLS) -keep $(BENCHSTORES) -doc docs/performance.md $(BENCHFLAGS)
 
 .PHONY: lint
 lint: ## formatting, vet, staticcheck

@@ -31,6 +31,9 @@ type Options struct {
 	TLSCert  string            // PEM; with TLSKey turns TLS on
 	TLSKey   string
 	TLSCA    string // client CA
+	// Keep is a folder that every user may reach, in which the cluster stays: a server that is started there later goes on with
+	// it. "": a scratch folder.
+	Keep string
 }
 
 // Server is a running PostgreSQL. Stop it.
@@ -39,6 +42,7 @@ type Server struct {
 	User     string
 	Password string
 	Dir      string // scratch folder
+	kept     bool
 	process  *child.Child
 }
 
@@ -71,16 +75,27 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 		}
 		o.Port = port
 	}
-	dir, err := os.MkdirTemp("", "dragoman-pg-")
+	dir, err := o.Keep, error(nil)
+	if dir == "" {
+		dir, err = os.MkdirTemp("", "dragoman-pg-")
+	} else {
+		err = os.MkdirAll(dir, 0o700)
+	}
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{Port: o.Port, User: o.User, Password: o.Password, Dir: dir}
+	s := &Server{Port: o.Port, User: o.User, Password: o.Password, Dir: dir, kept: o.Keep != ""}
 	if err := s.launch(ctx, o); err != nil {
-		os.RemoveAll(dir)
-		return nil, err
+		return nil, errors.Join(err, s.remove())
 	}
 	return s, nil
+}
+
+func (s *Server) remove() error {
+	if s.kept {
+		return nil
+	}
+	return os.RemoveAll(s.Dir)
 }
 
 func (s *Server) launch(ctx context.Context, o Options) error {
@@ -120,6 +135,9 @@ func (s *Server) initCluster(ctx context.Context, home string, o Options) error 
 		return err
 	}
 	data := filepath.Join(s.Dir, "data")
+	if _, err := os.Stat(filepath.Join(data, "postgresql.conf")); s.kept && err == nil {
+		return s.configure(data, o) // the last words about a setting count
+	}
 	cmd := exec.CommandContext(ctx, filepath.Join(home, "bin", "initdb"), "-D", data, "-U", o.User,
 		"--pwfile="+pw, "-A", "scram-sha-256", "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions")
 	cmd.Env = []string{"LC_ALL=C", "PATH=/usr/bin:/bin"}
@@ -199,7 +217,7 @@ func (s *Server) Stop() error {
 	case <-time.After(10 * time.Second):
 		s.process.End(syscall.SIGQUIT, 10*time.Second)
 	}
-	return errors.Join(err, os.RemoveAll(s.Dir))
+	return errors.Join(err, s.remove())
 }
 
 func freePort() (int, error) {

@@ -36,7 +36,7 @@ func main() {
 	flag.StringVar(&o.stores, "stores", "sqlite,postgres", "where")
 	flag.StringVar(&o.tools, "tools", ".tools", "folder that has PostgreSQL")
 	flag.StringVar(&o.doc, "doc", "", "file to write the table into, between its markers")
-	flag.StringVar(&o.keep, "keep", "", "folder to keep the SQLite index in, and to take it from")
+	flag.StringVar(&o.keep, "keep", "", "folder to keep the filled stores in, and to take them from; PostgreSQL's user must reach it")
 	flag.StringVar(&o.url, "url", "", "a PostgreSQL database that is there, instead of one of our own")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -78,22 +78,40 @@ func run(ctx context.Context, o options) error {
 	return replace(o.doc, text)
 }
 
-func sqlite(ctx context.Context, o options, f func(*sqlindex.Index) error) error {
-	dir := o.keep
-	if dir == "" {
-		var err error
-		if dir, err = os.MkdirTemp("", "dragoman-bench-"); err != nil {
-			return err
-		}
-		defer os.RemoveAll(dir)
+// storeFolder is where a store of this size stays, or a scratch folder.
+func (o options) storeFolder(store string) (dir string, done func(), err error) {
+	if o.keep == "" {
+		dir, err = os.MkdirTemp("", "dragoman-bench-")
+		return dir, func() { os.RemoveAll(dir) }, err
 	}
+	dir = filepath.Join(o.keep, fmt.Sprintf("v%d-%d-%s", indexgen.Version, o.sessions, store))
+	if _, err := os.Stat(filepath.Join(dir, filled)); err != nil { // not, or not to its end
+		if err := os.RemoveAll(dir); err != nil {
+			return "", nil, err
+		}
+	}
+	return dir, func() {}, os.MkdirAll(dir, 0o755)
+}
+
+// filled is a file in the folder of a store that has all sessions.
+const filled = "filled"
+
+func sqlite(ctx context.Context, o options, f func(*sqlindex.Index) error) error {
+	dir, done, err := o.storeFolder("sqlite")
+	if err != nil {
+		return err
+	}
+	defer done()
 	path := filepath.Join(dir, "index.db")
 	x, err := sqlindex.OpenSQLite(ctx, path)
 	if err != nil {
 		return err
 	}
 	defer x.Close()
-	return f(x)
+	if err := f(x); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, filled), nil, 0o644)
 }
 
 func postgres(ctx context.Context, o options, f func(*sqlindex.Index) error) error {
@@ -110,7 +128,12 @@ func postgres(ctx context.Context, o options, f func(*sqlindex.Index) error) err
 		return err
 	}
 	// As a server of its own would be set up, within what a test machine has.
-	s, err := pgserver.Start(ctx, pgserver.Options{Home: home, Settings: map[string]string{
+	dir, done, err := o.storeFolder("postgres")
+	if err != nil {
+		return err
+	}
+	defer done()
+	s, err := pgserver.Start(ctx, pgserver.Options{Home: home, Keep: filepath.Join(dir, "cluster"), Settings: map[string]string{
 		"shared_buffers": "2GB", "effective_cache_size": "8GB", "work_mem": "32MB", "max_wal_size": "8GB", "maintenance_work_mem": "512MB", "random_page_cost": "1.1", "jit": "off"}})
 	if err != nil {
 		return err
@@ -121,7 +144,10 @@ func postgres(ctx context.Context, o options, f func(*sqlindex.Index) error) err
 		return err
 	}
 	defer x.Close()
-	return f(x)
+	if err := f(x); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, filled), nil, 0o644)
 }
 
 // fill writes the sessions, unless they are there.
@@ -155,6 +181,9 @@ func measure(ctx context.Context, o options, name string, x *sqlindex.Index) (co
 		return c, err
 	}
 	c.note = fmt.Sprintf("%s: filled in %s, %.1f GB", name, took.Round(time.Second), float64(bytes)/1e9)
+	if took < time.Second {
+		c.note = fmt.Sprintf("%s: filled before, %.1f GB", name, float64(bytes)/1e9)
+	}
 	for _, q := range g.Questions() {
 		var all []time.Duration
 		for range o.runs {

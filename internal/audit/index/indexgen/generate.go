@@ -23,6 +23,9 @@ const (
 	words     = 20_000
 )
 
+// Version changes when the same seed gives other sessions.
+const Version = 1
+
 // Year is how long the sessions are spread over.
 const Year = 365 * 24 * time.Hour
 
