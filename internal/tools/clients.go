@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"dragoman.dev/dragoman/examples/verify"
+	"dragoman.dev/dragoman/internal/httpsuites"
 	"dragoman.dev/dragoman/internal/mcpserver"
 	"dragoman.dev/dragoman/internal/pgclients"
 	"dragoman.dev/dragoman/internal/rdpserver"
@@ -69,7 +70,7 @@ func ensureClients(ctx context.Context, dir string) error {
 	for _, c := range []struct {
 		name string
 		get  func(context.Context, string) (string, error)
-	}{{"python", pgclients.Python}, {"mysql-python", pgclients.MySQLPython}, {"mysql-node", pgclients.MySQLNode}, {"mysql-java", pgclients.MySQLJDBC}, {"node", pgclients.Node}, {"jdbc", pgclients.JDBC}, {"pgbench", pgclients.Pgbench}, {"ssh", pgclients.SSHPython}, {"jsch", pgclients.JSch}, {"verify", verify.Packages}, {"mcp", mcpserver.Ensure}} {
+	}{{"http-suites", httpsuites.Ensure}, {"python", pgclients.Python}, {"mysql-python", pgclients.MySQLPython}, {"mysql-node", pgclients.MySQLNode}, {"mysql-java", pgclients.MySQLJDBC}, {"node", pgclients.Node}, {"jdbc", pgclients.JDBC}, {"pgbench", pgclients.Pgbench}, {"ssh", pgclients.SSHPython}, {"jsch", pgclients.JSch}, {"verify", verify.Packages}, {"mcp", mcpserver.Ensure}} {
 		path, err := c.get(ctx, dir)
 		if err != nil {
 			return err
