@@ -71,6 +71,7 @@ $(TOOLS)/versitygw-$(VERSITYGW):
 test-store: build tools $(TOOLS)/versitygw-$(VERSITYGW) ## the stores of records on a real S3 server, two control planes with it too (3 min more the first time)
 	$(GO) test -race -count=1 -timeout 10m -tags s3 ./internal/audit/blob/bucket
 	$(GO) test -count=1 -timeout 10m -tags s3 -run 'S3$$' ./cmd/dragoman
+	$(GO) test -count=1 -timeout 10m -tags s3 -run 'S3$$' -v ./internal/backtest
 	DRAGOMAN_BIN=$(CURDIR)/bin $(GO) test -count=1 -timeout 10m -tags s3 -run 'S3$$' -v ./cmd/dragoman/e2e
 
 .PHONY: test-kube
