@@ -94,7 +94,7 @@ test-pg-regress: build tools ## PostgreSQL's own regression suite, direct and th
 	$(GO) run ./internal/peers -tools $(TOOLS) -bin bin $(PEERSFLAGS)
 
 .PHONY: test-http-suites
-test-http-suites: build tools ## h2spec and Autobahn's WebSocket cases, all of them, through plain Envoy and the gateway (5 min)
+test-http-suites: build tools ## h2spec and Autobahn's WebSocket cases, all of them, through plain Envoy and the gateway (1 min)
 	DRAGOMAN_HTTP_SUITES=all DRAGOMAN_BIN=$(CURDIR)/bin $(GO) test -count=1 -timeout 30m -run 'TestHTTPSuites$$' -v ./cmd/dragoman/e2e
 
 FUZZTIME ?= 5m

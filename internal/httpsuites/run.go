@@ -98,11 +98,11 @@ func Autobahn(ctx context.Context, tools, addr string, cases, without []string) 
 	cmd.Stderr = &words
 	out, err := cmd.Output()
 	if err != nil {
-		return nil, fmt.Errorf("Autobahn's cases: %w\n%s", err, words.Bytes())
+		return nil, fmt.Errorf("running Autobahn's cases: %w\n%s", err, words.Bytes())
 	}
 	var got map[string][]string
 	if err := json.Unmarshal(out, &got); err != nil {
-		return nil, fmt.Errorf("Autobahn's cases: %w\n%s", err, out)
+		return nil, fmt.Errorf("running Autobahn's cases: %w\n%s", err, out)
 	}
 	all := Results{}
 	for name, how := range got {
