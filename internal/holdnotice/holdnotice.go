@@ -1,0 +1,193 @@
+// Package holdnotice tells people that an action waits for their decision: by Slack, Microsoft Teams, a signed webhook or
+// e-mail. A notice has who asks, where, which rule, what kind of action on which objects, until when, and where to decide.
+// It never has the statement, its parameters or any value: those are on the page, behind its login. Deciding is not
+// this package's, but for reading what Slack's buttons send (Slack.Decision).
+package holdnotice
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"time"
+	"unicode"
+
+	"dragoman.dev/dragoman/internal/action"
+	"dragoman.dev/dragoman/internal/hold"
+	"dragoman.dev/dragoman/internal/notify"
+)
+
+// Notice is what is told of a hold.
+type Notice struct {
+	Event     string    `json:"event"` // "hold.pending"
+	Hold      string    `json:"hold"`
+	Digest    string    `json:"digest"` // what a decision is bound to
+	Session   string    `json:"session"`
+	Target    string    `json:"target"`
+	Chain     []string  `json:"chain"`
+	Rule      string    `json:"rule"`
+	Verbs     []string  `json:"verbs"`
+	Objects   []string  `json:"objects"` // names of what it reads and writes
+	Approvers []string  `json:"approvers"`
+	Quorum    int       `json:"quorum"`
+	Deadline  time.Time `json:"deadline"`
+	URL       string    `json:"url"` // of the page; "" where there is none
+}
+
+// maxObjects bounds what a notice names.
+const maxObjects = 12
+
+// Of makes the notice of a hold. page is the page's address.
+func Of(h hold.Hold, page string) Notice {
+	n := Notice{Event: "hold.pending", Hold: h.ID, Digest: h.Digest, Session: h.Session, Target: line(h.Target), Rule: line(h.Rule),
+		Chain: []string{}, Verbs: []string{}, Objects: []string{}, Approvers: []string{}, Quorum: max(1, h.Quorum), Deadline: h.Deadline.UTC()}
+	for _, a := range h.Identity.Actors {
+		n.Chain = append(n.Chain, line(a))
+	}
+	for _, v := range h.Action.Verbs {
+		n.Verbs = append(n.Verbs, line(v))
+	}
+	for _, a := range h.Approvers {
+		n.Approvers = append(n.Approvers, line(a))
+	}
+	if h.Action.Kind == action.KindSQL { // elsewhere names are paths, which hold values
+		for _, list := range [][]action.Object{h.Action.Reads, h.Action.Writes} {
+			for _, o := range list {
+				if len(n.Objects) < maxObjects {
+					n.Objects = append(n.Objects, line(strings.TrimPrefix(o.Schema+"."+o.Name, ".")))
+				}
+			}
+		}
+	}
+	if page != "" {
+		n.URL = page + "/approvals/" + h.ID
+	}
+	return n
+}
+
+// line makes what agents and targets named safe for a line of text.
+func line(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '\uFFFD'
+		}
+		return r
+	}, s)
+	if r := []rune(s); len(r) > 200 {
+		return string(r[:200]) + "…"
+	}
+	return s
+}
+
+// Title says it in one line.
+func (n Notice) Title() string { return strings.Join(n.Chain, " → ") + " waits on " + n.Target }
+
+// Lines are the facts, for people.
+func (n Notice) Lines() []string {
+	what := strings.Join(n.Verbs, ", ")
+	if len(n.Objects) > 0 {
+		what += " of " + strings.Join(n.Objects, ", ")
+	}
+	return []string{"What: " + what, "Rule: " + n.Rule, "Approvers: " + strings.Join(n.Approvers, ", "),
+		"Until: " + n.Deadline.Format("2006-01-02 15:04:05") + " UTC"}
+}
+
+// Sender tells one place. An error that is notify.ErrRejected is not tried again.
+type Sender interface {
+	Name() string
+	Send(ctx context.Context, n Notice) error
+}
+
+const (
+	attemptTime = 20 * time.Second
+	firstWait   = time.Second
+	longestWait = time.Minute
+	// maxWaiting bounds the notices that wait for one place; more are left out, and that is logged.
+	maxWaiting = 1000
+)
+
+// Delivery tells all places, each at its own pace, and tries again until the hold's time is over.
+type Delivery struct {
+	Senders []Sender
+	Page    string
+	Log     *slog.Logger
+	Now     func() time.Time
+	// Wait is the first wait after a failure; 0 means a second. It doubles up to a minute.
+	Wait time.Duration
+}
+
+// Run tells of the holds that come in over changes, until it is closed or ctx ends.
+func (d *Delivery) Run(ctx context.Context, changes <-chan hold.Hold) {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	queues := make([]chan Notice, len(d.Senders))
+	for i, s := range d.Senders {
+		queues[i] = make(chan Notice, maxWaiting)
+		defer close(queues[i])
+		wg.Go(func() {
+			for n := range queues[i] {
+				d.tell(ctx, s, n)
+			}
+		})
+	}
+	told := map[string]time.Time{} // deadlines
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case h, ok := <-changes:
+			if !ok {
+				return
+			}
+			now := d.Now()
+			if h.State != hold.Pending || len(h.Decisions) > 0 || !h.Deadline.After(now) || !told[h.ID].IsZero() {
+				continue
+			}
+			for id, over := range told {
+				if over.Before(now) {
+					delete(told, id)
+				}
+			}
+			told[h.ID] = h.Deadline
+			d.queue(queues, Of(h, d.Page))
+		}
+	}
+}
+
+func (d *Delivery) queue(queues []chan Notice, n Notice) {
+	for i, q := range queues {
+		select {
+		case q <- n:
+		default:
+			d.Log.Error("too many notices wait; one is left out", "to", d.Senders[i].Name(), "hold", n.Hold)
+		}
+	}
+}
+
+// tell tries until it is told, refused, or too late.
+func (d *Delivery) tell(ctx context.Context, s Sender, n Notice) {
+	wait := d.Wait
+	if wait <= 0 {
+		wait = firstWait
+	}
+	for ctx.Err() == nil && n.Deadline.After(d.Now()) {
+		attempt, cancel := context.WithTimeout(ctx, attemptTime)
+		err := s.Send(attempt, n)
+		cancel()
+		switch {
+		case err == nil:
+			return
+		case errors.Is(err, notify.ErrRejected):
+			d.Log.Error("a notice of a hold is not taken", "to", s.Name(), "hold", n.Hold, "err", err)
+			return
+		}
+		d.Log.Warn("a notice of a hold is not taken; it is tried again", "to", s.Name(), "hold", n.Hold, "again_in", wait, "err", err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(wait/2 + rand.N(wait/2+1)):
+		}
+		wait = min(2*wait, longestWait)
+	}
+}
