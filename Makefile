@@ -111,6 +111,11 @@ fuzz: ## every fuzz target, FUZZTIME each (5m)
 bench: build tools ## compare direct, plain Envoy, pgbouncer and ours; writes docs/performance.md (20 min)
 	$(GO) run ./internal/bench -tools $(TOOLS) -bin bin -doc docs/performance.md $(BENCHFLAGS)
 	$(MAKE) bench-ssh
+	$(MAKE) bench-http
+
+.PHONY: bench-http
+bench-http: build tools ## compare HTTP through plain Envoy, with ext_authz, and through ours; writes docs/performance.md (4 min)
+	$(GO) run ./internal/bench/httpbench -tools $(TOOLS) -bin bin -doc docs/performance.md $(HTTPBENCHFLAGS)
 
 .PHONY: bench-ssh
 bench-ssh: build tools ## compare OpenSSH reached directly and through ours; writes docs/performance.md (3 min)
