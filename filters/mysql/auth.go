@@ -43,12 +43,16 @@ func (c *conn) onHello(b []byte) {
 
 // onResponse checks the client's answer and asks for the token.
 func (c *conn) onResponse(body []byte) {
+	hello, err := wire.DecodeResponse(body)
+	if err == nil && hello.Plugin == pluginStop {
+		c.onStop(hello.Auth)
+		return
+	}
 	tls := c.host.TLS()
 	if wire.IsSSLRequest(body) || !tls.Active && !c.cfg.AllowCleartext {
 		c.refuse(&wire.Error{Number: errAccess, State: stateRejected, Message: "this target is served over TLS only: connect with --ssl, or ssl-mode=REQUIRED"})
 		return
 	}
-	hello, err := wire.DecodeResponse(body)
 	if err != nil {
 		c.refuse(&wire.Error{Number: errHandshake, State: stateConnection, Message: "Bad handshake"})
 		return

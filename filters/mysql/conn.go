@@ -23,6 +23,7 @@ const (
 	stUpstreamTLS              // the request for TLS is on its way to the target
 	stLogin                    // logs in to the target
 	stLoading                  // reads names and catalog before the client is told that it may begin
+	stStop                     // ends what another session left behind
 	stReady                    // relays
 	stClosed
 )
@@ -44,6 +45,8 @@ type conn struct {
 	timer     *time.Timer // bounds everything up to stReady
 	abandon   func()      // withdraws the question to authz
 	forget    []func()    // remove the numbers by which KILL finds the session
+	behind    *leftBehind // what to end at the target should the client go
+	stop      *leftBehind // what this connection, which is of the gateway itself, ends
 
 	// the session
 	s         *session.Session
@@ -166,6 +169,8 @@ func (c *conn) onServer(b []byte) {
 		c.endSession("protocol", broken("the target sent data before TLS"))
 	case stLoading, stReady:
 		c.onAnswer(b)
+	case stStop:
+		c.onKilled(b)
 	}
 }
 

@@ -7,7 +7,7 @@ import (
 )
 
 // clientEnded is the end of what the client sends. Envoy keeps the other half open until we close it. What runs for a
-// client that is gone is ended with the connection to the target; a held action is withdrawn.
+// client that is gone is ended at the target; a held action is withdrawn.
 func (c *conn) clientEnded() {
 	if c.state != stClosed {
 		c.ended = true
@@ -40,6 +40,7 @@ func (c *conn) gone(byClient bool) {
 
 // upstreamGone is the end of the target's connection.
 func (c *conn) upstreamGone(message, detail string) {
+	c.behind = nil // nothing is left that could be ended
 	if c.state == stClosed {
 		return
 	}
@@ -79,6 +80,7 @@ func (c *conn) lose(message string) {
 	if c.s == nil || c.s.Ended() || c.run == nil {
 		return
 	}
+	c.stopTarget()
 	for _, r := range c.run.runs {
 		c.finish(r, "lost", "", message, "")
 	}
@@ -94,6 +96,9 @@ func (c *conn) Expired(_, message string) []byte {
 
 // Lost implements session.Protocol.
 func (c *conn) Lost(error) []byte {
+	if c.run != nil {
+		c.stopTarget()
+	}
 	c.close()
 	return c.say(&wire.Error{Number: errShutdown, State: stateConnection, Message: "the session cannot be recorded any longer"})
 }
@@ -101,6 +106,9 @@ func (c *conn) Lost(error) []byte {
 // notRecorded ends a session of which a batch could not be recorded; a command that has gone nowhere yet is refused.
 func (c *conn) notRecorded(err error) {
 	c.t.rt.Log().Error("record", "session", c.s.ID(), "error", err)
+	if c.run != nil {
+		c.stopTarget()
+	}
 	c.host.Write(c.say(&wire.Error{Number: errDiskFull, Message: "the session cannot be recorded, so it ends; ask whoever runs this gateway"}), false)
 	c.close()
 	c.s.End("fault", err.Error())

@@ -33,6 +33,9 @@ type fakeHost struct {
 	closed   bool
 	tls      bool
 	up       fakeUp
+	local    string
+	routed   string
+	info     fakeInfo
 }
 
 type fakeUp struct {
@@ -45,12 +48,13 @@ func (u *fakeUp) Write(b []byte, _ bool) { u.h.toTarget = append(u.h.toTarget, b
 func (h *fakeHost) ID() uint64                       { return 1 }
 func (h *fakeHost) Upstream() api.ConnectionCallback { h.up.h = h; return &h.up }
 func (h *fakeHost) Connect()                         { h.connects++ }
-func (h *fakeHost) Route(string) error               { return nil }
+func (h *fakeHost) Route(cluster string) error       { h.routed = cluster; return nil }
+func (h *fakeHost) StreamInfo() api.StreamInfo       { return &h.info }
 func (h *fakeHost) PauseReads(bool)                  {}
 func (h *fakeHost) StartUpstreamTLS() error          { return nil }
 func (h *fakeHost) TLS() filters.TLS                 { return filters.TLS{Active: h.tls} }
 func (h *fakeHost) ClientAddr() string               { return "127.0.0.1:1" }
-func (h *fakeHost) LocalAddr() string                { return "127.0.0.1:2" }
+func (h *fakeHost) LocalAddr() string                { return h.local }
 func (h *fakeHost) UpstreamAddr() string             { return "127.0.0.1:3" }
 func (h *fakeHost) UpstreamCertSHA256() []byte       { return nil }
 func (h *fakeHost) Write(b []byte, _ bool)           { h.toClient = append(h.toClient, b...) }
@@ -136,7 +140,7 @@ func newRig(t testing.TB, deny bool) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	body, err := json.Marshal(nodeconfig.Network{Target: policy.Target{Name: "t", Protocol: "mysql"}, Policy: b, Durability: "write", AllowCleartext: true, Comment: true})
+	body, err := json.Marshal(nodeconfig.Network{Target: policy.Target{Name: "t", Protocol: "mysql"}, Policy: b, Durability: "write", CancelCluster: "cancel", AllowCleartext: true, Comment: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,7 +154,7 @@ func newRig(t testing.TB, deny bool) *rig {
 
 // connect makes a new connection.
 func (r *rig) connect() {
-	r.h = &fakeHost{posts: make(chan func(), 1<<12)}
+	r.h = &fakeHost{posts: make(chan func(), 1<<12), info: fakeInfo{set: fakeState{values: map[string]string{}}}}
 	r.down, r.up = r.net.NewConn(r.h)
 	r.told = 0
 	r.down.OnNewConnection()

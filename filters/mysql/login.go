@@ -50,6 +50,10 @@ func (c *conn) onGreeting(m *wire.Piece) {
 		c.endSession("protocol", broken("the target does not speak the MySQL protocol"))
 		return
 	}
+	if c.stop != nil {
+		c.stopGreeting(&g, m.End+1)
+		return
+	}
 	c.t.module.saw(c.cfg.Target.Name, g.Version)
 	// How answers look depends on these, and the client's were agreed on before the target was known.
 	const shape = wire.CapProtocol41 | wire.CapSecure | wire.CapDeprecateEOF | wire.CapSessionTrack | wire.CapPluginAuth | wire.CapTransactions |
@@ -75,6 +79,7 @@ func (c *conn) onGreeting(m *wire.Piece) {
 	l.response.Attrs = []wire.Attr{{Name: "program_name", Value: statement.ApplicationName(o.Identity.Chain(), c.application())},
 		{Name: "dragoman_session", Value: c.s.ID()}}
 	c.login = l
+	c.leaves(o.Credentials.User, o.Credentials.Password)
 	c.s.DropCredentials()
 	if !c.cfg.UpstreamTLS {
 		c.respond()
@@ -154,6 +159,10 @@ func (c *conn) onLoginMessage(m *wire.Piece) {
 			return
 		}
 		c.status = ok.Status
+		if c.stop != nil {
+			c.sendKill()
+			return
+		}
 		c.onLoggedIn()
 	default:
 		reply, err := l.client.Handle(m.Body)
@@ -192,6 +201,7 @@ func (c *conn) loginFailed(body []byte) {
 // onLoggedIn goes on to read names and catalog.
 func (c *conn) onLoggedIn() {
 	c.thread = c.login.greeting.Thread
+	c.behind.thread = c.thread
 	c.mode.Version, c.mode.MariaDB = versionOf(c.login.greeting.Version)
 	c.login = nil
 	c.state = stLoading

@@ -81,6 +81,7 @@ type target struct {
 	analyzer *mysql.Analyzer
 	plans    mask.Plans
 	catalog  catalogs
+	stops    chan struct{} // one for each session that the target is asked to end
 }
 
 // config is a target's configuration, checked.
@@ -113,7 +114,7 @@ func (k *Module) configure(b []byte) (filters.Network, error) {
 	defer k.mu.Unlock()
 	t := k.byName[cfg.Target.Name]
 	if t == nil {
-		t = &target{module: k, rt: k.rt, analyzer: mysql.NewAnalyzer(analyses)}
+		t = &target{module: k, rt: k.rt, analyzer: mysql.NewAnalyzer(analyses), stops: make(chan struct{}, maxStops)}
 	}
 	if e := t.policy.Engine(); e == nil || e.Revision() != cfg.Policy.Revision || cfg.Policy.Revision == "" {
 		engine, err := policy.Compile(context.Background(), cfg.Policy, policy.WithLog(k.rt.Log()))
