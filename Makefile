@@ -49,7 +49,7 @@ test-envoy-matrix: build ## the tests that run Envoy, on every supported version
 
 .PHONY: test-kill
 test-kill: build tools ## kill -9 of Envoy, dragoman and both under load, 200 rounds
-	DRAGOMAN_KILL_ROUNDS=200 DRAGOMAN_BIN=$(CURDIR)/bin $(GO) test -count=1 -timeout 90m -run 'Test(SSH)?Kill$$' -v ./cmd/dragoman/e2e
+	DRAGOMAN_KILL_ROUNDS=200 DRAGOMAN_BIN=$(CURDIR)/bin $(GO) test -count=1 -timeout 90m -run 'Test(SSH|MySQL)?Kill$$' -v ./cmd/dragoman/e2e
 
 .PHONY: test-ssh-many
 test-ssh-many: build tools ## 1,000 SSH sessions at a time on a real sshd: all answer; memory and goroutines of each (2 min)
