@@ -47,6 +47,7 @@ func encode(rules []Rule, masks []MaskRule, off []string) map[string]any {
 		ms = append(ms, map[string]any{
 			"groups": list(m.Groups), "except_groups": list(m.ExceptGroups),
 			"targets": globs(m.Targets), "subjects": globs(m.Subjects), "paths": globs(m.Paths), "tools": globs(m.Tools),
+			"resources": globs(m.Resources),
 			"out": map[string]any{
 				"name": m.Name, "columns": list(m.Columns), "detectors": list(m.Detectors), "way": m.Way,
 				"keep_first": m.KeepFirst, "keep_last": m.KeepLast, "predicates": m.Predicates,

@@ -110,3 +110,32 @@ func TestKubeMasks(t *testing.T) {
 		}
 	}
 }
+
+// TestKubeMaskResources: a mask of resources is for them, and for their subresources.
+func TestKubeMaskResources(t *testing.T) {
+	l := loader{modules: map[string]string{}, data: map[string]any{}}
+	l.readRules("rules.yaml", []byte("rules: [{name: all, verdict: allow, when: {groups: [devs]}}]\n"+
+		"masks: [{name: notes, resources: [configmaps, \"deployments.*\"], json: [\"$..note\"]}]\n"))
+	if len(l.problems) > 0 {
+		t.Fatal(l.problems)
+	}
+	b, err := Source{Rules: l.rules, Masks: l.masks, Off: []string{"kube-secrets", "kube-env"}}.Bundle()
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := Compile(context.Background(), b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]bool{"/api/v1/namespaces/dev/configmaps": true, "/apis/apps/v1/namespaces/dev/deployments/web/status": true,
+		"/api/v1/namespaces/dev/pods": false, "/version": false} {
+		call, err := kube.ParseCall("GET", path, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := e.Judge(context.Background(), &Input{Identity: identity.Identity{Subject: "a", Actors: []string{"a"}, Groups: []string{"devs"}}, Action: call.Action("GET", path, "", nil)}, nil)
+		if (len(d.Mask) == 1) != want || d.Verdict != Allow {
+			t.Errorf("%s: %v %v", path, d.Verdict, d.Mask)
+		}
+	}
+}

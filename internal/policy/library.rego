@@ -497,7 +497,15 @@ rule_masks contains spec if {
 	globbed(rule.subjects, input.identity.actors)
 	mask_paths(rule)
 	globbed(rule.tools, [called.name | some called in input.action.functions])
+	globbed(rule.resources, resources)
 	spec := object.union(rule.out, {"order": order})
+}
+
+# What a call is about, and of a subresource also what that is of: the status of an object is the whole object.
+resources contains name if {
+	input.action.kind == "kube"
+	some object in objects
+	some name in {object.schema, split(object.schema, "/")[0]}
 }
 
 # Secrets and the values of environment variables, wherever they stand: in objects, lists, tables, events of a watch and

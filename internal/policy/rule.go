@@ -86,10 +86,11 @@ type MaskRule struct {
 	Groups []string `yaml:"groups,omitempty"`
 	// ExceptGroups: not for members of one of these.
 	ExceptGroups []string `yaml:"except_groups,omitempty"`
-	Targets      []string `yaml:"targets,omitempty"`  // globs over the target's name
-	Subjects     []string `yaml:"subjects,omitempty"` // globs over any actor of the chain
-	Paths        []string `yaml:"paths,omitempty"`    // globs over the path of an HTTP request
-	Tools        []string `yaml:"tools,omitempty"`    // globs over the name of an MCP tool
+	Targets      []string `yaml:"targets,omitempty"`   // globs over the target's name
+	Subjects     []string `yaml:"subjects,omitempty"`  // globs over any actor of the chain
+	Paths        []string `yaml:"paths,omitempty"`     // globs over the path of an HTTP request
+	Tools        []string `yaml:"tools,omitempty"`     // globs over the name of an MCP tool
+	Resources    []string `yaml:"resources,omitempty"` // globs over the resource of a Kubernetes call; its subresources count as it
 }
 
 // Spec is the rule's part that the mask package knows.
@@ -175,6 +176,12 @@ func (m MaskRule) validate() string {
 	}
 	if len(m.Paths) > 0 && len(m.Tools) > 0 {
 		return "paths are of HTTP requests and tools of MCP: write two masks"
+	}
+	if len(m.Resources) > 0 && len(m.Paths)+len(m.Tools) > 0 {
+		return "resources are of Kubernetes: write two masks"
+	}
+	if msg := (When{Resources: m.Resources}).validateKube(); msg != "" {
+		return msg
 	}
 	for _, p := range m.Paths {
 		if msg := validPath(p); msg != "" {
