@@ -59,6 +59,9 @@ func (s *stream) canWait(list header.List) bool {
 	if s.upgraded || strings.HasPrefix(list.Get("content-type"), "text/event-stream") || strings.HasPrefix(list.Get("content-type"), "application/grpc") {
 		return false
 	}
+	if s.call != nil && (s.call.Verb == "watch" || s.call.Subresource == "log") { // events and lines come when there are any
+		return false
+	}
 	return s.masker != nil || list.Get("content-length") != ""
 }
 

@@ -1,0 +1,147 @@
+//go:build kube
+
+package kubee2e
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
+	typed "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/remotecommand"
+)
+
+// The benchmarks compare the API server itself with the gateway before it, in turns within one run, so that what else the
+// machine does falls on both: go test -tags kube -run '^$' -bench . ./cmd/dragoman/kubee2e
+
+// both are the two ways, with clients that have no limit of their own.
+func both(b *testing.B) (direct, through *rest.Config) {
+	b.Helper()
+	token, err := shared.run("token", "create", "--subject", "agent:ci-bot", "--ttl", "1h", "--group", "ops")
+	if err != nil {
+		b.Fatal(err)
+	}
+	pki := filepath.Join(shared.cluster.Dir, "pki")
+	direct = &rest.Config{Host: shared.cluster.Server, QPS: -1, TLSClientConfig: rest.TLSClientConfig{CAFile: shared.cluster.CAFile,
+		CertFile: pki + "/admin.crt", KeyFile: pki + "/admin.key"}}
+	through = &rest.Config{Host: shared.url(), QPS: -1, BearerToken: strings.TrimSpace(token), TLSClientConfig: rest.TLSClientConfig{CAFile: shared.cluster.CAFile}}
+	return direct, through
+}
+
+// cpu is what Envoy and dragoman have used so far.
+func (r *rig) cpu() time.Duration {
+	var ticks int64
+	for _, pid := range []int{r.up.PID(), childOf(r.up.PID(), "envoy")} {
+		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		if err != nil {
+			continue
+		}
+		_, rest, _ := strings.Cut(string(b), ") ")
+		for _, f := range strings.Fields(rest)[11:13] {
+			n, _ := strconv.ParseInt(f, 10, 64)
+			ticks += n
+		}
+	}
+	return time.Duration(ticks) * 10 * time.Millisecond
+}
+
+// told reports medians, their ratio, and the gateway's CPU for each.
+func told(b *testing.B, direct, through []time.Duration, cpu time.Duration) {
+	slices.Sort(direct)
+	slices.Sort(through)
+	d, g := direct[len(direct)/2], through[len(through)/2]
+	b.ReportMetric(float64(d.Microseconds()), "direct-µs")
+	b.ReportMetric(float64(g.Microseconds()), "through-µs")
+	b.ReportMetric(float64(g-d)/float64(time.Microsecond), "added-µs")
+	b.ReportMetric(float64(cpu.Microseconds())/float64(len(through)), "cpu-µs/op")
+}
+
+func timed(b *testing.B, f func() error) time.Duration {
+	began := time.Now()
+	if err := f(); err != nil {
+		b.Fatal(err)
+	}
+	return time.Since(began)
+}
+
+// BenchmarkGet gets one pod; BenchmarkList lists what the cluster has.
+func BenchmarkGet(b *testing.B) {
+	calls(b, func(c *typed.CoreV1Client) error {
+		_, err := c.Pods("default").Get(context.Background(), "shell", meta.GetOptions{})
+		return err
+	})
+}
+
+func BenchmarkList(b *testing.B) {
+	calls(b, func(c *typed.CoreV1Client) error {
+		_, err := c.Pods("").List(context.Background(), meta.ListOptions{})
+		return err
+	})
+}
+
+func calls(b *testing.B, call func(*typed.CoreV1Client) error) {
+	direct, through := both(b)
+	d, err := typed.NewForConfig(direct)
+	if err != nil {
+		b.Fatal(err)
+	}
+	g, err := typed.NewForConfig(through)
+	if err != nil {
+		b.Fatal(err)
+	}
+	var ds, gs []time.Duration
+	before := shared.cpu()
+	for b.Loop() {
+		ds = append(ds, timed(b, func() error { return call(d) }))
+		gs = append(gs, timed(b, func() error { return call(g) }))
+	}
+	told(b, ds, gs, shared.cpu()-before)
+}
+
+// BenchmarkExec runs a command that does nothing; BenchmarkExecOutput gets 32 MiB of one.
+func BenchmarkExec(b *testing.B) { runs(b, "true") }
+
+func BenchmarkExecOutput(b *testing.B) {
+	runs(b, "dd", "if=/dev/zero", "bs=1048576", "count="+strconv.Itoa(output32>>20))
+	b.SetBytes(2 * output32)
+}
+
+const output32 = 32 << 20
+
+func runs(b *testing.B, command ...string) {
+	direct, through := both(b)
+	executor := func(c *rest.Config) func() error {
+		client, err := typed.NewForConfig(c)
+		if err != nil {
+			b.Fatal(err)
+		}
+		at := client.RESTClient().Get().Resource("pods").Namespace("default").Name("shell").SubResource("exec").Param("stdout", "true")
+		for _, w := range command {
+			at.Param("command", w)
+		}
+		return func() error {
+			e, err := remotecommand.NewWebSocketExecutor(c, http.MethodGet, at.URL().String())
+			if err != nil {
+				return err
+			}
+			return e.StreamWithContext(context.Background(), remotecommand.StreamOptions{Stdout: io.Discard})
+		}
+	}
+	d, g := executor(direct), executor(through)
+	var ds, gs []time.Duration
+	before := shared.cpu()
+	for b.Loop() {
+		ds, gs = append(ds, timed(b, d)), append(gs, timed(b, g))
+	}
+	told(b, ds, gs, shared.cpu()-before)
+}
