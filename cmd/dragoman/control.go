@@ -192,6 +192,7 @@ func (c *control) openApprovals(ctx context.Context) error {
 		c.onClose(func() error { c.approvals.Close(); return nil })
 		c.background(c.prune)
 		c.background(c.withdrawLeft)
+		err = c.openNotices()
 	}
 	return err
 }

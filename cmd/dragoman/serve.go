@@ -159,7 +159,7 @@ func (c *control) serveAdmin(ctx context.Context, sys api.System, more page.Cons
 		conf.NextProtos = []string{"http/1.1"}
 		l = tls.NewListener(l, conf)
 	}
-	c.serveHTTP(l, beside(api.New(back, access), people, c.agents()), fatal)
+	c.serveHTTP(l, c.withClicks(beside(api.New(back, access), people, c.agents())), fatal)
 	return nil
 }
 

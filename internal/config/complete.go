@@ -35,6 +35,7 @@ func (c *Config) complete(dir string) {
 	c.Bridge.complete(dir)
 	c.Identity.complete(dir, c.KeysDir())
 	c.Trail.complete(dir, c.KeysDir())
+	c.Approvals.complete(dir)
 	anchor(dir, &c.Vault.CA, &c.Policy.Dir)
 	anchorRefs(dir, &c.Vault.Token, &c.Database)
 	for i := range c.Targets {

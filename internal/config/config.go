@@ -194,6 +194,8 @@ type Approvals struct {
 	MinQuorum int `yaml:"min_quorum"`
 	// AllowDelegated lets agents, and those who act for others, decide.
 	AllowDelegated bool `yaml:"allow_delegated"`
+	// Notify are the places that are told when an action waits.
+	Notify []HoldNotice `yaml:"notify"`
 }
 
 // Vault is the OpenBao or Vault server behind vault: references.

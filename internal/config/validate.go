@@ -45,6 +45,7 @@ func (c *Config) validate(p *problems) {
 	c.validatePorts(p)
 	c.validatePolicy(p)
 	c.validatePage(p)
+	c.validateNotices(p)
 	if n := c.Approvals.MinQuorum; n < 0 || n > 16 {
 		p.addf("approvals.min_quorum", "must be between 0 and 16")
 	}

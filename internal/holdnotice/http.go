@@ -136,6 +136,7 @@ func (s *Slack) Name() string { return "slack:" + s.Label }
 const (
 	approveID = "dragoman_approve"
 	denyID    = "dragoman_deny"
+	lookID    = "dragoman_look"
 )
 
 // Send implements Sender. Texts are plain_text: nothing in them is a link, a mention or markup.
@@ -148,7 +149,7 @@ func (s *Slack) Send(ctx context.Context, n Notice) error {
 		map[string]any{"type": "section", "text": plain(strings.Join(n.Lines(), "\n"))}}
 	var buttons []any
 	if n.URL != "" {
-		buttons = append(buttons, map[string]any{"type": "button", "text": plain("Look"), "url": n.URL, "action_id": "dragoman_look"})
+		buttons = append(buttons, map[string]any{"type": "button", "text": plain("Look"), "url": n.URL, "action_id": lookID})
 	}
 	if s.Buttons {
 		value := n.Hold + " " + n.Digest

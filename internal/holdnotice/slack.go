@@ -35,7 +35,7 @@ type Clicks struct {
 // Click is one press of a button.
 type Click struct {
 	Team, User string // Slack's ids
-	Hold       string
+	Hold       string // "": it is none that decides
 	Digest     string // of what the message was about
 	Approve    bool
 }
@@ -110,6 +110,9 @@ func parseClick(body []byte) (Click, error) {
 	click := Click{Team: doc.Team.ID, User: doc.User.ID}
 	if click.Team == "" {
 		click.Team = doc.User.Team
+	}
+	if doc.Actions[0].ID == lookID {
+		return click, nil // the link: Slack tells of it, and it decides nothing
 	}
 	var ok bool
 	if click.Hold, click.Digest, ok = strings.Cut(doc.Actions[0].Value, " "); !ok || click.Hold == "" || click.Digest == "" {
