@@ -288,7 +288,7 @@ func TestGone(t *testing.T) {
 func TestBodyLog(t *testing.T) {
 	l := bodyLog{limit: 5}
 	var got []string
-	add := func(_ uint64, p []byte) { got = append(got, string(p)) }
+	add := func(_ uint64, p ...[]byte) { got = append(got, string(bytes.Join(p, nil))) }
 	l.begin(false, true, "")
 	l.add(add, 1, []byte("abc"))
 	l.add(add, 1, []byte("defg"))
