@@ -172,13 +172,33 @@ func newApprovalsWatch(f *flags) *cobra.Command {
 				if err := json.Unmarshal(data, &h); err != nil {
 					return err
 				}
-				_, err := fmt.Fprintf(c.OutOrStdout(), "%s  %-9s  %s  %s on %s: %s\n", time.Now().Format("15:04:05"), h.State, h.ID,
-					clean(h.Identity.Chain()), clean(h.Target), short(clean(h.Action.Text), 100))
-				return err
+				printWatched(c.OutOrStdout(), h, time.Now())
+				return nil
 			})
 			if ctx.Err() != nil {
 				return nil // Ctrl-C is how it ends
 			}
 			return err
 		}}
+}
+
+// printWatched is a line of a hold, and while it waits what one needs to decide.
+func printWatched(w io.Writer, h hold.Hold, now time.Time) {
+	fmt.Fprintf(w, "%s  %-9s  %s  %s on %s: %s\n", now.Format("15:04:05"), h.State, h.ID,
+		clean(h.Identity.Chain()), clean(h.Target), short(clean(h.Action.Text), 100))
+	if !h.Open() {
+		return
+	}
+	fmt.Fprintf(w, "          why: %s: %s; %d of %d have decided, %s left\n", clean(h.Rule), clean(h.Reason), len(h.Decisions), max(1, h.Quorum),
+		h.Deadline.Sub(now).Round(time.Second))
+	if h.Purpose != "" {
+		fmt.Fprintf(w, "          the agent says: %s\n", clean(h.Purpose))
+	}
+	if h.ShapeFor > 0 {
+		pool := ""
+		if h.ShapePool {
+			pool = ", and --shape-pool for all connections of the token"
+		}
+		fmt.Fprintf(w, "          its shape may be approved: --shape-for up to %s%s\n", h.ShapeFor, pool)
+	}
 }
