@@ -92,9 +92,11 @@ func (s *Service) judgeHTTP(ctx context.Context, log *slog.Logger, open check.Op
 	}
 	r, err := s.Understand(http)
 	if err != nil {
+		log.Warn("an ext_authz request is denied: it cannot be understood", "identity", proof.Identity.Chain(), "rule", "http.decode", "err", err)
 		return nil, nil, &check.Refusal{Code: check.CodeForbidden, Rule: "http.decode", Message: err.Error()}, ""
 	}
 	if r.Path != http.GetPath() {
+		log.Warn("an ext_authz request is denied: its path is not in normal form", "identity", proof.Identity.Chain(), "rule", "http.decode")
 		return nil, nil, &check.Refusal{Code: check.CodeForbidden, Rule: "http.decode",
 			Message: "the path is not in normal form", Hint: "Send " + r.Path}, ""
 	}
@@ -126,6 +128,7 @@ func (s *Service) decideHTTP(ctx context.Context, log *slog.Logger, in *policy.I
 		log.Warn("an ext_authz request is blocked by policy", "reason", d.Reason)
 		return "", &check.Refusal{Code: check.CodeForbidden, Rule: d.Rule, Message: d.Reason, Hint: d.Hint}
 	case len(d.Mask) > 0:
+		log.Warn("an ext_authz request is denied: policy masks the answers")
 		return "", &check.Refusal{Code: check.CodeForbidden, Rule: d.Rule, Message: "policy masks this target's answers, which this gateway cannot do"}
 	case d.Verdict == policy.Allow:
 		return "", nil

@@ -2,6 +2,8 @@ package e2e
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"net"
 	"net/http"
@@ -84,6 +86,13 @@ func TestHTTPStockExtAuthz(t *testing.T) {
 	if h := s.last(); err != nil || a.StatusCode != 200 || h.Get("X-Api-Key") != "sesame" || h.Get("Authorization") != "" || strings.Count(h.Get("Dragoman-Identity"), ".") != 2 {
 		t.Fatal(err, a.StatusCode, a.text, h)
 	}
+	part := strings.Split(s.last().Get("Dragoman-Identity"), ".")
+	claims, _ := base64.RawURLEncoding.DecodeString(part[1])
+	var said struct{ Sid string }
+	if err := json.Unmarshal(claims, &said); err != nil || said.Sid == "" {
+		t.Error(err, string(claims))
+	}
+	g.logged("an ext_authz request is let through", said.Sid, "agent:ci", "verdict=allow")
 	if a := ask(t, "", "GET", url+"/customers", ""); a.StatusCode != 401 || a.problem(t)["code"] != "unauthenticated" || a.Header.Get("WWW-Authenticate") == "" {
 		t.Error(a.StatusCode, a.text)
 	}
@@ -93,6 +102,8 @@ func TestHTTPStockExtAuthz(t *testing.T) {
 	if a := ask(t, token, "GET", url+"/x/../customers", ""); a.StatusCode != 403 {
 		t.Error("a path that is not in normal form was let through:", a.StatusCode, a.text)
 	}
+	g.logged("an ext_authz request is blocked by policy", "rule=no-deletes")
+	g.logged("an ext_authz request is denied: its path is not in normal form", "agent:ci")
 	for _, word := range []string{"approve", "deny"} {
 		got := make(chan answer)
 		go func() { got <- ask(t, token, "POST", url+"/orders", `{"item":"`+word+`"}`) }()
@@ -105,4 +116,22 @@ func TestHTTPStockExtAuthz(t *testing.T) {
 	if n := s.posts.Load(); n != 1 {
 		t.Errorf("%d orders, want 1", n)
 	}
+}
+
+// logged waits for a line of the control plane's log that has all the words.
+func (g *gateway) logged(words ...string) {
+	g.t.Helper()
+	for range 600 {
+		for line := range strings.Lines(g.log.String()) {
+			has := true
+			for _, w := range words {
+				has = has && strings.Contains(line, w)
+			}
+			if has {
+				return
+			}
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	g.t.Errorf("no line of the log has %q", words)
 }
