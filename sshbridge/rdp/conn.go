@@ -215,7 +215,16 @@ func (c *conn) farewell() {
 	}()
 	select {
 	case <-said:
+		c.linger(farewellTime)
 	case <-time.After(farewellTime):
+	}
+}
+
+// linger lets the client hang up first: closing while it still sends something would take the last words from it.
+func (c *conn) linger(most time.Duration) {
+	select {
+	case <-c.ctx.Done():
+	case <-time.After(most):
 	}
 }
 

@@ -201,6 +201,7 @@ func (l *lobby) refuse(words string) {
 		}
 	}
 	l.disconnect(errorDenied)
+	l.c.linger(2 * farewellTime)
 }
 
 // disconnect tells the client's program a reason and ends MCS.
