@@ -26,7 +26,7 @@ import (
 const repo = "../../.."
 
 // limit bounds every wait for a condition.
-const limit = 60 * time.Second
+const limit = 120 * time.Second
 
 // rig is a gateway in front of xrdp, as several targets, and of a shadow server. All tests share it.
 type rig struct {
