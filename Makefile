@@ -112,6 +112,11 @@ bench: build tools ## compare direct, plain Envoy, pgbouncer and ours; writes do
 	$(GO) run ./internal/bench -tools $(TOOLS) -bin bin -doc docs/performance.md $(BENCHFLAGS)
 	$(MAKE) bench-ssh
 	$(MAKE) bench-http
+	$(MAKE) bench-mysql
+
+.PHONY: bench-mysql
+bench-mysql: build tools ## compare MariaDB reached directly, through plain Envoy and through ours; writes docs/performance.md (2 min)
+	$(GO) run ./internal/bench/mysqlbench -tools $(TOOLS) -bin bin -doc docs/performance.md $(MYSQLBENCHFLAGS)
 
 .PHONY: bench-http
 bench-http: build tools ## compare HTTP through plain Envoy, with ext_authz, and through ours; writes docs/performance.md (4 min)
