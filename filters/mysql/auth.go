@@ -77,16 +77,22 @@ func (c *conn) askToken(tls bool) {
 	switch {
 	case c.hello.Plugin == wire.PluginClear:
 		c.onToken(c.hello.Auth)
-	case tls && c.hello.Plugin == wire.PluginSHA2:
+	case tls && c.hello.Plugin == wire.PluginSHA2 && !c.isConnectorJ():
 		c.asked = wire.PluginSHA2
 		c.send([]byte{wire.HeadMoreAuth, 4})
-	case tls && !strings.Contains(strings.ToLower(c.hello.Attr("_client_name")), "mariadb"):
+	case tls && !c.isConnectorJ() && !strings.Contains(strings.ToLower(c.hello.Attr("_client_name")), "mariadb"):
 		c.asked = "scramble"
 		c.send(wire.AppendAuthSwitch(nil, wire.PluginSHA2, nonce()))
 	default:
 		c.asked = wire.PluginClear
 		c.send(wire.AppendAuthSwitch(nil, wire.PluginClear, nil))
 	}
+}
+
+// isConnectorJ is for a client that reads the packets of caching_sha2_password in another way when the version is one that
+// MariaDB announces (5.5.5-…). Within TLS it sends its password in clear text.
+func (c *conn) isConnectorJ() bool {
+	return strings.HasPrefix(c.hello.Attr("_client_name"), "MySQL Connector/J")
 }
 
 // send writes a packet to the client before there is a session.

@@ -55,7 +55,31 @@ func (a *analysis) setValue(v *ast.VariableAssignment) value {
 	if c, ok := v.Value.(*ast.ColumnNameExpr); ok && c.Name.Table.O == "" {
 		return value{}
 	}
+	if v.IsSystem && extension(v.Value) {
+		return value{} // of settings and constants: as harmless as a constant
+	}
 	return a.expr(v.Value, &scope{})
+}
+
+// extension reports whether an expression puts words behind a setting, as drivers do at a session's start:
+// CONCAT of settings and constants.
+func extension(e ast.ExprNode) bool {
+	f, ok := e.(*ast.FuncCallExpr)
+	if !ok || f.FnName.L != "concat" || f.Schema.L != "" {
+		return false
+	}
+	for _, arg := range f.Args {
+		switch x := arg.(type) {
+		case ast.ValueExpr:
+		case *ast.VariableExpr:
+			if !x.IsSystem || x.Value != nil {
+				return false
+			}
+		default:
+			return false
+		}
+	}
+	return true
 }
 
 // show takes SHOW, which tells about the server and its schema, not about data.
