@@ -117,7 +117,7 @@ func certified(t *testing.T, to string, cfg *tls.Config) string {
 
 func relayTLS(c net.Conn, to string, cfg *tls.Config) {
 	defer c.Close()
-	d, err := tls.Dial("tcp", to, cfg)
+	d, err := tls.DialWithDialer(&net.Dialer{Timeout: time.Minute}, "tcp", to, cfg)
 	if err != nil {
 		return
 	}
@@ -126,6 +126,7 @@ func relayTLS(c net.Conn, to string, cfg *tls.Config) {
 	up.Go(func() {
 		io.Copy(d, c)
 		d.CloseWrite()
+		d.SetReadDeadline(time.Now().Add(10 * time.Second)) // the suite is not there any more
 	})
 	io.Copy(c, d)
 	c.(*net.TCPConn).CloseWrite()
@@ -133,19 +134,30 @@ func relayTLS(c net.Conn, to string, cfg *tls.Config) {
 	up.Wait()
 }
 
-// compare reports the cases that went another way through the gateway, also when they are run again.
-func compare(t *testing.T, suite string, plain, ours httpsuites.Results, again func(name string) (plain, ours string)) {
+// compare reports the cases that went another way through the gateway, also when they are run again: on a busy machine
+// some wait in vain.
+func compare(t *testing.T, suite string, plain, ours httpsuites.Results, again func(names []string) []httpsuites.Results) {
 	t.Helper()
+	differ := func() (names []string) {
+		for _, name := range slices.Sorted(maps.Keys(plain)) {
+			if plain[name] != ours[name] {
+				names = append(names, name)
+			}
+		}
+		return names
+	}
+	if names := differ(); len(names) > 0 {
+		r := again(names)
+		for _, name := range names {
+			plain[name], ours[name] = r[0][name], r[1][name]
+		}
+	}
 	passed := 0
-	for _, name := range slices.Sorted(maps.Keys(plain)) {
-		p, o := plain[name], ours[name]
-		for i := 0; i < 2 && p != o; i++ {
-			p, o = again(name)
-		}
-		if p != o {
-			t.Errorf("%s %s: plain Envoy: %s; the gateway: %s", suite, name, p, o)
-		}
-		if p == "passed" || strings.HasPrefix(p, "OK, OK") {
+	for _, name := range differ() {
+		t.Errorf("%s %s: plain Envoy: %s; the gateway: %s", suite, name, plain[name], ours[name])
+	}
+	for _, how := range plain {
+		if how == "passed" || strings.HasPrefix(how, "OK, OK") {
 			passed++
 		}
 	}
@@ -191,7 +203,7 @@ func TestHTTPSuites(t *testing.T) {
 	t.Run("h2spec", func(t *testing.T) {
 		f := func(sections ...string) []httpsuites.Results {
 			return both("h2", func(a string) (httpsuites.Results, error) {
-				return httpsuites.H2Spec(ctx, tools, a, 2*time.Second, sections...)
+				return httpsuites.H2Spec(ctx, tools, a, 5*time.Second, sections...)
 			})
 		}
 		sections := []string{"generic", "hpack"}
@@ -199,10 +211,13 @@ func TestHTTPSuites(t *testing.T) {
 			sections = nil
 		}
 		r := f(sections...)
-		compare(t, "h2spec", r[0], r[1], func(name string) (string, string) {
-			section, _, _ := strings.Cut(name, "/")
-			r := f(section)
-			return r[0][name], r[1][name]
+		compare(t, "h2spec", r[0], r[1], func(names []string) []httpsuites.Results {
+			var sections []string
+			for _, name := range names {
+				section, _, _ := strings.Cut(name, "/")
+				sections = append(sections, section)
+			}
+			return f(slices.Compact(sections)...)
 		})
 	})
 	t.Run("autobahn", func(t *testing.T) {
@@ -214,10 +229,7 @@ func TestHTTPSuites(t *testing.T) {
 			return both("http/1.1", func(a string) (httpsuites.Results, error) { return httpsuites.Autobahn(ctx, tools, a, cases, without) })
 		}
 		r := f(nil, without)
-		compare(t, "Autobahn", r[0], r[1], func(name string) (string, string) {
-			r := f([]string{name}, nil)
-			return r[0][name], r[1][name]
-		})
+		compare(t, "Autobahn", r[0], r[1], func(names []string) []httpsuites.Results { return f(names, nil) })
 	})
 }
 
