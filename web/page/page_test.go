@@ -55,7 +55,7 @@ func terminalFrames() *frames {
 	}{"xterm", 80, 24, 0, 0, "\x00"})
 	return &frames{[]record.Frame{frame(1, record.KindRequest, sshwire.AppendRequest(nil, 2, "pty-req", pty)),
 		frame(1, record.KindResponse, sshwire.AppendData(nil, 2, []byte("the first words\r\n"))),
-		frame(60, record.KindResponse, sshwire.AppendData(nil, 2, []byte("the last words "+hostile)))}}
+		frame(60, record.KindResponse, sshwire.AppendData(nil, 2, []byte(hostile+" the last words")))}}
 }
 
 // backend is one session with hostile values, and one hold.

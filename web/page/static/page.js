@@ -85,14 +85,29 @@ async function digest(...parts) {
   return new Uint8Array(await crypto.subtle.digest("SHA-256", all));
 }
 
+// ids are the holds that wait.
+function ids(box) { return new Set([...box.querySelectorAll("[data-hold]")].map((c) => c.dataset.hold)); }
+
+// The desktop is told of holds while this page is open, if its person wants that. It is told no statement.
+for (const ask of document.querySelectorAll("[data-desktop]")) {
+  if (!("Notification" in window) || Notification.permission !== "default") continue;
+  ask.hidden = false;
+  ask.addEventListener("click", async () => { ask.hidden = (await Notification.requestPermission()) !== "default"; });
+}
+
 for (const box of document.querySelectorAll("[data-watch]")) {
   const events = new EventSource(box.dataset.watch);
   let busy = false;
   const load = async () => {
     if (busy) return;
     busy = true;
+    const before = ids(box);
     try { box.innerHTML = await part(box.dataset.reload); } catch (err) { /* the next event tries again */ }
     busy = false;
+    const now = [...ids(box)].filter((id) => !before.has(id));
+    if (now.length && "Notification" in window && Notification.permission === "granted") {
+      new Notification("An action waits for a decision", {tag: now[0]}).onclick = () => { focus(); location.href = "/approvals/" + now[0]; };
+    }
     left();
   };
   events.addEventListener("hold", load);
