@@ -14,7 +14,7 @@ import (
 	"dragoman.dev/dragoman/internal/pgclients"
 )
 
-// TestMySQLClients runs the client libraries of Python and Node.js, with and without TLS.
+// TestMySQLClients runs the client libraries of Python, Node.js and Java, with and without TLS.
 func TestMySQLClients(t *testing.T) {
 	ctx := context.Background()
 	python, err := pgclients.MySQLPython(ctx, filepath.Join(repo, ".tools"))
@@ -25,6 +25,7 @@ func TestMySQLClients(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	jars := mysqlJava(t)
 	for _, kind := range []mysqlserver.Kind{mysqlserver.MariaDB, mysqlserver.MySQL} {
 		for _, tls := range []string{"0", "1"} {
 			t.Run(string(kind)+"/tls-"+tls, func(t *testing.T) {
@@ -47,20 +48,36 @@ func TestMySQLClients(t *testing.T) {
 					{"PYTHONPATH=" + python, []string{"python3", "testdata/mysql_clients.py", "pymysql", fmt.Sprint(port), token, tls}},
 					{"PYTHONPATH=" + python, []string{"python3", "testdata/mysql_clients.py", "connector", fmt.Sprint(port), token, tls}},
 					{"NODE_PATH=" + node, []string{"node", "testdata/mysql_clients.js", fmt.Sprint(port), token, tls}},
+					{"CLASSPATH=" + jars, []string{"java", "-XX:TieredStopAtLevel=1", "MySQLJdbc", "mysql", fmt.Sprint(port), token, tls, string(kind)}},
+					{"CLASSPATH=" + jars, []string{"java", "-XX:TieredStopAtLevel=1", "MySQLJdbc", "mariadb", fmt.Sprint(port), token, tls, string(kind)}},
 				} {
-					if tls == "0" && c.args[2] == "connector" {
-						continue // it sends no password without TLS
+					if tls == "0" && (c.args[2] == "connector" || c.args[0] == "java") {
+						continue // they send no password without TLS
 					}
-					ctx, cancel := context.WithTimeout(ctx, 60*time.Second)
+					ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 					cmd := exec.CommandContext(ctx, c.args[0], c.args[1:]...)
 					cmd.Env = append(os.Environ(), c.env)
 					out, err := cmd.CombinedOutput()
 					cancel()
 					if err != nil || !strings.Contains(string(out), "ok ") {
-						t.Errorf("%v: %v\n%s", c.args[:3], err, out)
+						t.Errorf("%v: %v\n%s", c.args[:min(4, len(c.args)-3)], err, out)
 					}
 				}
 			})
 		}
 	}
+}
+
+// mysqlJava compiles the program that uses the JDBC drivers, and gives its class path.
+func mysqlJava(t *testing.T) string {
+	t.Helper()
+	jars, err := pgclients.MySQLJDBC(t.Context(), filepath.Join(repo, ".tools"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	classes := t.TempDir()
+	if out, err := exec.CommandContext(t.Context(), "javac", "-d", classes, "testdata/clients/MySQLJdbc.java").CombinedOutput(); err != nil {
+		t.Fatalf("javac: %v\n%s", err, out)
+	}
+	return classes + ":" + jars
 }
