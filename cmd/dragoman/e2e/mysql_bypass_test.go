@@ -97,7 +97,7 @@ func TestMySQLBypassCorpus(t *testing.T) {
 func mysqlBypass(t *testing.T, kind mysqlserver.Kind) {
 	g, s, port := mysqlBypassGateway(t, kind)
 	all := mysqlAttacks(t)
-	if len(all) < 250 {
+	if len(all) < 480 {
 		t.Fatalf("the corpus has shrunk to %d attacks", len(all))
 	}
 	leaks, missed, overblocked := 0, 0, 0
@@ -162,7 +162,7 @@ func TestMySQLOrdinaryQueries(t *testing.T) {
 		t.Fatal(err)
 	}
 	queries := strings.Split(strings.TrimSpace(string(text)), ";\n")
-	if len(queries) < 90 {
+	if len(queries) < 110 {
 		t.Fatalf("the corpus has shrunk to %d", len(queries))
 	}
 	for _, kind := range []mysqlserver.Kind{mysqlserver.MariaDB, mysqlserver.MySQL} {

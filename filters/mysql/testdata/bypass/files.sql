@@ -32,3 +32,27 @@ CREATE FUNCTION sys_exec RETURNS INT SONAME 'lib_mysqludf_sys.so';
 INSTALL PLUGIN x SONAME 'x.so';
 -- clone block
 CLONE LOCAL DATA DIRECTORY = '/tmp/clone';
+-- outfile-fields block
+SELECT ssn FROM customers INTO OUTFILE '/tmp/dragoman-never' FIELDS TERMINATED BY ',' LINES TERMINATED BY 0x0a;
+-- outfile-union block
+SELECT 1 UNION SELECT ssn FROM customers INTO OUTFILE '/tmp/dragoman-never';
+-- outfile-charset block
+SELECT ssn FROM customers INTO OUTFILE '/tmp/dragoman-never' CHARACTER SET utf8mb4;
+-- outfile-versioned block
+SELECT 1 /*!50000 INTO DUMPFILE '/tmp/dragoman-never' */;
+-- outfile-subquery block
+SELECT * FROM (SELECT ssn FROM customers) AS d INTO OUTFILE '/tmp/dragoman-never';
+-- load-file-case block
+SELECT lOaD_FiLe(0x2f6574632f706173737764);
+-- load-file-where block
+SELECT id FROM orders WHERE LOAD_FILE('/etc/passwd') LIKE '%root%';
+-- load-file-insert block
+INSERT INTO notes (body) VALUES (LOAD_FILE('/etc/passwd'));
+-- load-data-set block
+LOAD DATA INFILE '/etc/passwd' INTO TABLE notes (@l) SET body = CONCAT(@l, (SELECT ssn FROM customers WHERE id=1));
+-- backup block
+BACKUP STAGE START;
+-- purge block
+PURGE BINARY LOGS TO 'x';
+-- tablespace block
+CREATE TABLESPACE ts9 ADD DATAFILE '/tmp/ts9.ibd';

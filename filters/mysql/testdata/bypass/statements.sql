@@ -73,3 +73,101 @@ CHANGE MASTER TO MASTER_HOST='127.0.0.1';
 CHECKSUM TABLE customers;
 -- histogram safe
 ANALYZE TABLE customers UPDATE HISTOGRAM ON ssn WITH 10 BUCKETS;
+-- handler-alias block
+HANDLER corpus.customers OPEN AS h;
+-- handler-close block
+HANDLER customers CLOSE;
+-- call-qualified block
+CALL corpus.dump;
+-- alter-view block
+ALTER VIEW contacts AS SELECT id, email AS mail, ssn AS number FROM customers WHERE ssn LIKE '2%';
+-- alter-event block
+ALTER EVENT e9 DO SELECT 1;
+-- create-aggregate block
+CREATE AGGREGATE FUNCTION a9(x INT) RETURNS INT BEGIN RETURN 1; END;
+-- create-package block
+CREATE PACKAGE p9 AS FUNCTION f() RETURN INT; END;
+-- create-server block
+CREATE SERVER s9 FOREIGN DATA WRAPPER mysql OPTIONS (HOST '127.0.0.1', USER 'root');
+-- create-sequence safe
+CREATE SEQUENCE s9;
+-- do-sleep-probe block
+DO IF((SELECT ssn FROM customers WHERE id=1) LIKE '2%', SLEEP(0.1), 0);
+-- help safe
+HELP 'contents';
+-- execute-immediate-into block
+EXECUTE IMMEDIATE 'SELECT ssn INTO @a FROM customers LIMIT 1';
+-- start-transaction-snapshot safe
+START TRANSACTION WITH CONSISTENT SNAPSHOT;
+-- select-lock mask
+SELECT ssn FROM customers WHERE id=1 FOR UPDATE;
+-- explain-analyze block
+EXPLAIN ANALYZE SELECT id FROM customers WHERE ssn LIKE '219%';
+-- explain-update block
+EXPLAIN UPDATE customers SET name='x' WHERE ssn LIKE '219%';
+-- explain-for-connection block
+EXPLAIN FOR CONNECTION 1;
+-- show-explain block
+SHOW EXPLAIN FOR 1;
+-- describe-select block
+DESC SELECT ssn FROM customers WHERE id=1;
+-- insert-select-duplicate block
+INSERT INTO guesses SELECT ssn FROM customers ON DUPLICATE KEY UPDATE g = CONCAT(g, 'x');
+-- duplicate-key-error block
+INSERT INTO guesses (g) VALUES ((SELECT ssn FROM customers WHERE id=1)), ((SELECT ssn FROM customers WHERE id=1));
+-- alter-primary-error block
+ALTER TABLE customers ADD UNIQUE KEY (ssn);
+-- partition-by safe
+ALTER TABLE customers PARTITION BY KEY (ssn);
+-- system-versioned safe
+SELECT ssn FROM customers FOR SYSTEM_TIME ALL WHERE id=1;
+-- lateral-probe block
+SELECT o.id FROM orders o, LATERAL (SELECT ssn FROM customers c WHERE c.ssn LIKE '2%') AS d;
+-- window-rank block
+SELECT id, RANK() OVER (ORDER BY ssn) FROM customers;
+-- window-partition block
+SELECT id, COUNT(*) OVER (PARTITION BY ssn) FROM customers;
+-- window-named block
+SELECT id, ROW_NUMBER() OVER w FROM customers WINDOW w AS (ORDER BY ssn);
+-- window-first-value safe
+SELECT FIRST_VALUE(ssn) OVER (ORDER BY id) FROM customers;
+-- window-ntile block
+SELECT NTILE(2) OVER (ORDER BY ssn DESC) FROM customers;
+-- cte-probe block
+WITH c AS (SELECT id, ssn FROM customers) SELECT id FROM c WHERE ssn LIKE '219%';
+-- cte-nested mask
+WITH a AS (SELECT ssn AS x FROM customers), b AS (SELECT x AS y FROM a) SELECT y FROM b;
+-- cte-union mask
+WITH a AS (SELECT name FROM customers UNION ALL SELECT ssn FROM customers) SELECT name FROM a;
+-- cte-update block
+WITH a AS (SELECT id FROM customers WHERE ssn LIKE '2%') SELECT * FROM orders WHERE customer_id IN (SELECT id FROM a);
+-- cte-recursive-probe block
+WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM r WHERE n < (SELECT ASCII(ssn) FROM customers WHERE id=1)) SELECT COUNT(*) FROM r;
+-- rollup block
+SELECT ssn, COUNT(*) FROM customers GROUP BY ssn WITH ROLLUP;
+-- derived-deep mask
+SELECT z FROM (SELECT y AS z FROM (SELECT x AS y FROM (SELECT ssn AS x FROM customers) AS a) AS b) AS c;
+-- derived-union mask
+SELECT x FROM (SELECT name AS x FROM customers UNION ALL SELECT card FROM customers) AS d;
+-- intersect block
+SELECT '219-09-8731' INTERSECT SELECT ssn FROM customers;
+-- exists-correlated block
+SELECT id FROM orders o WHERE EXISTS (SELECT 1 FROM customers c WHERE c.id = o.customer_id AND c.ssn LIKE '2%');
+-- any-subquery block
+SELECT '219-09-8731' = ANY (SELECT ssn FROM customers);
+-- case-probe block
+SELECT CASE WHEN ssn LIKE '2%' THEN 1 ELSE 0 END FROM customers;
+-- cast-signed block
+SELECT CAST(REPLACE(ssn, '-', '') AS SIGNED) FROM customers WHERE id=1;
+-- cast-binary block
+SELECT CAST(ssn AS BINARY(11)) FROM customers WHERE id=1;
+-- cast-date block
+SELECT CAST(ssn AS DATE) FROM customers WHERE id=1;
+-- convert-type block
+SELECT CONVERT(ssn, CHAR(11)) FROM customers WHERE id=1;
+-- reverse mask
+SELECT REVERSE(ssn) FROM customers WHERE id=1;
+-- crc block
+SELECT CRC32(ssn), MD5(ssn) FROM customers WHERE id=1;
+-- length mask
+SELECT LENGTH(ssn) FROM customers WHERE id=1;
