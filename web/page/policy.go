@@ -127,9 +127,7 @@ func someone(f tryForm) (identity.Identity, error) {
 		chain = []string{f.Behalf, f.Subject}
 	}
 	id := identity.New(chain...)
-	for _, g := range strings.FieldsFunc(f.Groups, func(r rune) bool { return r == ',' || r == ' ' }) {
-		id.Groups = append(id.Groups, g)
-	}
+	id.Groups = append(id.Groups, strings.FieldsFunc(f.Groups, func(r rune) bool { return r == ',' || r == ' ' })...)
 	id.Method, id.Issuer = identity.MethodLocal, "trial"
 	if err := id.Validate(); err != nil {
 		return id, fmt.Errorf("%w: %w", api.ErrInvalid, err)

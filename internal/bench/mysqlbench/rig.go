@@ -97,7 +97,7 @@ func slap(ctx context.Context, p *peer.Peer, text string, o options) error {
 	var errs bytes.Buffer
 	cmd.Stderr = &errs
 	if err := cmd.Run(); err != nil || errs.Len() > 0 {
-		return fmt.Errorf("mariadb-slap through %s: %w\n%s", p.Name, errors.Join(err, errors.New("it says:")), errs.String())
+		return fmt.Errorf("mariadb-slap through %s: %v, it says: %s", p.Name, err, errs.String())
 	}
 	return nil
 }
