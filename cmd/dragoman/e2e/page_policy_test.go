@@ -64,11 +64,32 @@ func identitiesInBrowser(t *testing.T, p place, admin context.Context, base stri
 	row := `//tr[contains(., "agent:trent")]`
 	do(t, admin, "look at identities", chromedp.Navigate(base+"/identities"), chromedp.WaitVisible(row+`//a[contains(., "shop")]`))
 	shot(t, admin, "identities")
-	do(t, admin, "revoke", chromedp.Click(row+`//button`), chromedp.WaitNotPresent(row))
+	followInBrowser(t, trent, admin, base, row)
+	do(t, admin, "revoke", chromedp.Navigate(base+"/identities"), chromedp.Click(row+`//button`), chromedp.WaitNotPresent(row))
 	if _, err := db.Exec(context.Background(), "SELECT 1"); err == nil {
 		t.Error("the session of one who is revoked goes on")
 	}
 	if out := trent.psql(t, "SELECT 1;\n"); !strings.Contains(out, "authentication failed") {
 		t.Errorf("a revoked subject:\n%s", out)
+	}
+}
+
+// followInBrowser sees what a session does as it does it, and ends the session with the page's button.
+func followInBrowser(t *testing.T, trent place, admin context.Context, base, row string) {
+	t.Helper()
+	db := trent.connect(t)
+	defer db.Close(context.Background())
+	open := row + `//a[starts-with(@href, "/sessions/")][last()]`
+	do(t, admin, "open the session", chromedp.Navigate(base+"/identities"), chromedp.WaitVisible(open), chromedp.Click(open),
+		chromedp.WaitVisible(chromedp.CSS("[data-live]")), chromedp.Click(chromedp.CSS("[data-live]")), chromedp.WaitVisible(`//button[. = "Following"]`))
+	if _, err := db.Exec(context.Background(), "SELECT 'seen live' FROM orders LIMIT 1"); err != nil {
+		t.Fatal(err)
+	}
+	do(t, admin, "see what it does", chromedp.WaitVisible(`//ol[@id="live"]/li[contains(., "seen live")]`))
+	shot(t, admin, "live")
+	do(t, admin, "end it", chromedp.SendKeys(chromedp.CSS(`[name="reason"]`), "enough"), chromedp.Click(chromedp.CSS(`main form button.danger`)),
+		chromedp.WaitVisible(`//dl[contains(., "Ended")]`))
+	if _, err := db.Exec(context.Background(), "SELECT 1"); err == nil {
+		t.Error("the session that was ended goes on")
 	}
 }

@@ -131,6 +131,7 @@ func approveInBrowsers(t *testing.T, g *gateway, agent place, alloc context.Cont
 	dana, alice := tab(t, alloc), tab(t, alloc)
 	signIn(t, dana, base, g.tokenFor("user:dana@example.com", "", "dba"))
 	do(t, dana, "look at the inbox", chromedp.Navigate(base+"/approvals"), chromedp.WaitVisible(chromedp.CSS("#holds")), chromedp.Sleep(500*time.Millisecond))
+	do(t, dana, "stand in for the desktop", chromedp.Evaluate[chromedp.Void](`window.Notification = class { constructor(text, o) { window.told = text + " " + o.tag; } static permission = "granted"; }; undefined`))
 	held := make(chan string, 1)
 	go func() { held <- agent.psql(t, "UPDATE orders SET quantity = 3 WHERE id = 8;\nSELECT 'done';\n", "-a") }()
 	do(t, dana, "see the hold appear", chromedp.WaitVisible(chromedp.CSS(".cards pre")))
@@ -141,6 +142,9 @@ func approveInBrowsers(t *testing.T, g *gateway, agent place, alloc context.Cont
 	shot(t, dana, "approvals")
 
 	id := awaitHold(t, g)
+	if told, err := chromedp.Run(dana, chromedp.Evaluate[string](`window.told || ""`)); err != nil || told != "An action waits for a decision "+id {
+		t.Errorf("the desktop was told %q: %v", told, err)
+	}
 	decide := func(who context.Context, verdict string) string {
 		do(t, who, verdict, chromedp.Navigate(base+"/approvals/"+id), chromedp.SendKeys(chromedp.CSS("#reason"), "looked at it"),
 			chromedp.Click(chromedp.CSS(`button[value="`+verdict+`"]`)), chromedp.Sleep(500*time.Millisecond), chromedp.WaitVisible(chromedp.CSS("main")))
