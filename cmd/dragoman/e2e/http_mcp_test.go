@@ -81,4 +81,7 @@ func TestHTTPMCP(t *testing.T) {
 	if strings.Contains(out, secret) {
 		t.Error("the record has a masked argument:\n", out)
 	}
+	if events, entries := g.exports(t, g.webSessions()[0], true, []string{"get_customer", "drop_all", "refund"}, []string{secret, "ada@", token}); events < 10 || entries < 10 {
+		t.Error(events, entries)
+	}
 }

@@ -32,4 +32,7 @@ func TestHTTPThin(t *testing.T) {
 			t.Error("the record has a secret")
 		}
 	}
+	if events, entries := g.exports(t, ids[0], true, []string{"/hello.txt"}, []string{token, "Z3c6"}); events < 2 || entries != 1 {
+		t.Error(events, entries)
+	}
 }

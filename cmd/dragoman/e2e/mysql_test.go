@@ -88,6 +88,9 @@ func TestMySQL(t *testing.T) {
 			if l := leak(replay); l != "" {
 				t.Errorf("leak in the record: %s", l)
 			}
+			if events, _ := g.exports(t, list.Sessions[0].ID, false, []string{"no-where", "customers", "alice@example.com"}, []string{"canaryperson", "219-09-8731", "app-secret", p.Password}); events < 5 {
+				t.Error(events)
+			}
 			log, err := os.ReadFile(s.GeneralLog())
 			if err != nil || !strings.Contains(string(log), "/*dragoman "+list.Sessions[0].ID+" user:alice@example.com>agent:ci-bot */ SELECT id") {
 				t.Errorf("the target's log does not tell who asks: %v", err)

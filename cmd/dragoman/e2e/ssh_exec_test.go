@@ -1,6 +1,8 @@
 package e2e
 
 import (
+	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -25,6 +27,15 @@ func TestSSHExec(t *testing.T) {
 	}
 	if n, ok := notice.Parse(errs); !ok || n != (notice.Notice{Code: notice.Blocked, Rule: "no-rm", Instead: "ask for a ticket"}) {
 		t.Fatalf("programs are told %+v in %q", n, errs)
+	}
+	var list struct{ Sessions []struct{ ID string } }
+	await(t, func() bool {
+		return json.Unmarshal([]byte(r.must("sessions", "list", "--json")), &list) == nil && len(list.Sessions) == 3
+	}, func() string { return fmt.Sprint("three sessions: ", list) })
+	for i, words := range [][]string{{"no-rm", "rm -rf"}, {"cat"}, {"echo hello"}} { // the newest is the first
+		if events, _ := r.exports(t, list.Sessions[i].ID, false, append(words, "alice@example.com"), []string{token}); events < 2 {
+			t.Error(list.Sessions[i].ID, events)
+		}
 	}
 	if _, errs, code = r.ssh("not-a-token", "", "id"); code != 255 {
 		t.Fatalf("%q %d", errs, code)

@@ -15,6 +15,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"dragoman.dev/dragoman/internal/action"
 	"dragoman.dev/dragoman/internal/exchange"
 	"dragoman.dev/dragoman/internal/record"
 )
@@ -75,7 +76,31 @@ type running struct {
 	start    time.Time
 	last     time.Time
 	rule     string
+	asked    request // what was judged, for a request that was refused: its head was not sent and is not recorded
 	up, down side
+}
+
+// request is what an action says of a request.
+type request struct{ method, host, target string }
+
+// noHost stands for a host that is not known; it is never one (RFC 2606).
+const noHost = "unknown.invalid"
+
+// asked is what is known of a request by its action: a call of MCP names no URL, but is always a POST.
+func asked(a *action.Action) request {
+	r := request{"POST", noHost, "/"}
+	if a.Kind != action.KindHTTP {
+		return r
+	}
+	if method, target, ok := strings.Cut(a.Text, " "); ok && strings.HasPrefix(target, "/") {
+		r.method, r.target = method, target
+	}
+	for _, o := range append(a.Reads[:len(a.Reads):len(a.Reads)], a.Writes...) {
+		if o.Schema != "" {
+			r.host = o.Schema
+		}
+	}
+	return r
 }
 
 type side struct {
@@ -101,7 +126,7 @@ func (a *archive) add(f record.Frame) {
 		if len(a.running) >= maxRunning {
 			a.end(slices.Min(slices.Collect(mapsKeys(a.running))), "too many exchanges at a time")
 		}
-		r = &running{start: f.Time}
+		r = &running{start: f.Time, asked: request{"UNKNOWN", noHost, "/"}}
 		a.running[f.Action] = r
 	}
 	r.last = f.Time
@@ -110,6 +135,7 @@ func (a *archive) add(f record.Frame) {
 		var p record.ActionPayload
 		if json.Unmarshal(f.Payload, &p) == nil {
 			r.rule = p.Decision.Verdict.String() + " by rule " + p.Decision.Rule
+			r.asked = asked(&p.Action)
 		}
 	case record.KindRequest:
 		r.up.add(f)
@@ -191,19 +217,19 @@ func (r *running) timings() map[string]any {
 }
 
 func (r *running) request() map[string]any {
-	method, target, version := "", "/", "HTTP/1.1"
-	host, query := "", []pair{}
+	method, target, version := r.asked.method, r.asked.target, "HTTP/1.1"
+	host, query := r.asked.host, []pair{}
 	if h := r.up.head; h != nil {
 		part := strings.SplitN(h.Start, " ", 3)
 		if len(part) == 3 {
 			method, target, version = part[0], part[1], part[2]
 		}
 		host = h.Get("host")
-		if _, q, ok := strings.Cut(target, "?"); ok {
-			for p := range strings.SplitSeq(q, "&") {
-				name, value, _ := strings.Cut(p, "=")
-				query = append(query, pair{unescape(name), unescape(value)})
-			}
+	}
+	if _, q, ok := strings.Cut(target, "?"); ok {
+		for p := range strings.SplitSeq(q, "&") {
+			name, value, _ := strings.Cut(p, "=")
+			query = append(query, pair{unescape(name), unescape(value)})
 		}
 	}
 	out := map[string]any{"method": method, "url": "http://" + host + target, "httpVersion": version, "cookies": []pair{},

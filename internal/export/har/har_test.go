@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"dragoman.dev/dragoman/internal/exchange"
+	"dragoman.dev/dragoman/internal/export/exporttest"
 	"dragoman.dev/dragoman/internal/record"
 )
 
@@ -79,5 +80,29 @@ func TestWrite(t *testing.T) {
 		e[0].Request.PostData.Text != "hello" || e[0].Response.Status != 200 || e[0].Response.Content.Size != 100 || e[0].Response.Content.Text != "/wA=" ||
 		e[0].Response.Content.Encoding != "base64" || e[0].Response.Content.Comment == "" || e[1].Request.Method != "GET" {
 		t.Errorf("%+v", e)
+	}
+}
+
+// TestRefused: of a request that was not sent there is no head, but what was judged is in the archive.
+func TestRefused(t *testing.T) {
+	var src frames
+	for n, a := range []string{`{"kind":"http","verbs":["delete"],"text":"DELETE /orders?id=7","writes":[{"schema":"shop.test","name":"/orders"}]}`,
+		`{"kind":"mcp.tool","verbs":["call"],"text":"drop_all"}`, `{}`} {
+		src = append(src, record.Frame{Time: time.Unix(1, 0), Kind: record.KindAction, Action: uint64(n + 1), Payload: []byte(`{"action":` + a + `,"decision":{"verdict":"block","rule":"r"}}`)},
+			record.Frame{Time: time.Unix(2, 0), Kind: record.KindResponse, Action: uint64(n + 1), Payload: exchange.AppendHead(nil, "HTTP/1.1 403 Forbidden", fields())},
+			record.Frame{Time: time.Unix(2, 0), Kind: record.KindResult, Action: uint64(n + 1), Payload: []byte(`{"status":"blocked"}`)})
+	}
+	src = append(src, record.Frame{Time: time.Unix(3, 0), Kind: record.KindResponse, Action: 9, Payload: exchange.AppendHead(nil, "HTTP/1.1 403 Forbidden", fields())})
+	var out bytes.Buffer
+	if err := Write(&out, "ses_1", "1.0", &src); err != nil {
+		t.Fatal(err)
+	}
+	if n, found := exporttest.HAR(out.Bytes()); n != 4 || len(found) > 0 {
+		t.Error(n, found)
+	}
+	for _, want := range []string{`"method":"DELETE"`, `"url":"http://shop.test/orders?id=7"`, `{"name":"id","value":"7"}`, `"url":"http://unknown.invalid/"`, `"method":"UNKNOWN"`} {
+		if !bytes.Contains(out.Bytes(), []byte(want)) {
+			t.Errorf("no %s in %s", want, out.Bytes())
+		}
 	}
 }
