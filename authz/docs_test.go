@@ -26,7 +26,7 @@ func TestDocs(t *testing.T) {
 			n++
 		}
 	}
-	if n != 4 {
+	if n != 5 {
 		t.Errorf("%d snippets", n)
 	}
 }

@@ -37,13 +37,15 @@ func (r *rig) leave(t *testing.T, text string) []byte {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { l.Close() })
-	key := make(chan []byte, 1)
+	key, over := make(chan []byte, 1), make(chan struct{})
+	t.Cleanup(func() { close(over) })
 	go func() {
 		c, err := l.Accept()
 		if err != nil {
 			return
 		}
 		defer c.Close()
+		defer func() { <-over }() // the key is good as long as the connection is there
 		g := wire.Greeting{Version: "8.0.36", Nonce: nonce(), Caps: wire.Offered, Plugin: wire.PluginClear}
 		if _, err := c.Write(packet(0, g.Append(nil))); err != nil {
 			return
