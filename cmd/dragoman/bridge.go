@@ -82,7 +82,7 @@ func (c *control) serveSSH(rt *session.Runtime, log *slog.Logger, fatal chan<- e
 	if err != nil {
 		return err
 	}
-	targets, err := sshTargets(c.cfg)
+	target, err := bridgeTargets(c.cfg, config.ProtocolSSH, sshTarget)
 	if err != nil {
 		return err
 	}
@@ -91,35 +91,40 @@ func (c *control) serveSSH(rt *session.Runtime, log *slog.Logger, fatal chan<- e
 		return err
 	}
 	s, err := sshbridge.New(sshbridge.Options{Runtime: rt, Policy: &c.engine, HostKeys: keys, Log: log, Now: time.Now,
-		Target: func(name string) (*sshbridge.Target, bool) { t, ok := targets[name]; return t, ok },
-		Known:  known.Known})
+		Target: target, Known: known.Known})
 	if err != nil {
 		return err
 	}
 	return c.serveBridged(s, c.cfg.BridgeSocket(), fatal)
 }
 
-// sshTargets are the targets of the local node that the bridge serves.
-func sshTargets(cfg *config.Config) (map[string]*sshbridge.Target, error) {
-	out := map[string]*sshbridge.Target{}
+// bridgeTargets are the targets of a protocol that the local node's bridge serves, as it wants them.
+func bridgeTargets[T any](cfg *config.Config, protocol string, of func(*config.Target, record.Mode) (*T, error)) (func(name string) (*T, bool), error) {
+	out := map[string]*T{}
 	for i := range cfg.Targets {
 		t := &cfg.Targets[i]
-		if t.Protocol != config.ProtocolSSH || !slices.Contains(t.Nodes, cfg.Envoy.Node) {
+		if t.Protocol != protocol || !slices.Contains(t.Nodes, cfg.Envoy.Node) {
 			continue
 		}
-		verify, algorithms, err := hostProof(t)
-		if err != nil {
-			return nil, fmt.Errorf("target %s: %w", t.Name, err)
-		}
 		mode, err := record.ParseMode(t.Audit.Durability)
+		if err == nil {
+			out[t.Name], err = of(t, mode)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("target %s: %w", t.Name, err)
 		}
-		out[t.Name] = &sshbridge.Target{Policy: t.Policy(), Addresses: t.Addresses, HostKey: verify, HostKeyAlgorithms: algorithms, Mode: mode,
-			ExecOnly: t.SSH.ExecOnly, Env: t.SSH.Env, Forward: t.SSH.Forward, KeepFiles: *t.SSH.KeepFiles, KeepAlive: t.SSH.KeepAlive.Std(),
-			Connect: t.Limits.ConnectTimeout.Std(), Login: t.Limits.LoginTimeout.Std(), Hold: t.Limits.HoldTimeout.Std(), Idle: t.Limits.IdleTimeout.Std()}
 	}
-	return out, nil
+	return func(name string) (*T, bool) { t, ok := out[name]; return t, ok }, nil
+}
+
+func sshTarget(t *config.Target, mode record.Mode) (*sshbridge.Target, error) {
+	verify, algorithms, err := hostProof(t)
+	if err != nil {
+		return nil, err
+	}
+	return &sshbridge.Target{Policy: t.Policy(), Addresses: t.Addresses, HostKey: verify, HostKeyAlgorithms: algorithms, Mode: mode,
+		ExecOnly: t.SSH.ExecOnly, Env: t.SSH.Env, Forward: t.SSH.Forward, KeepFiles: *t.SSH.KeepFiles, KeepAlive: t.SSH.KeepAlive.Std(),
+		Connect: t.Limits.ConnectTimeout.Std(), Login: t.Limits.LoginTimeout.Std(), Hold: t.Limits.HoldTimeout.Std(), Idle: t.Limits.IdleTimeout.Std()}, nil
 }
 
 // hostProof verifies a target's host key: by its known_hosts file, by keys and by authorities of the config. Whatever none

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"slices"
 	"time"
 
 	"dragoman.dev/dragoman/internal/config"
@@ -17,42 +16,28 @@ import (
 )
 
 func (c *control) serveKube(rt *session.Runtime, log *slog.Logger, fatal chan<- error) error {
-	targets, err := kubeTargets(c.cfg)
+	target, err := bridgeTargets(c.cfg, config.ProtocolKubernetes, kubeTarget)
 	if err != nil {
 		return err
 	}
-	s, err := kubebridge.New(kubebridge.Options{Runtime: rt, Policy: &c.engine, Log: log, Now: time.Now,
-		Target: func(name string) (*kubebridge.Target, bool) { t, ok := targets[name]; return t, ok }})
+	s, err := kubebridge.New(kubebridge.Options{Runtime: rt, Policy: &c.engine, Log: log, Now: time.Now, Target: target})
 	if err != nil {
 		return err
 	}
 	return c.serveBridged(s, c.cfg.KubeSocket(), fatal)
 }
 
-// kubeTargets are the targets of the local node whose streams the bridge serves.
-func kubeTargets(cfg *config.Config) (map[string]*kubebridge.Target, error) {
-	out := map[string]*kubebridge.Target{}
-	for i := range cfg.Targets {
-		t := &cfg.Targets[i]
-		if t.Protocol != config.ProtocolKubernetes || !slices.Contains(t.Nodes, cfg.Envoy.Node) {
-			continue
-		}
-		tc, err := upstreamTLS(t.TLS.Upstream)
-		if err != nil {
-			return nil, fmt.Errorf("target %s: tls.upstream: %w", t.Name, err)
-		}
-		mode, err := record.ParseMode(t.Audit.Durability)
-		if err != nil {
-			return nil, fmt.Errorf("target %s: %w", t.Name, err)
-		}
-		out[t.Name] = &kubebridge.Target{Policy: t.Policy(), Addresses: t.Addresses, TLS: tc, Host: t.HTTP.Host, Mode: mode,
-			AllowCleartext: *t.AllowCleartext, ExecOnly: t.Kubernetes.ExecOnly, Forward: t.Kubernetes.Forward, Streams: t.Kubernetes.Streams,
-			Connect: t.Limits.ConnectTimeout.Std(), Hold: t.Limits.HoldTimeout.Std(), Idle: t.Limits.IdleTimeout.Std()}
+func kubeTarget(t *config.Target, mode record.Mode) (*kubebridge.Target, error) {
+	up, err := upstreamTLS(t.TLS.Upstream)
+	if err != nil {
+		return nil, err
 	}
-	return out, nil
+	return &kubebridge.Target{Policy: t.Policy(), Addresses: t.Addresses, TLS: up, Host: t.HTTP.Host, Mode: mode,
+		AllowCleartext: *t.AllowCleartext, ExecOnly: t.Kubernetes.ExecOnly, Forward: t.Kubernetes.Forward, Streams: t.Kubernetes.Streams,
+		Connect: t.Limits.ConnectTimeout.Std(), Hold: t.Limits.HoldTimeout.Std(), Idle: t.Limits.IdleTimeout.Std()}, nil
 }
 
-// upstreamTLS is a target's TLS for connections of our own; nil in clear text.
+// upstreamTLS is a target's tls.upstream for connections of our own; nil in clear text.
 func upstreamTLS(u config.UpstreamTLS) (*tls.Config, error) {
 	if u.Mode == config.TLSDisable {
 		return nil, nil
@@ -61,10 +46,10 @@ func upstreamTLS(u config.UpstreamTLS) (*tls.Config, error) {
 	if u.CA != "" {
 		pem, err := os.ReadFile(u.CA)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("tls.upstream: %w", err)
 		}
 		if c.RootCAs = x509.NewCertPool(); !c.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, errors.New("ca holds no certificate")
+			return nil, errors.New("tls.upstream: ca holds no certificate")
 		}
 	}
 	if u.Cert != "" { // read at each handshake, so that a renewed one is taken

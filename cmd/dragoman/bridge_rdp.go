@@ -14,7 +14,6 @@ import (
 	"log/slog"
 	"math/big"
 	"os"
-	"slices"
 	"time"
 
 	"dragoman.dev/dragoman/internal/config"
@@ -24,12 +23,13 @@ import (
 )
 
 func (c *control) serveRDP(rt *session.Runtime, log *slog.Logger, fatal chan<- error) error {
-	targets, err := rdpTargets(c.cfg)
+	target, err := bridgeTargets(c.cfg, config.ProtocolRDP, func(t *config.Target, mode record.Mode) (*rdpbridge.Target, error) {
+		return rdpTarget(c.cfg, t, mode)
+	})
 	if err != nil {
 		return err
 	}
-	s, err := rdpbridge.New(rdpbridge.Options{Runtime: rt, Policy: &c.engine, Log: log, Now: time.Now,
-		Target: func(name string) (*rdpbridge.Target, bool) { t, ok := targets[name]; return t, ok }})
+	s, err := rdpbridge.New(rdpbridge.Options{Runtime: rt, Policy: &c.engine, Log: log, Now: time.Now, Target: target})
 	if err != nil {
 		return err
 	}
@@ -38,31 +38,18 @@ func (c *control) serveRDP(rt *session.Runtime, log *slog.Logger, fatal chan<- e
 
 var keyboards = map[string]rdpbridge.Keyboard{config.KeysMasked: rdpbridge.KeysMasked, config.KeysClear: rdpbridge.KeysClear, config.KeysNone: rdpbridge.KeysNone}
 
-// rdpTargets are the targets of the local node that the bridge serves.
-func rdpTargets(cfg *config.Config) (map[string]*rdpbridge.Target, error) {
-	out := map[string]*rdpbridge.Target{}
-	for i := range cfg.Targets {
-		t := &cfg.Targets[i]
-		if t.Protocol != config.ProtocolRDP || !slices.Contains(t.Nodes, cfg.Envoy.Node) {
-			continue
-		}
-		up, err := upstreamTLS(t.TLS.Upstream)
-		if err != nil {
-			return nil, fmt.Errorf("target %s: tls.upstream: %w", t.Name, err)
-		}
-		client, err := rdpClientTLS(cfg, t)
-		if err != nil {
-			return nil, fmt.Errorf("target %s: tls.client: %w", t.Name, err)
-		}
-		mode, err := record.ParseMode(t.Audit.Durability)
-		if err != nil {
-			return nil, fmt.Errorf("target %s: %w", t.Name, err)
-		}
-		out[t.Name] = &rdpbridge.Target{Policy: t.Policy(), Addresses: t.Addresses, TLS: up, Client: client, NLA: t.RDP.NLA, Mode: mode,
-			Clipboard: t.RDP.Clipboard, Keyboard: keyboards[t.RDP.Keyboard],
-			Connect: t.Limits.ConnectTimeout.Std(), Login: t.Limits.LoginTimeout.Std(), Hold: t.Limits.HoldTimeout.Std(), Idle: t.Limits.IdleTimeout.Std()}
+func rdpTarget(cfg *config.Config, t *config.Target, mode record.Mode) (*rdpbridge.Target, error) {
+	up, err := upstreamTLS(t.TLS.Upstream)
+	if err != nil {
+		return nil, err
 	}
-	return out, nil
+	client, err := rdpClientTLS(cfg, t)
+	if err != nil {
+		return nil, fmt.Errorf("tls.client: %w", err)
+	}
+	return &rdpbridge.Target{Policy: t.Policy(), Addresses: t.Addresses, TLS: up, Client: client, NLA: t.RDP.NLA, Mode: mode,
+		Clipboard: t.RDP.Clipboard, Keyboard: keyboards[t.RDP.Keyboard],
+		Connect: t.Limits.ConnectTimeout.Std(), Login: t.Limits.LoginTimeout.Std(), Hold: t.Limits.HoldTimeout.Std(), Idle: t.Limits.IdleTimeout.Std()}, nil
 }
 
 // rdpClientTLS is our side of TLS towards clients. The files are read at each handshake, so that a renewed certificate is taken.

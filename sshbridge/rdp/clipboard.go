@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"dragoman.dev/dragoman/internal/rdpwire"
+	"dragoman.dev/dragoman/sshbridge/front"
 	"dragoman.dev/dragoman/sshbridge/gate"
 )
 
@@ -201,7 +202,7 @@ func (k *clipboard) answered(who side) {
 // spawn does what may wait for people, so that the rest goes on.
 func (k *clipboard) spawn(do func() error) {
 	k.work.Go(func() {
-		defer k.c.server.caught("an RDP clipboard")
+		defer front.Caught(k.c.server.opt.Log, "an RDP clipboard")
 		if err := do(); err != nil && k.c.ctx.Err() == nil {
 			k.c.log.Warn("the clipboard fails", "err", err)
 			k.c.end("protocol", "a message of the clipboard cannot be passed on")

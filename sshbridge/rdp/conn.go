@@ -84,7 +84,7 @@ func (c *conn) serve() {
 	gone := make(chan struct{})
 	go func() { // the one reader of the client's side
 		defer close(gone)
-		defer c.server.caught("an RDP client's side")
+		defer front.Caught(c.server.opt.Log, "an RDP client's side")
 		err := c.fromClient()
 		c.cancel()
 		if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) {

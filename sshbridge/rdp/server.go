@@ -6,7 +6,6 @@ import (
 	"errors"
 	"log/slog"
 	"net"
-	"sync"
 	"time"
 
 	"dragoman.dev/dragoman/internal/mask"
@@ -60,8 +59,8 @@ type Server struct {
 	opt   Options
 	plans mask.Plans
 
-	live live.Set[*conn]
-	wg   sync.WaitGroup // connections, those too that have not said whose they are
+	live   live.Set[*conn]
+	accept front.Acceptor
 }
 
 // New makes a Server.
@@ -76,37 +75,15 @@ func New(opt Options) (*Server, error) {
 		opt.Now = time.Now
 	}
 	s := &Server{opt: opt}
+	s.accept.Log, s.accept.Serve = opt.Log, s.serve
 	s.live.End = func(c *conn) { c.end("shutdown", "the gateway stops") }
 	return s, nil
 }
 
-// headerTime bounds the wait for Envoy's header, which comes with the connection.
-const headerTime = 5 * time.Second
-
 // Serve accepts connections from Envoy until the listener is closed.
-func (s *Server) Serve(l net.Listener) error {
-	for {
-		raw, err := l.Accept()
-		if err != nil {
-			if errors.Is(err, net.ErrClosed) {
-				return nil
-			}
-			return err
-		}
-		s.wg.Go(func() { s.serve(raw) })
-	}
-}
+func (s *Server) Serve(l net.Listener) error { return s.accept.Accept(l) }
 
-func (s *Server) serve(raw net.Conn) {
-	defer raw.Close()
-	defer s.caught("an RDP connection")
-	_ = raw.SetReadDeadline(time.Now().Add(headerTime))
-	f, err := front.Read(raw)
-	if err != nil {
-		s.opt.Log.Warn("a connection to the bridge is refused", "err", err)
-		return
-	}
-	_ = raw.SetReadDeadline(time.Time{})
+func (s *Server) serve(raw net.Conn, f front.Front) {
 	c := &conn{server: s, front: f, raw: raw, log: s.opt.Log.With("client", f.Client.String())}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	defer c.cancel()
@@ -117,16 +94,9 @@ func (s *Server) serve(raw net.Conn) {
 	c.serve()
 }
 
-// caught keeps one connection's mistake to that one.
-func (s *Server) caught(where string) {
-	if p := recover(); p != nil {
-		s.opt.Log.Error("panic in "+where, "panic", p)
-	}
-}
-
 // Close ends all connections and waits for them. The listener must be closed first.
 func (s *Server) Close() error {
 	s.live.Stop()
-	s.wg.Wait()
+	s.accept.Wait()
 	return nil
 }

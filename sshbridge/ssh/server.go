@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"net"
-	"sync"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -60,8 +59,8 @@ type Server struct {
 
 	slack []byte // never touched
 
-	live live.Set[*conn]
-	wg   sync.WaitGroup // connections, those too that have not said whose they are
+	live   live.Set[*conn]
+	accept front.Acceptor
 }
 
 // slack is how much more garbage Go's collector lets come together while there is a Server. x/crypto/ssh allocates each packet that it
@@ -81,41 +80,15 @@ func New(opt Options) (*Server, error) {
 		opt.Now = time.Now
 	}
 	s := &Server{opt: opt, slack: make([]byte, slack)}
+	s.accept.Log, s.accept.Serve = opt.Log, s.serve
 	s.live.End = func(c *conn) { c.end("shutdown", "the gateway stops") }
 	return s, nil
 }
 
-// headerTime bounds the wait for Envoy's header, which comes with the connection.
-const headerTime = 5 * time.Second
-
 // Serve accepts connections from Envoy until the listener is closed.
-func (s *Server) Serve(l net.Listener) error {
-	for {
-		raw, err := l.Accept()
-		if err != nil {
-			if errors.Is(err, net.ErrClosed) {
-				return nil
-			}
-			return err
-		}
-		s.wg.Go(func() { s.serve(raw) })
-	}
-}
+func (s *Server) Serve(l net.Listener) error { return s.accept.Accept(l) }
 
-func (s *Server) serve(raw net.Conn) {
-	defer func() {
-		if p := recover(); p != nil { // one connection's mistake ends that one only
-			s.opt.Log.Error("panic in an SSH connection", "panic", p)
-		}
-		raw.Close()
-	}()
-	_ = raw.SetReadDeadline(time.Now().Add(headerTime))
-	f, err := front.Read(raw)
-	if err != nil {
-		s.opt.Log.Warn("a connection to the bridge is refused", "err", err)
-		return
-	}
-	_ = raw.SetReadDeadline(time.Time{})
+func (s *Server) serve(raw net.Conn, f front.Front) {
 	c := &conn{server: s, front: f, raw: front.Conn{Conn: raw, Front: f}, log: s.opt.Log.With("client", f.Client.String())}
 	c.log.Debug("a connection from Envoy", "targets", f.Targets, "spiffe", f.SPIFFE, "digest", f.CertDigest)
 	c.ctx, c.cancel = context.WithCancel(context.Background())
@@ -130,6 +103,6 @@ func (s *Server) serve(raw net.Conn) {
 // Close ends all connections and waits for them. The listener must be closed first.
 func (s *Server) Close() error {
 	s.live.Stop()
-	s.wg.Wait()
+	s.accept.Wait()
 	return nil
 }
