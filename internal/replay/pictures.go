@@ -27,14 +27,11 @@ func Pictures(ctx context.Context, dir string, src Source, every time.Duration) 
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	p := &pictures{dir: dir, every: every, index: []moment{}}
-	if err := run(ctx, p, src, Options{}); err != nil {
+	out := &folder{dir: dir, index: []moment{}}
+	if err := drawTo(ctx, out, src, every); err != nil {
 		return err
 	}
-	if p.count == 0 {
-		return ErrNoPictures
-	}
-	b, err := json.MarshalIndent(p.index, "", "  ")
+	b, err := json.MarshalIndent(out.index, "", "  ")
 	if err != nil {
 		return err
 	}
@@ -54,12 +51,29 @@ type click struct {
 	Y uint16 `json:"y"`
 }
 
+// shown takes what an RDP session shows, in order.
+type shown interface {
+	picture(seconds float64, img *image.RGBA) error // img is good during the call
+	moment(moment) error
+}
+
+// drawTo gives a session's pictures, at most one each time that every has passed, and what was typed and clicked.
+func drawTo(ctx context.Context, to shown, src Source, every time.Duration) error {
+	p := &pictures{to: to, every: every}
+	if err := run(ctx, p, src, Options{}); err != nil {
+		return err
+	}
+	if p.count == 0 {
+		return ErrNoPictures
+	}
+	return nil
+}
+
 type pictures struct {
-	dir    string
+	to     shown
 	every  time.Duration
 	screen Desktop
 	keys   rdpkeys.Typist
-	index  []moment
 	count  int
 
 	began, last, now time.Time
@@ -68,6 +82,9 @@ type pictures struct {
 
 func (p *pictures) frame(f record.Frame) error {
 	if p.began.IsZero() {
+		if f.Kind != record.KindOpen {
+			return ErrNoPictures
+		}
 		p.began = f.Time
 	}
 	if p.changed && f.Time.Sub(p.last) >= p.every { // what is there until now
@@ -83,7 +100,7 @@ func (p *pictures) frame(f record.Frame) error {
 			return ErrNoPictures
 		}
 	case record.KindRequest:
-		p.input(f)
+		return p.input(f)
 	case record.KindResponse:
 		changed, err := p.screen.Draw(f.Payload)
 		if err != nil {
@@ -107,24 +124,15 @@ func (p *pictures) write(at time.Time) error {
 		return nil
 	}
 	p.count++
-	name := fmt.Sprintf("%06d.png", p.count)
-	f, err := os.OpenFile(filepath.Join(p.dir, name), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	enc := png.Encoder{CompressionLevel: png.BestSpeed}
-	if err := errors.Join(enc.Encode(f, img), f.Close()); err != nil {
-		return err
-	}
-	p.index = append(p.index, moment{Seconds: p.since(at), File: name})
 	p.last, p.changed = at, false
-	return nil
+	return p.to.picture(p.since(at), img)
 }
 
 func (p *pictures) since(at time.Time) float64 { return float64(at.Sub(p.began).Milliseconds()) / 1000 }
 
 // input adds what was typed and clicked.
-func (p *pictures) input(f record.Frame) {
+func (p *pictures) input(f record.Frame) error {
+	var moments []moment
 	_ = eachPDU(f.Payload, func(pdu []byte) error {
 		events, err := rdpwire.ParseFastInput(pdu)
 		if err != nil {
@@ -139,10 +147,42 @@ func (p *pictures) input(f record.Frame) {
 			m.Keys += p.keys.Type(in)
 		}
 		if m.Keys != "" || m.Click != nil {
-			p.index = append(p.index, m)
+			moments = append(moments, m)
 		}
 		return nil
 	})
+	for _, m := range moments {
+		if err := p.to.moment(m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// encoder is for pictures of desktops, which are many.
+var encoder = png.Encoder{CompressionLevel: png.BestSpeed}
+
+// folder writes files.
+type folder struct {
+	dir   string
+	index []moment
+	count int
+}
+
+func (d *folder) moment(m moment) error { d.index = append(d.index, m); return nil }
+
+func (d *folder) picture(seconds float64, img *image.RGBA) error {
+	d.count++
+	name := fmt.Sprintf("%06d.png", d.count)
+	f, err := os.OpenFile(filepath.Join(d.dir, name), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(encoder.Encode(f, img), f.Close()); err != nil {
+		return err
+	}
+	d.index = append(d.index, moment{Seconds: seconds, File: name})
+	return nil
 }
 
 // Desktop follows a recorded desktop.

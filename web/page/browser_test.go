@@ -133,12 +133,13 @@ func TestBrowser(t *testing.T) {
 	if err := chromedp.Do(ctx, chromedp.SendKeys(chromedp.CSS("#token"), "admin-token-of-the-tests"), chromedp.Submit(chromedp.CSS("#token")), chromedp.WaitVisible(chromedp.CSS("nav"))); err != nil {
 		t.Fatal(err)
 	}
-	for _, p := range []string{"/sessions", "/sessions/" + sessionID, "/sessions/" + sessionID + "/actions/1", "/sessions/" + terminalID + "/terminal", "/approvals", "/approvals/hld_1",
+	for _, p := range []string{"/sessions", "/sessions/" + sessionID, "/sessions/" + sessionID + "/actions/1", "/sessions/" + terminalID + "/terminal", "/sessions/" + desktopID + "/screen", "/approvals", "/approvals/hld_1",
 		"/policy", "/identities", "/tokens", "/status", "/reads", "/nothing"} {
 		t.Run(p, func(t *testing.T) { visit(t, p) })
 	}
 	t.Run("keyboard", func(t *testing.T) { keyboard(t, ctx, r.url) })
 	t.Run("replay", func(t *testing.T) { replayTerminal(t, ctx, r.url) })
+	t.Run("desktop", func(t *testing.T) { replayDesktop(t, ctx, r.url) })
 	for _, f := range w.take() {
 		t.Error(f)
 	}
@@ -195,6 +196,42 @@ func replayTerminal(t *testing.T, ctx context.Context, base string) {
 	shown("the last words")
 }
 
+// replayDesktop plays a session's desktop: what its canvas has at the beginning, after going to the end, and after going back.
+func replayDesktop(t *testing.T, ctx context.Context, base string) {
+	const state = `(() => { const c = document.querySelector("#screen canvas"); return document.getElementById("screen").dataset.state + " " + c.width + " " +
+		Array.from(c.getContext("2d").getImageData(7, 7, 1, 1).data).join(",") + " " + document.getElementById("typed").textContent })()`
+	shows := func(want string) {
+		t.Helper()
+		for end := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
+			got, err := chromedp.Run(ctx, chromedp.Evaluate[string](state))
+			if err == nil && got == want {
+				return
+			}
+			if time.Now().After(end) {
+				t.Fatalf("%q, want %q: %v", got, want, err)
+			}
+		}
+	}
+	seek := func(value string) {
+		t.Helper()
+		if err := chromedp.Do(ctx, chromedp.Evaluate[chromedp.Void](`(() => { const s = document.getElementById("seek"); s.value = `+value+`; s.dispatchEvent(new Event("input")) })(); undefined`)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := chromedp.Do(ctx, chromedp.Navigate(base+"/sessions/"+desktopID+"/screen"), chromedp.WaitVisible(chromedp.CSS("#screen canvas"))); err != nil {
+		t.Fatal(err)
+	}
+	shows("ready 64 255,0,0,255 ")
+	seek("s.max")
+	shows("ready 64 0,0,255,255 ls")
+	seek("1.5")
+	shows("ready 64 255,0,0,255 ")
+	if err := chromedp.Do(ctx, chromedp.Click(chromedp.CSS("#play"))); err != nil {
+		t.Fatal(err)
+	}
+	shows("ended 64 0,0,255,255 ls")
+}
+
 // TestPlayerIsAsPublished: the player that is shipped is the one of npm's asciinema-player 3.18.0 (Apache-2.0), untouched.
 func TestPlayerIsAsPublished(t *testing.T) {
 	for name, want := range map[string]string{
@@ -212,8 +249,10 @@ func TestPlayerIsAsPublished(t *testing.T) {
 		if res, body := r.get(c, "/sessions/"+terminalID+"/cast"); res.StatusCode != 200 || !strings.HasPrefix(body, `{"version":2`) {
 			t.Errorf("the cast: %s %.80s", res.Status, body)
 		}
-		if res, _ := r.get(c, "/sessions/"+sessionID+"/cast"); res.StatusCode != 404 {
-			t.Errorf("a session without a terminal: %s", res.Status)
+		for _, p := range []string{sessionID + "/cast", sessionID + "/movie", terminalID + "/movie"} {
+			if res, _ := r.get(c, "/sessions/"+p); res.StatusCode != 404 {
+				t.Errorf("a session with nothing to play, %s: %s", p, res.Status)
+			}
 		}
 	}
 }

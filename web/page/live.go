@@ -1,17 +1,14 @@
 package page
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"strings"
 	"time"
 
-	"dragoman.dev/dragoman/internal/export"
 	"dragoman.dev/dragoman/internal/record"
 	"dragoman.dev/dragoman/web/api"
 )
@@ -112,53 +109,4 @@ func (s *server) event(l *liveLine) (string, error) {
 	}
 	j, err := json.Marshal(b.String())
 	return fmt.Sprintf("event: line\ndata: %s\n\n", j), err
-}
-
-// maxCast bounds what the player is given, in bytes.
-const maxCast = 64 << 20
-
-var errCastLarge = errors.New("the terminal's record is too large for the page")
-
-// bounded is a buffer with an end.
-type bounded struct{ bytes.Buffer }
-
-func (b *bounded) Write(p []byte) (int, error) {
-	if b.Len()+len(p) > maxCast {
-		return 0, errCastLarge
-	}
-	return b.Buffer.Write(p)
-}
-
-// cast is a session's terminal as an asciicast, for the player.
-func (s *server) cast(w http.ResponseWriter, r *http.Request, _ api.Caller) error {
-	src, err := s.Sessions.Frames(r.Context(), r.PathValue("id"))
-	if err != nil {
-		return err
-	}
-	defer src.Close()
-	var out bounded
-	switch err := export.WriteAsciicast(&out, r.PathValue("id"), src); {
-	case errors.Is(err, export.ErrFormat):
-		return fmt.Errorf("%w: this session has no terminal", api.ErrNotFound)
-	case errors.Is(err, errCastLarge):
-		return fmt.Errorf("%w: %w; dragoman sessions export --format asciicast has all of it", api.ErrConflict, err)
-	case err != nil:
-		return err
-	}
-	w.Header().Set("Content-Type", "application/x-asciicast")
-	_, _ = w.Write(out.Bytes())
-	return nil
-}
-
-// terminal is the page with the player. Its terminal emulator is WebAssembly, which this page alone may run; it draws
-// with style attributes.
-func (s *server) terminal(w http.ResponseWriter, r *http.Request, _ api.Caller) error {
-	one, err := s.Sessions.Get(r.Context(), r.PathValue("id"))
-	if err != nil {
-		return err
-	}
-	w.Header().Set("Content-Security-Policy", strings.NewReplacer("script-src 'self'", "script-src 'self' 'wasm-unsafe-eval'",
-		"style-src 'self'", "style-src 'self'; style-src-attr 'unsafe-inline'", "img-src 'self'", "img-src 'self'; font-src 'self' data:").Replace(policyHeader))
-	s.show(w, r, http.StatusOK, "terminal", one)
-	return nil
 }

@@ -88,6 +88,8 @@ func (s *server) routes() []api.Route {
 		{Pattern: "GET /sessions/{id}/live", Roles: records, Way: access.Tail, Serve: s.tail},
 		{Pattern: "GET /sessions/{id}/terminal", Roles: records, Way: access.Show, Serve: s.terminal},
 		{Pattern: "GET /sessions/{id}/cast", Roles: records, Way: access.Replay, Serve: s.cast},
+		{Pattern: "GET /sessions/{id}/screen", Roles: records, Way: access.Show, Serve: s.screen},
+		{Pattern: "GET /sessions/{id}/movie", Roles: records, Way: access.Replay, Serve: s.movie},
 		{Pattern: "GET /approvals", Roles: insiders, Serve: s.approvals},
 		{Pattern: "GET /approvals/watch", Roles: insiders, Serve: s.watch},
 		{Pattern: "GET /approvals/{id}", Roles: insiders, Serve: s.approval},

@@ -1,6 +1,7 @@
 package page
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -28,6 +29,7 @@ import (
 	"dragoman.dev/dragoman/internal/identity"
 	"dragoman.dev/dragoman/internal/identity/token"
 	"dragoman.dev/dragoman/internal/policy"
+	"dragoman.dev/dragoman/internal/rdpwire"
 	"dragoman.dev/dragoman/internal/record"
 	"dragoman.dev/dragoman/internal/sshwire"
 	"dragoman.dev/dragoman/internal/translog"
@@ -40,7 +42,27 @@ const hostile = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>\x1b[2
 const (
 	sessionID  = "ses_01J00000000000000000000000"
 	terminalID = "ses_01J00000000000000000000001" // of SSH
+	desktopID  = "ses_01J00000000000000000000002" // of RDP
 )
+
+// desktopFrames are a desktop of 64 by 64 that is red, and a minute later blue; something hostile is typed meanwhile.
+func desktopFrames() *frames {
+	at := time.Unix(1_700_000_000, 0)
+	picture := func(r, b byte) []byte {
+		pix := bytes.Repeat([]byte{b, 0, r, 0}, 64*64)
+		return rdpwire.AppendUpdate(nil, rdpwire.Update{Code: rdpwire.UpdateBitmap,
+			Data: rdpwire.AppendBitmap(nil, rdpwire.Rect{Right: 63, Bottom: 63, Width: 64, Height: 64, Depth: 32, Data: pix})})
+	}
+	demand := rdpwire.AppendShare(nil, rdpwire.Share{Kind: rdpwire.ShareDemandActive, Body: rdpwire.AppendDemandActive(nil, rdpwire.Active{ShareID: 1, Sets: rdpwire.ServerSets(64, 64, 32)})})
+	size := rdpwire.AppendData(nil, rdpwire.AppendDomain(nil, rdpwire.Domain{Kind: rdpwire.SendIndicate, User: 1002, Channel: 1003, Data: demand}))
+	keys := rdpwire.AppendFastInput(nil, []rdpwire.Input{{Kind: rdpwire.InputKey, Code: 0x26}, {Kind: rdpwire.InputKey, Code: 0x1f}})
+	frame := func(s int, kind record.Kind, payload []byte) record.Frame {
+		return record.Frame{Time: at.Add(time.Duration(s) * time.Second), Kind: kind, Action: 1, Payload: payload}
+	}
+	open := payload(record.Open{Target: policy.Target{Name: "desk", Protocol: "rdp"}})
+	return &frames{[]record.Frame{frame(0, record.KindOpen, open), frame(1, record.KindResponse, size), frame(1, record.KindResponse, picture(255, 0)),
+		frame(2, record.KindRequest, keys), frame(60, record.KindResponse, picture(0, 255))}}
+}
 
 // terminalFrames are a terminal that shows something at its beginning and, after a minute, at its end.
 func terminalFrames() *frames {
@@ -79,7 +101,7 @@ func (b *backend) List(context.Context, audit.Filter) (audit.Page, error) {
 }
 
 func (b *backend) Get(_ context.Context, id string) (audit.Session, error) {
-	if id != sessionID && id != terminalID {
+	if id != sessionID && id != terminalID && id != desktopID {
 		return audit.Session{}, fmt.Errorf("%w: no such session", api.ErrNotFound)
 	}
 	return audit.Session{ID: id, Target: hostile, Actors: chain().Actors, Groups: []string{hostile}, Client: hostile, Application: hostile,
@@ -122,8 +144,11 @@ func wire(messages ...pgproto3.BackendMessage) (out []byte) {
 }
 
 func (b *backend) Frames(_ context.Context, id string) (api.Frames, error) {
-	if id == terminalID {
+	switch id {
+	case terminalID:
 		return terminalFrames(), nil
+	case desktopID:
+		return desktopFrames(), nil
 	}
 	_, err := b.Get(context.Background(), id)
 	act := action.Action{Kind: action.KindSQL, Verbs: []string{"select"}, Text: hostile, Params: []action.Param{{Value: hostile}, {Null: true}},
@@ -393,7 +418,7 @@ func (r *rig) visit(route api.Route, role api.Role, method, p string) {
 		return
 	}
 	res, body := r.get(c, p)
-	found := res.StatusCode < 400 || res.StatusCode == http.StatusNotFound && (strings.Contains(route.Pattern, "/backtests/") || strings.HasSuffix(route.Pattern, "/cast"))
+	found := res.StatusCode < 400 || res.StatusCode == http.StatusNotFound && (strings.Contains(route.Pattern, "/backtests/") || strings.HasSuffix(route.Pattern, "/cast") || strings.HasSuffix(route.Pattern, "/movie"))
 	if found != may {
 		r.t.Errorf("%s as %s: %s", route.Pattern, role, res.Status)
 	}
