@@ -320,10 +320,32 @@ try:
     stream(api.connect_get_namespaced_pod_exec, "shell", "default", command=["rm", "x"], stdout=True, stderr=True, stdin=False, tty=False)
 except kubernetes.client.exceptions.ApiException as e:
     print("refused", e.status, e.reason)
+name = "from-python"
+api.create_namespaced_secret("default", {"metadata": {"name": name}, "stringData": {"password": "python-canary"}})
+print("created", [o.metadata.name for o in api.list_namespaced_secret("default").items if o.metadata.name == name])
+got = api.read_namespaced_secret(name, "default")
+print("secret", got.data)
+events = kubernetes.watch.Watch().stream(api.list_namespaced_secret, "default", field_selector="metadata.name=" + name, timeout_seconds=120)
+one = next(events)
+print("watch", one["type"], one["object"].metadata.name, one["object"].data)
+api.patch_namespaced_secret(name, "default", {"metadata": {"labels": {"by": "python"}}})
+two = next(events)
+print("watch", two["type"], two["object"].metadata.labels["by"])
+api.delete_namespaced_secret(name, "default")
+print("watch", next(events)["type"])
 `)
 	cmd.Env = append(os.Environ(), "KUBECONFIG="+shared.kubeconfig(t, shared.token(t, "ops")), "PYTHONPATH="+shared.cluster.Tools.Python)
 	out, err := cmd.CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "from python\n") || !strings.Contains(string(out), "code 5") || !strings.Contains(string(out), "403") {
+	if err != nil || strings.Contains(string(out), base64.StdEncoding.EncodeToString([]byte("python-canary"))) {
+		t.Errorf("%s %v", out, err)
+	}
+	for _, want := range []string{"from python\n", "code 5", "403", "created ['from-python']", "watch ADDED from-python", "watch MODIFIED python", "watch DELETED",
+		base64.StdEncoding.EncodeToString([]byte("[redacted]"))} {
+		if !strings.Contains(string(out), want) {
+			t.Errorf("no %q", want)
+		}
+	}
+	if t.Failed() {
 		t.Errorf("%s %v", out, err)
 	}
 }
