@@ -75,7 +75,7 @@ test-store: build tools $(TOOLS)/versitygw-$(VERSITYGW) ## the stores of records
 	DRAGOMAN_BIN=$(CURDIR)/bin $(GO) test -count=1 -timeout 10m -tags s3 -run 'S3$$' -v ./cmd/dragoman/e2e
 
 .PHONY: test-kube
-test-kube: build tools ## Kubernetes targets on a real cluster with real pods; as root (11 min more the first time)
+test-kube: build tools ## Kubernetes targets on a real cluster with real pods; as root (13 min more the first time)
 	@$(GO) run ./internal/tools -dir $(TOOLS) -kube
 	$(GO) test -count=1 -timeout 10m -tags kube ./internal/kubecluster
 	DRAGOMAN_BIN=$(CURDIR)/bin $(GO) test -count=1 -timeout 20m -tags kube ./cmd/dragoman/kubee2e

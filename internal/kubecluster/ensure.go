@@ -27,7 +27,11 @@ type Tools struct {
 	Bin     string // folder with kube-apiserver and kubelet
 	Kubectl string
 	Python  string // for PYTHONPATH: the official client
+	Helm    string
 }
+
+// helm is the module of the client, and its version.
+const helm, helmVersion = "helm.sh/helm/v3/cmd/helm", "v3.20.2"
 
 // Ensure builds the server's programs and fetches kubectl and the Python client below dir, each once.
 // Safe to call from several processes. progress gets a line now and then while it builds.
@@ -45,7 +49,11 @@ func Ensure(ctx context.Context, dir string, progress io.Writer) (Tools, error) 
 	if err != nil {
 		return Tools{}, fmt.Errorf("kubecluster: fetching the Python client: %w", err)
 	}
-	return Tools{Bin: filepath.Join(home, "bin"), Kubectl: filepath.Join(kubectl, "bin", "kubectl"), Python: python}, nil
+	charts, err := pinned.Folder(dir, "helm", map[string][]byte{"version": []byte(helmVersion + "\n")}, func(home string) error { return install(ctx, home, progress) })
+	if err != nil {
+		return Tools{}, fmt.Errorf("kubecluster: building Helm %s: %w", helmVersion, err)
+	}
+	return Tools{Helm: filepath.Join(charts, "helm"), Bin: filepath.Join(home, "bin"), Kubectl: filepath.Join(kubectl, "bin", "kubectl"), Python: python}, nil
 }
 
 // folder is pinned.Folder with files of pins, by the names that they have here and there.
@@ -59,6 +67,18 @@ func folder(dir, name string, names map[string]string, fetch func(home string) e
 		files[to] = b
 	}
 	return pinned.Folder(dir, name, files, fetch)
+}
+
+// install builds Helm into home.
+func install(ctx context.Context, home string, progress io.Writer) error {
+	fmt.Fprintf(progress, "building Helm %s; the first time this takes some 2 minutes\n", helmVersion)
+	cmd := exec.CommandContext(ctx, "go", "install", "-trimpath", "-ldflags", "-s -w", helm+"@"+helmVersion)
+	cmd.Dir = home
+	cmd.Env = append(os.Environ(), "GOBIN="+home, "CGO_ENABLED=0", "GOWORK=off", "GOFLAGS=")
+	if said, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("go install: %w\n%s", err, said)
+	}
+	return nil
 }
 
 // every is how often a build says that it goes on.
