@@ -99,9 +99,9 @@ func (p *Plan) add(i int) error {
 
 func (s *Spec) check() error {
 	switch s.Way {
-	case "", WayRedact, WayNull, WayPartial, WayHash, WayBase64:
+	case "", WayRedact, WayNull, WayPartial, WayHash, WayBase64, WayEmpty:
 	default:
-		return fmt.Errorf("unknown way %q: use redact, null, partial, hash or base64", s.Way)
+		return fmt.Errorf("unknown way %q: use redact, null, partial, hash, base64 or empty", s.Way)
 	}
 	switch s.Predicates {
 	case "", PredicatesBlock, PredicatesAllow:

@@ -23,7 +23,7 @@ func TestCompileErrors(t *testing.T) {
 		spec Spec
 		want string
 	}{
-		{Spec{Columns: []string{"a.b"}, Way: "blur"}, "use redact, null, partial, hash or base64"},
+		{Spec{Columns: []string{"a.b"}, Way: "blur"}, "use redact, null, partial, hash, base64 or empty"},
 		{Spec{Columns: []string{"a.b"}, Predicates: "maybe"}, "use block or allow"},
 		{Spec{Detectors: []string{"e-mail"}}, "use email, card, iban, us_ssn, phone, jwt, api_key"},
 		{Spec{Columns: []string{"ssn"}}, "schema.table.column"},

@@ -11,6 +11,7 @@ const (
 	WayPartial = "partial" // keeps a few characters (an e-mail's domain, a card's last four)
 	WayHash    = "hash"    // keyed hash, equal inputs stay joinable
 	WayBase64  = "base64"  // redact; text that JSON paths and fields name becomes base64 of the constant, for readers who decode it
+	WayEmpty   = "empty"   // redact; text that JSON paths and fields name becomes an empty text, for readers who parse it
 )
 
 // What a masked column may do in a predicate, sort, group or join.

@@ -34,8 +34,19 @@ func (n Named) Null() bool { return n.Whole() && n.v.spec.Way == WayNull }
 
 // Hidden is what stands for a text that is hidden whole, whatever it is.
 func (n Named) Hidden() string {
-	if n.Whole() && n.v.spec.Way == WayBase64 {
+	if n.Whole() {
+		return constant(n.v.spec)
+	}
+	return redacted
+}
+
+// constant is what stands for a named text that is hidden whole.
+func constant(s *Spec) string {
+	switch s.Way {
+	case WayBase64:
 		return base64.StdEncoding.EncodeToString([]byte(redacted))
+	case WayEmpty:
+		return ""
 	}
 	return redacted
 }
@@ -106,8 +117,8 @@ func (p *Plan) wholeValue(s *Spec, t Type, partial mode) *Masker {
 		m.mode = partial
 	case s.Way == WayHash && p.hasher != nil:
 		m.mode = modeHash
-	case s.Way == WayBase64 && t == TextType:
-		m.constText = base64.StdEncoding.AppendEncode(nil, []byte(redacted))
+	case (s.Way == WayBase64 || s.Way == WayEmpty) && t == TextType:
+		m.constText = []byte(constant(s))
 		m.constBin = m.constText
 	}
 	return m

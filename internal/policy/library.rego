@@ -489,7 +489,9 @@ kube_discovers(path) if startswith(path, "/openapi/v3/")
 
 # Masks ----------------------------------------------------------------------
 
-rule_masks contains spec if {
+rule_masks contains spec if some spec in configured_masks
+
+configured_masks contains spec if {
 	some order, rule in data.dragoman.masks
 	listed(rule.groups, input.identity.groups)
 	not excepted(rule)
@@ -529,13 +531,28 @@ rule_masks contains {
 	kube_object
 }
 
-# What was last applied is the object as a text: as null, kubectl does without it.
+# What was last applied is the object as a text: where it is empty, kubectl does without it, and typed clients read it.
 rule_masks contains {
-	"name": "kube-last-applied", "way": "null", "order": 1000000, "opaque": "allow",
+	"name": "kube-last-applied", "way": "empty", "order": 1000000, "opaque": "allow",
 	"json": [`$..annotations["kubectl.kubernetes.io/last-applied-configuration"]`],
 } if {
-	not {"kube-env", "kube-secrets"} & {off | some off in data.dragoman.off} == {"kube-env", "kube-secrets"}
+	kube_hides
 	kube_object
+}
+
+kube_hides if not {"kube-env", "kube-secrets"} & {off | some off in data.dragoman.off} == {"kube-env", "kube-secrets"}
+
+kube_hides if masked_paths
+
+# Who manages a field is told by its path, and of lists that are sets by the value.
+rule_masks contains {"name": "kube-managed-fields", "way": "null", "order": 1000004, "opaque": "allow", "json": ["$..managedFields"]} if {
+	masked_paths
+	kube_object
+}
+
+masked_paths if {
+	some spec in configured_masks
+	count(spec.json) > 0
 }
 
 kube_object if {

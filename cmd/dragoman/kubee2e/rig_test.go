@@ -69,6 +69,7 @@ const rules = `rules:
   - {name: guests, verdict: allow, when: {groups: [guests]}}
 masks:
   - {name: pii, detectors: [email], opaque: allow}
+  - {name: notes, resources: [configmaps], json: ["$..note"]}
 `
 
 func newRig(ctx context.Context) (*rig, error) {
