@@ -1,3 +1,5 @@
+//go:build kube
+
 package kubee2e
 
 import (
