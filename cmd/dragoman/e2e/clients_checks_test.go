@@ -33,7 +33,7 @@ func wantBlocked(t testing.TB, err error, rule string) {
 		t.Errorf("not refused by %s with detail and hint: %+v", rule, err)
 		return
 	}
-	if n, ok := notice.Parse(pe.Detail); !ok || n.Code == "" || !strings.HasPrefix(pe.Detail, "rule: "+n.Rule) {
+	if n, ok := notice.Parse(pe.Detail); !ok || n.Code == "" || !strings.Contains(pe.Detail, "rule: "+n.Rule) {
 		t.Errorf("programs are told %+v in %q", n, pe.Detail)
 	}
 }

@@ -142,7 +142,7 @@ func (r *sshRig) replayAll(t *testing.T, _ string) string {
 // sessions are the ids of all sessions, once all have ended.
 func (r *sshRig) sessions(t *testing.T) (ids []string) {
 	t.Helper()
-	for range 100 {
+	for range 600 {
 		var page struct {
 			Sessions []struct {
 				ID   string
