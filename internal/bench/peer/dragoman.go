@@ -88,9 +88,14 @@ func startDragoman(ctx context.Context, envoyBinary, bin, dir string, d *Databas
 		return nil, err
 	}
 	place := d.place()
+	return up(ctx, bin, dir, fmt.Sprintf(dragomanYAML, envoyBinary, envoy.Version, bin, Workers, place.Port, port, place.User, database), port, place)
+}
+
+// up runs `dragoman up` in dir with a config whose target is at a place, waits until it serves at a port, and takes a token as
+// the password. Ending it removes dir.
+func up(ctx context.Context, bin, dir, text string, port int, at Place) (*Peer, error) {
 	config, log := filepath.Join(dir, "dragoman.yaml"), filepath.Join(dir, "log")
-	text := fmt.Sprintf(dragomanYAML, envoyBinary, envoy.Version, bin, Workers, place.Port, port, place.User, database)
-	for path, content := range map[string]string{config: text, filepath.Join(dir, "password"): place.Password} {
+	for path, content := range map[string]string{config: text, filepath.Join(dir, "password"): at.Password} {
 		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 			return nil, err
 		}
@@ -101,7 +106,7 @@ func startDragoman(ctx context.Context, envoyBinary, bin, dir string, d *Databas
 	if err != nil {
 		return nil, err
 	}
-	p := &Peer{Name: Dragoman, Place: place, Control: c.PID(), data: filepath.Join(dir, "data")}
+	p := &Peer{Name: Dragoman, Place: at, Control: c.PID(), data: filepath.Join(dir, "data")}
 	p.Port = port
 	p.stop = func() error { return errors.Join(c.end(), os.RemoveAll(dir)) }
 	if err := c.await(ctx, log, saysReady(log)); err != nil {

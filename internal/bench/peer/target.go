@@ -5,12 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"syscall"
 
 	"dragoman.dev/dragoman/envoy"
-	"dragoman.dev/dragoman/internal/bench/proc"
 )
 
 const targetYAML = `data: data
@@ -54,30 +51,5 @@ func startTarget(ctx context.Context, binary, bin, dir, protocol string, at Plac
 	if err != nil {
 		return nil, err
 	}
-	config, log := filepath.Join(dir, "dragoman.yaml"), filepath.Join(dir, "log")
-	text := fmt.Sprintf(targetYAML, binary, envoy.Version, bin, Workers, protocol, at.Addr(), port, at.User) + policy
-	for path, content := range map[string]string{config: text, filepath.Join(dir, "password"): at.Password} {
-		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
-			return nil, err
-		}
-	}
-	cmd := exec.Command(filepath.Join(bin, "dragoman"), "up", "-c", config)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	c, err := start(cmd, log)
-	if err != nil {
-		return nil, err
-	}
-	p := &Peer{Name: Dragoman, Place: at, Control: c.PID(), data: filepath.Join(dir, "data")}
-	p.Port = port
-	p.stop = func() error { return errors.Join(c.end(), os.RemoveAll(dir)) }
-	if err := c.await(ctx, log, saysReady(log)); err != nil {
-		return nil, errors.Join(err, p.stop())
-	}
-	if p.Proxy = proc.Child(p.Control, "envoy"); p.Proxy == 0 {
-		return nil, errors.Join(errors.New("dragoman up has no child called envoy"), p.stop())
-	}
-	if p.Password, err = token(ctx, bin, config); err != nil {
-		return nil, errors.Join(err, p.stop())
-	}
-	return p, nil
+	return up(ctx, bin, dir, fmt.Sprintf(targetYAML, binary, envoy.Version, bin, Workers, protocol, at.Addr(), port, at.User)+policy, port, at)
 }
