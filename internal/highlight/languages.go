@@ -100,7 +100,9 @@ func shellText(p paint, text string) bool {
 	return true
 }
 
-func isLetter(c byte) bool { return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' }
+func isLetter(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_'
+}
 
 func shellNode(p paint, n syntax.Node, at func(syntax.Pos) int, word func(syntax.Pos)) {
 	whole := func(c Class) { p.set(at(n.Pos()), at(n.End()), c) }

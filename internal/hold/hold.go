@@ -27,6 +27,7 @@ type Hold struct {
 	ID       string            `json:"id"` // "hld_" and 128 random bits in base32, made by the filter
 	Session  string            `json:"session"`
 	Target   string            `json:"target"`
+	Protocol string            `json:"protocol,omitempty"` // of the target
 	Identity identity.Identity `json:"identity"`
 	Action   action.Action     `json:"action"`
 	// Digest is the hex SHA-256 of the exact bytes and parameters that are
@@ -44,6 +45,8 @@ type Hold struct {
 	// ShapeFor and ShapePool are what policy lets approvers say about the shape (policy.Decision).
 	ShapeFor  time.Duration `json:"shape_for,omitempty"`
 	ShapePool bool          `json:"shape_pool,omitempty"`
+	// Estimate is what the target expects of it, where it was asked (docs/approvals.md).
+	Estimate *Estimate `json:"estimate,omitempty"`
 	// Purpose is the agent's own reason, in its words: nothing proves it.
 	Purpose string `json:"purpose,omitempty"`
 }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"dragoman.dev/dragoman/internal/access"
+	"dragoman.dev/dragoman/internal/action"
+	"dragoman.dev/dragoman/internal/highlight"
 	"dragoman.dev/dragoman/internal/replay"
 	"dragoman.dev/dragoman/web/api"
 )
@@ -160,6 +162,7 @@ func parse() map[string]*template.Template {
 		"join": strings.Join, "spoken": spoken, "sessionsOf": sessionsOf,
 		"short": func(s string) string { return s[:min(len(s), 12)] },
 		"lag":   func(d time.Duration) string { return d.Round(time.Millisecond).String() },
+		"code":  func(a action.Action, protocol string) []highlight.Piece { return highlight.Action(&a, protocol) }, "json": highlight.JSON,
 	})
 	base = template.Must(base.ParseFS(files, "templates/layout.html"))
 	pages := map[string]*template.Template{}
