@@ -1,6 +1,7 @@
 // Command mysqlbench compares, in one interleaved run, a MariaDB that is reached directly, through a plain Envoy, and through
-// dragoman with policy, masks and recording on. The load is mariadb-slap's. It prints a table and writes it into
-// a page. It asserts nothing: whether a goal is reached is a column of the table.
+// dragoman with policy, masks and recording on. The load is mariadb-slap's for statements as text, and that of Go's driver for
+// prepared ones and for a long read. It prints a table and writes it into a page. It asserts nothing: whether a goal is
+// reached is a column of the table.
 package main
 
 import (
@@ -10,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"strings"
 	"syscall"
 	"time"
 
@@ -23,6 +25,9 @@ import (
 type options struct {
 	tools, bin, doc     string
 	rounds, queries, by int
+	fresh               int
+	hold                time.Duration
+	peer, only          string
 }
 
 func main() {
@@ -33,6 +38,10 @@ func main() {
 	flag.IntVar(&o.rounds, "rounds", 5, "interleaved rounds")
 	flag.IntVar(&o.queries, "queries", 20000, "statements of each measure and round")
 	flag.IntVar(&o.by, "clients", 4, "connections at a time")
+	flag.IntVar(&o.fresh, "fresh-rounds", 2, "rounds of the long read through proxies that have just started")
+	flag.DurationVar(&o.hold, "hold", 0, "load one peer this long and do nothing else, for profiles")
+	flag.StringVar(&o.peer, "peer", peer.Dragoman, "the peer that -hold loads")
+	flag.StringVar(&o.only, "only", "", "measure only what has this in its name")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -42,36 +51,27 @@ func main() {
 	}
 }
 
-// load is one kind of statement and what is measured of it.
-type load struct {
-	text                     string
-	rate, proxy, server, all *report.Measure
-}
-
-// The goals are those of PostgreSQL.
-const (
-	goalRate = 0.7 // of plain Envoy's statements a second
-	goalCPU  = 2.2 // of its CPU a statement
-)
-
-func newLoad(name, text string) *load {
-	cpu := func(of string, how report.Compare) *report.Measure {
-		return &report.Measure{Name: name + ": CPU of " + of, Unit: "µs a statement", Base: peer.Plain, Compare: how, Goal: goalCPU}
-	}
-	return &load{text: text, rate: &report.Measure{Name: name, Unit: "statements/s", Base: peer.Plain, Compare: report.Ratio, Goal: goalRate, AtLeast: true},
-		proxy: cpu("the proxy", report.Ratio), server: cpu("the server", report.Plainly), all: cpu("all but the client", report.None)}
-}
-
 func run(ctx context.Context, o options) error {
-	r, err := startRig(ctx, o)
+	var loads []*load
+	for _, l := range allLoads() {
+		if strings.Contains(l.rate.Name, o.only) {
+			loads = append(loads, l)
+		}
+	}
+	read := newReads()
+	if o.only == "" || strings.Contains("read", o.only) {
+		if err := read.fresh(ctx, o); err != nil {
+			return err
+		}
+	}
+	r, err := startRig(ctx, o, peer.Plain, peer.Dragoman)
 	if err != nil {
 		return err
 	}
 	defer r.stop()
-	loads := []*load{newLoad("point select", "SELECT name, city FROM bench.customers WHERE id = 4711"),
-		newLoad("point select of masked columns", "SELECT name, email, ssn FROM bench.customers WHERE id = 4711"),
-		newLoad("100 rows, two columns masked", "SELECT id, name, email, ssn FROM bench.customers WHERE id BETWEEN 100 AND 199"),
-		newLoad("update by key", "UPDATE bench.counters SET n = n + 1 WHERE id = 7")}
+	if o.hold > 0 {
+		return hold(ctx, r, loads, o)
+	}
 	for range o.rounds {
 		for _, l := range loads {
 			for _, p := range r.peers {
@@ -80,12 +80,47 @@ func run(ctx context.Context, o options) error {
 				}
 			}
 		}
+		for _, p := range r.peers {
+			if err := read.measure(ctx, p); err != nil {
+				return err
+			}
+		}
 	}
+	return print(loads, read, o)
+}
+
+// hold loads one peer for a while.
+func hold(ctx context.Context, r *rig, loads []*load, o options) error {
+	for _, p := range r.peers {
+		if p.Name != o.peer {
+			continue
+		}
+		fmt.Println("process", p.Proxy)
+		for end := time.Now().Add(o.hold); time.Now().Before(end); {
+			before, err := r.used(p)
+			if err != nil {
+				return err
+			}
+			if err := loads[0].run(ctx, p, o); err != nil {
+				return err
+			}
+			after, err := r.used(p)
+			if err != nil {
+				return err
+			}
+			fmt.Printf("%s: %.1f µs\n", loads[0].rate.Name, micros(after.proxy-before.proxy)/float64(o.queries))
+		}
+	}
+	return nil
+}
+
+func print(loads []*load, read *reads, o options) error {
 	var all []*report.Measure
 	for _, l := range loads {
 		all = append(all, l.rate, l.proxy, l.server, l.all)
 	}
-	text := fmt.Sprintf("%s; MariaDB, mariadb-slap with %d connections, %d rounds of %d statements, durability `write`; Envoy %s, %d cores\n\n%s", time.Now().UTC().Format(time.DateOnly),
+	all = append(all, read.rate, read.cpu, read.growth)
+	text := fmt.Sprintf("%s; MariaDB, %d connections, %d rounds of %d statements, durability `write`; Envoy %s, %d cores\n\n%s", time.Now().UTC().Format(time.DateOnly),
 		o.by, o.rounds, o.queries, envoy.Version, runtime.NumCPU(), report.Table(all, []string{peer.Direct, peer.Plain, peer.Dragoman}, peer.Dragoman))
 	fmt.Print(text)
 	if o.doc == "" {
@@ -101,7 +136,7 @@ func (l *load) measure(ctx context.Context, r *rig, p *peer.Peer, o options) err
 		return err
 	}
 	began := time.Now()
-	if err := slap(ctx, p, l.text, o); err != nil {
+	if err := l.run(ctx, p, o); err != nil {
 		return err
 	}
 	took := time.Since(began)

@@ -1,13 +1,10 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"os"
-	"os/exec"
 
 	_ "github.com/go-sql-driver/mysql"
 
@@ -28,24 +25,27 @@ const tables = `CREATE DATABASE bench; USE bench;
 CREATE TABLE bench.customers (id INT PRIMARY KEY, name VARCHAR(50), email VARCHAR(80), ssn CHAR(11), city VARCHAR(20));
 INSERT INTO bench.customers SELECT seq, CONCAT('Customer ', seq), CONCAT('customer', seq, '@example.com'), CONCAT(LPAD(seq % 900, 3, '0'), '-12-', LPAD(seq % 9999, 4, '0')), 'Lima' FROM seq_1_to_10000;
 CREATE TABLE bench.counters (id INT PRIMARY KEY, n BIGINT);
-INSERT INTO bench.counters SELECT seq, 0 FROM seq_1_to_100`
+INSERT INTO bench.counters SELECT seq, 0 FROM seq_1_to_100;
+CREATE TABLE bench.many (id INT PRIMARY KEY, name VARCHAR(50), email VARCHAR(80), city VARCHAR(20), balance DECIMAL(10,2), created DATETIME, notes VARCHAR(80));
+INSERT INTO bench.many SELECT seq, CONCAT('Customer ', seq), CONCAT('customer', seq, '@example.com'), 'Lima', seq / 7, '2026-01-01 12:00:00' + INTERVAL seq SECOND, REPEAT('note ', 8) FROM seq_1_to_100000`
 
 const policy = `    - {name: work, verdict: allow, when: {groups: [analysts], verbs: [select, update], tables: ["bench.*"]}}
     - {name: no-ddl, verdict: block, when: {features: {ddl: true}}}
   masks:
-    - {name: email, columns: ["bench.customers.email"], way: partial}
+    - {name: email, columns: ["bench.customers.email", "bench.many.email"], way: partial}
     - {name: ssn, columns: ["bench.customers.ssn"], way: redact}
 `
 
-func startRig(ctx context.Context, o options) (*rig, error) {
+// startRig starts the server, and what is named before it.
+func startRig(ctx context.Context, o options, names ...string) (*rig, error) {
 	r := &rig{}
-	if err := r.start(ctx, o); err != nil {
+	if err := r.start(ctx, o, names); err != nil {
 		return nil, errors.Join(err, r.stop())
 	}
 	return r, nil
 }
 
-func (r *rig) start(ctx context.Context, o options) (err error) {
+func (r *rig) start(ctx context.Context, o options, names []string) (err error) {
 	if r.db, err = mysqlserver.Start(ctx, mysqlserver.Options{Kind: mysqlserver.MariaDB, Args: []string{"--general-log=0"},
 		SQL: "CREATE USER 'app'@'%' IDENTIFIED BY 'app-secret';\nGRANT ALL ON *.* TO 'app'@'%';\n"}); err != nil {
 		return err
@@ -63,19 +63,27 @@ func (r *rig) start(ctx context.Context, o options) (err error) {
 	}
 	at := peer.Place{Port: r.db.Port, User: "app", Password: "app-secret", Database: "bench"}
 	r.peers = append(r.peers, &peer.Peer{Name: peer.Direct, Place: at})
-	// A plain Envoy knows nothing of who is behind it.
-	plain, err := peer.StartPlain(ctx, o.tools, &peer.Database{Server: &pgserver.Server{Port: r.db.Port}})
-	if err != nil {
-		return err
+	for _, name := range names {
+		p, err := r.before(ctx, o, name, at)
+		if err != nil {
+			return err
+		}
+		r.peers = append(r.peers, p)
 	}
-	plain.User, plain.Password = at.User, at.Password
-	r.peers = append(r.peers, plain)
-	ours, err := peer.StartTarget(ctx, o.tools, o.bin, "mysql", at, policy)
-	if err != nil {
-		return err
-	}
-	r.peers = append(r.peers, ours)
 	return nil
+}
+
+// before starts what is to stand before the server.
+func (r *rig) before(ctx context.Context, o options, name string, at peer.Place) (*peer.Peer, error) {
+	if name == peer.Dragoman {
+		return peer.StartTarget(ctx, o.tools, o.bin, "mysql", at, policy)
+	}
+	// A plain Envoy knows nothing of who is behind it.
+	p, err := peer.StartPlain(ctx, o.tools, &peer.Database{Server: &pgserver.Server{Port: r.db.Port}})
+	if err == nil {
+		p.User, p.Password = at.User, at.Password
+	}
+	return p, err
 }
 
 func (r *rig) stop() error {
@@ -87,17 +95,4 @@ func (r *rig) stop() error {
 		err = errors.Join(err, r.db.Stop())
 	}
 	return err
-}
-
-// slap runs a statement many times.
-func slap(ctx context.Context, p *peer.Peer, text string, o options) error {
-	cmd := exec.CommandContext(ctx, "mariadb-slap", "--no-defaults", "--protocol=tcp", "--host=127.0.0.1", fmt.Sprintf("--port=%d", p.Port), "--user="+p.User, "--silent",
-		"--create-schema=bench", "--no-drop", "--iterations=1", fmt.Sprintf("--concurrency=%d", o.by), fmt.Sprintf("--number-of-queries=%d", o.queries), "--query="+text)
-	cmd.Env = append(os.Environ(), "MYSQL_PWD="+p.Password)
-	var errs bytes.Buffer
-	cmd.Stderr = &errs
-	if err := cmd.Run(); err != nil || errs.Len() > 0 {
-		return fmt.Errorf("mariadb-slap through %s: %v, it says: %s", p.Name, err, errs.String())
-	}
-	return nil
 }
