@@ -56,7 +56,19 @@ func (a *analysis) run(argv []word) bool {
 	}
 	a.program(name, strings.Contains(name, "/")) // a program in a folder of somebody's can be anything
 	a.paths(args, true)
+	a.here(true)
 	return true
+}
+
+// here says that a program may touch what is in the folder that cd has led to: which of its words are names of files is not known.
+func (a *analysis) here(writes bool) {
+	if a.cwd.at == "" && len(a.cwd.others) == 0 || a.cwd.at == "?" && a.act.Kind == action.KindShell {
+		return
+	}
+	a.read(".")
+	if writes {
+		a.write(".")
+	}
 }
 
 // systemDirs hold what a name without a folder means.
@@ -177,8 +189,9 @@ func consumed(args []word, takes string) (out []word) {
 	return out
 }
 
-// leading are the options in front and the command behind them: sudo -u x ls -l.
-func leading(args []word, takes string, long map[string]bool) (options []word, rest []word) {
+// leading are the options in front and the command behind them: sudo -u x ls -l. takes are the letters that have a value, long the names that
+// do; names may be shortened.
+func leading(args []word, takes string, long ...string) (options []word, rest []word) {
 	i := 0
 	for ; i < len(args); i++ {
 		s := args[i].text
@@ -191,7 +204,7 @@ func leading(args []word, takes string, long map[string]bool) (options []word, r
 		}
 		options = append(options, args[i])
 		if strings.HasPrefix(s, "--") {
-			if long[s] {
+			if !strings.Contains(s, "=") && needs(whole(s[2:], long), long) {
 				i++
 			}
 			continue

@@ -17,6 +17,12 @@ func (a *analysis) variable(as *syntax.Assign) bool {
 	if as.Name == nil {
 		return true
 	}
+	if as.Index != nil && !everything(as.Index) {
+		a.expression(as.Index)
+	}
+	if !as.Naked || as.Value != nil {
+		a.counted(as.Name.Value, as.Value)
+	}
 	if name := as.Name.Value; len(name) == 3 && strings.HasPrefix(name, "PS") && as.Value != nil {
 		if w := a.word(as.Value); w.known && !strings.ContainsAny(w.text, "$`\\") { // a prompt that is only text
 			return true

@@ -1,11 +1,14 @@
 package shell
 
-import "strings"
+import (
+	"regexp"
+	"strings"
+)
 
 // curl reads what it sends and writes what it gets.
 func curl(a *analysis, name string, args []word) bool {
 	options, ops := getopt(args, "AbcCdDeEFhHKmoPQrtTuUwxXyYz", "config", "output", "output-dir", "upload-file", "data", "data-binary", "data-raw", "data-ascii", "data-urlencode", "json", "form",
-		"form-string", "header", "proxy-header", "cookie", "cookie-jar", "dump-header", "request", "user", "user-agent", "url", "proxy", "trace", "trace-ascii", "stderr", "libcurl",
+		"form-string", "header", "proxy-header", "cookie", "cookie-jar", "dump-header", "request", "user", "user-agent", "url", "proxy", "proto", "proto-default", "proto-redir", "trace", "trace-ascii", "stderr", "libcurl",
 		"etag-save", "etag-compare", "hsts", "alt-svc", "cacert", "capath", "cert", "key", "netrc-file", "write-out", "max-time", "connect-timeout", "retry", "referer", "range", "unix-socket",
 		"abstract-unix-socket", "engine", "egd-file", "random-file", "crlfile", "variable", "url-query")
 	opaque, named := false, false
@@ -14,6 +17,12 @@ func curl(a *analysis, name string, args []word) bool {
 		switch o.name {
 		case "K", "config", "engine", "unix-socket", "abstract-unix-socket":
 			opaque = true
+		case "url":
+			ops = append(ops, o.value)
+		case "w", "write-out":
+			opaque = opaque || strings.Contains(o.value.text, "%output")
+		case "F", "form":
+			opaque = opaque || !plainForm.MatchString(o.value.text)
 		case "o", "output", "D", "dump-header", "c", "cookie-jar", "trace", "trace-ascii", "stderr", "libcurl", "etag-save":
 			if o.value.text != "-" {
 				a.value(o, false, true)
@@ -29,16 +38,26 @@ func curl(a *analysis, name string, args []word) bool {
 			named = true
 		}
 		named = named || strings.HasPrefix(o.name, "remote-")
+		// What says which protocols may be meant, or followed to; a name that is made of the pieces of a pattern.
+		opaque = opaque || len(o.name) > 1 && strings.HasPrefix(o.name, "proto") || (o.name == "o" || o.name == "output") && strings.Contains(o.value.text, "#") ||
+			(o.name == "T" || o.name == "upload-file") && strings.ContainsAny(o.value.text, "{}[]")
 		a.sent(o)
 	}
 	if named {
 		a.write(folder)
+	}
+	for _, w := range ops { // patterns of curl's own, or a path whose letters are hidden
+		u := strings.ToLower(w.text)
+		opaque = opaque || strings.ContainsAny(u, "{}[]") || strings.HasPrefix(u, "file:") && strings.Contains(u, "%")
 	}
 	a.program(name, opaque)
 	a.urls(ops)
 	a.set(FeatureNetwork)
 	return true
 }
+
+// plainForm is a part of a form with at most one file, whose name is not in quotes.
+var plainForm = regexp.MustCompile(`^[^=]*=([^@<;][^;]*|[@<][^;,"]+)?(;(type|filename)=[^;,"@<]*)*$`)
 
 // sent is a file whose content is sent, as -d @file and -F part=@file say it.
 func (a *analysis) sent(o option) {
@@ -77,7 +96,7 @@ func (a *analysis) urls(ops []word) {
 func wget(a *analysis, name string, args []word) bool {
 	options, ops := getopt(args, "oaeiBtOTwQPUlARDIX", "output-file", "append-output", "execute", "input-file", "base", "tries", "output-document", "timeout", "wait", "quota", "directory-prefix",
 		"user-agent", "post-file", "post-data", "body-file", "body-data", "method", "header", "load-cookies", "save-cookies", "ca-certificate", "certificate", "private-key", "config", "use-askpass",
-		"warc-file", "warc-tempdir", "rejected-log", "hsts-file", "choose-config", "default-page", "user", "password", "limit-rate", "http-user", "http-password", "referer", "pinnedpubkey")
+		"warc-file", "warc-tempdir", "warc-dedup", "ca-directory", "crl-file", "random-file", "egd-file", "rejected-log", "hsts-file", "choose-config", "default-page", "user", "password", "limit-rate", "http-user", "http-password", "referer", "pinnedpubkey")
 	opaque, folder := false, "."
 	for _, o := range options {
 		switch o.name {
@@ -94,7 +113,7 @@ func wget(a *analysis, name string, args []word) bool {
 			folder = o.value.place()
 		case "o", "output-file", "a", "append-output", "save-cookies", "warc-file", "warc-tempdir", "rejected-log", "hsts-file":
 			a.value(o, true, true)
-		case "i", "input-file", "post-file", "body-file", "load-cookies", "ca-certificate", "certificate", "private-key":
+		case "i", "input-file", "post-file", "body-file", "load-cookies", "ca-certificate", "certificate", "private-key", "warc-dedup", "ca-directory", "crl-file", "random-file", "egd-file":
 			a.value(o, true, false)
 		default:
 			a.sent(option{name: "user", value: o.value, has: o.has})

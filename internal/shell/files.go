@@ -1,6 +1,7 @@
 package shell
 
 import (
+	"path"
 	"strings"
 
 	"dragoman.dev/dragoman/internal/action"
@@ -71,6 +72,127 @@ func git(a *analysis, name string, args []word) bool {
 	}
 	a.program(name, opaque)
 	a.paths(args, true)
+	a.here(len(args) == 0 || !gitReads[args[0].text])
+	return true
+}
+
+// gitReads are git's commands that change nothing.
+var gitReads = words("status log diff show rev-parse ls-files ls-tree describe blame cat-file shortlog")
+
+// attributes are changed of all operands but what says how: a mode, an owner, or what begins with + or =.
+func attributes(a *analysis, name string, args []word) bool {
+	takes := ""
+	if name == "setfacl" {
+		takes = "mx"
+	}
+	ops, options := operands(args, takes, nil)
+	how := 1
+	for _, o := range options {
+		if strings.HasPrefix(o, "--") && abbreviates(o, "--reference") || name == "chmod" && !strings.HasPrefix(o, "--") && strings.ContainsAny(o, "rwxXst") {
+			how = 0 // it is in an option
+		}
+	}
+	if name != "chmod" && name != "chown" && name != "chgrp" {
+		how = 0
+	}
+	a.program(name, false)
+	for _, o := range options {
+		a.paths([]word{{text: o, known: true}}, false)
+	}
+	for i, w := range ops {
+		if i < how && !strings.Contains(w.text, "/") || name == "chattr" && len(w.text) > 0 && (w.text[0] == '+' || w.text[0] == '=') {
+			continue
+		}
+		a.unknown(w)
+		a.write(w.place())
+	}
+	return true
+}
+
+// ln: a symbolic link leads to where its text says from its own folder.
+func ln(a *analysis, name string, args []word) bool {
+	ops, options := operands(args, "S", nil)
+	symbolic := false
+	for _, o := range options {
+		symbolic = symbolic || abbreviates(o, "--symbolic") || !strings.HasPrefix(o, "--") && strings.Contains(o, "s")
+		a.paths([]word{{text: o, known: true}}, true)
+	}
+	a.program(name, false)
+	a.paths(consumed(args, "S"), true)
+	for i, w := range ops {
+		a.unknown(w)
+		if i > 0 && i == len(ops)-1 {
+			a.write(w.place())
+			continue
+		}
+		a.read(w.place())
+		if len(ops) == 1 {
+			a.write(".")
+		}
+		if symbolic && !strings.HasPrefix(w.text, "/") {
+			if strings.Contains(w.text, "..") {
+				a.set(FeatureUnknownPath)
+				a.read("?/" + w.text)
+			} else if last := ops[len(ops)-1]; len(ops) > 1 {
+				a.read(path.Join(path.Dir(last.place()), w.text))
+				a.read(path.Join(last.place(), w.text))
+			}
+		}
+	}
+	return true
+}
+
+// asked are programs that show something of the machine or the network, with the letters of their options that name files.
+var asked = map[string]string{"date": "fr", "hostname": "F", "dmesg": "FK", "ss": "DF", "pgrep": "F", "lsof": "D", "lspci": "Fi", "journalctl": "D", "mcookie": "f", "sar": "of",
+	"dig": "fk", "tput": "", "vmstat": "", "lastlog": "R"}
+
+// asks is one of them. Its operands are files only where they look like paths.
+func asks(a *analysis, name string, args []word) bool {
+	options, ops := getopt(args, asked[name])
+	a.program(name, false)
+	for _, o := range options {
+		if o.has {
+			a.value(o, true, true)
+		}
+	}
+	a.paths(ops, true)
+	return true
+}
+
+// shuf reads its operands, unless they are what it shuffles.
+func shuf(a *analysis, name string, args []word) bool {
+	options, ops := getopt(args, "ino", "input-range", "head-count", "output", "random-source")
+	a.program(name, false)
+	for _, o := range options {
+		switch o.name {
+		case "o", "output":
+			a.value(o, false, true)
+		case "random-source":
+			a.value(o, true, false)
+		}
+	}
+	for _, w := range ops {
+		a.unknown(w)
+		a.read(w.place())
+	}
+	return true
+}
+
+// uniq writes its second operand.
+func uniq(a *analysis, name string, args []word) bool {
+	a.program(name, false)
+	ops, options := operands(args, "fsw", nil)
+	for _, o := range options {
+		a.paths([]word{{text: o, known: true}}, false)
+	}
+	for i, w := range ops {
+		a.unknown(w)
+		if i == 0 {
+			a.read(w.place())
+		} else {
+			a.write(w.place())
+		}
+	}
 	return true
 }
 
@@ -82,7 +204,7 @@ func export(a *analysis, name string, args []word) bool {
 		if !w.known {
 			a.set(FeatureEnvironment)
 		}
-		if strings.HasPrefix(n, "-") && strings.ContainsAny(n, "fn") { // functions, names of other variables
+		if strings.HasPrefix(n, "-") && strings.ContainsAny(n, "fni") { // functions, names of other variables, values that are arithmetic
 			a.set(action.FeatureDynamic)
 		}
 	}
@@ -118,6 +240,7 @@ func setter(a *analysis, name string, args []word) bool {
 	a.program(name, false)
 	for _, w := range args {
 		a.environment(w.text)
+		a.counted(w.text, nil)
 	}
 	return true
 }

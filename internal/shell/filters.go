@@ -18,6 +18,8 @@ func grep(a *analysis, name string, args []word) bool {
 			a.value(o, true, false)
 		case "r", "R", "recursive", "dereference-recursive", "files":
 			recursive = true
+		case "d", "directories":
+			recursive = recursive || !o.value.known || strings.HasPrefix(o.value.text, "r")
 		case "pre", "pager", "hostname-bin", "z", "search-zip": // they run something
 			opaque = opaque || name == "rg" || name == "ag"
 		}

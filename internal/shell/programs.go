@@ -31,8 +31,9 @@ func makeTable() table {
 		"xargs": xargs, "parallel": opaque1, "find": find, "fd": opaque1, "busybox": applet, "toybox": applet,
 		"sed": sed, "awk": awk, "mawk": awk, "nawk": awk, "gawk": awk, "tar": tar, "dd": dd, "sort": sort, "grep": grep, "egrep": grep, "fgrep": grep, "zgrep": grep, "rg": grep, "ag": grep, "rsync": rsync, "scp": scp, "git": git,
 		"curl": curl, "wget": wget, "zip": opaque1, "split": opaque1, "enable": opaque1, "complete": opaque1, "compgen": opaque1, "bind": opaque1,
+		"chmod": attributes, "chown": attributes, "chgrp": attributes, "chattr": attributes, "setfacl": attributes, "setcap": attributes, "chcon": attributes,
 		"mapfile": opaque1, "readarray": opaque1, "openssl": opaque1, "export": export, "declare": export, "typeset": export, "local": export, "readonly": export,
-		"read": setter, "getopts": setter, "unset": setter,
+		"read": setter, "getopts": setter, "unset": setter, "let": let, "ln": ln, "link": ln, "uniq": uniq, "shuf": shuf,
 		"hash": hash, "exec": wrapper{takes: "a"}.run, "xxd": xxd, "patch": opaque1, "printf": printf,
 	}
 	for _, n := range strings.Fields("sh bash dash ash zsh ksh ksh93 mksh rbash fish csh tcsh yash posh") {
@@ -41,30 +42,13 @@ func makeTable() table {
 	for _, n := range strings.Fields("ssh slogin rsh rlogin rexec telnet mosh sftp autossh sshpass nc ncat netcat socat cryptcat") {
 		m[n] = connects
 	}
-	for n, w := range map[string]wrapper{
-		"nohup": {}, "setsid": {}, "nice": {takes: "n"}, "ionice": {takes: "cnpPu"}, "timeout": {takes: "ks", skip: 1}, "stdbuf": {takes: "ioe"},
-		"time": {takes: "fo"}, "command": {}, "builtin": {}, "chroot": {skip: 1, opaque: true}, "unshare": {opaque: true}, "nsenter": {takes: "tSG", opaque: true},
-		"flock": {takes: "wE", skip: 1, opaque: true}, "taskset": {skip: 1}, "chrt": {takes: "TPD", skip: 1}, "numactl": {takes: "NCmpi"}, "setpriv": {opaque: true},
-		"setarch": {skip: 1}, "linux64": {}, "linux32": {}, "catchsegv": {}, "unbuffer": {}, "systemd-cat": {takes: "tp"}, "systemd-inhibit": {}, "dbus-run-session": {},
-		"fakeroot": {opaque: true}, "proot": {opaque: true}, "start-stop-daemon": {opaque: true}, "cpulimit": {takes: "lpe"}, "prlimit": {}, "choom": {takes: "np"},
-	} {
+	for n := range asked {
+		m[n] = asks
+	}
+	for n, w := range wrappers {
 		m[n] = w.run
 	}
 	return m
-}
-
-// wrapper runs the command that its arguments end with.
-type wrapper struct {
-	takes  string // options in front that have a value
-	skip   int    // operands before the command
-	opaque bool   // it changes what the command's names mean
-}
-
-func (w wrapper) run(a *analysis, name string, args []word) bool {
-	a.program(name, w.opaque)
-	_, rest := leading(args, w.takes, nil)
-	a.paths(args[:len(args)-len(rest)], true)
-	return a.run(rest[min(w.skip, len(rest)):])
 }
 
 func cd(a *analysis, name string, args []word) bool {
@@ -179,40 +163,9 @@ func shellProgram(a *analysis, name string, args []word) bool {
 	return true
 }
 
-func env(a *analysis, name string, args []word) bool {
-	for i, w := range args {
-		if strings.HasPrefix(w.text, "-S") || strings.HasPrefix(w.text, "--split-string") || strings.HasPrefix(w.text, "-") && !strings.HasPrefix(w.text, "--") && strings.Contains(w.text, "S") && i == 0 {
-			a.program(name, true)
-			a.set(action.FeatureDynamic)
-			return true
-		}
-		if w.text == "" || w.text[0] != '-' {
-			break
-		}
-	}
-	a.program(name, false)
-	options, rest := leading(args, "uC", map[string]bool{"--unset": true, "--chdir": true})
-	for _, o := range options {
-		if strings.HasPrefix(o.text, "--c") || !strings.HasPrefix(o.text, "--") && strings.Contains(o.text, "C") {
-			was := a.cwd
-			defer func() { a.cwd = was }()
-			a.cwd = unknownFolder
-		}
-	}
-	for len(rest) > 0 && strings.Contains(rest[0].text, "=") {
-		n, _, _ := strings.Cut(rest[0].text, "=")
-		a.environment(n)
-		if !rest[0].known {
-			a.set(FeatureEnvironment)
-		}
-		rest = rest[1:]
-	}
-	return a.run(rest)
-}
-
 func sudo(a *analysis, name string, args []word) bool {
 	a.set(action.FeatureRole)
-	options, rest := leading(args, "ugCDhpRrtTUa", map[string]bool{"--user": true, "--group": true, "--host": true, "--prompt": true, "--chdir": true, "--chroot": true})
+	options, rest := leading(args, "ugCDhpRrtTUa", "user", "group", "host", "prompt", "chdir", "chroot", "close-from", "role", "type", "command-timeout", "other-user", "login-class")
 	a.program(name, false)
 	for _, o := range options {
 		if !strings.HasPrefix(o.text, "--") && strings.ContainsAny(o.text, "sie") || o.text == "--shell" || o.text == "--login" || o.text == "--edit" || strings.HasPrefix(o.text, "--ch") {
@@ -239,25 +192,6 @@ func su(a *analysis, name string, args []word) bool {
 	}
 	a.program(name, true)
 	return true
-}
-
-func xargs(a *analysis, name string, args []word) bool {
-	options, rest := leading(args, "aEeIiLlnPsd", map[string]bool{"--arg-file": true, "--delimiter": true, "--max-args": true, "--max-procs": true, "--replace": true, "--max-lines": true})
-	a.program(name, false)
-	a.paths(options, false)
-	a.paths(args[:len(args)-len(rest)], false)
-	if len(rest) == 0 {
-		return true
-	}
-	a.set(FeatureExpansion, FeatureUnknownPath) // its arguments are not in the line
-	if placeholder(rest[0].text) {
-		a.set(action.FeatureDynamic)
-	}
-	n := programName(rest[0].text)
-	if _, isShell := shells[n]; isShell { // what is read becomes part of the script, or its arguments
-		a.set(action.FeatureDynamic)
-	}
-	return a.run(append(rest[:len(rest):len(rest)], word{text: "?/*", many: true}))
 }
 
 var shells = words("sh bash dash ash zsh ksh ksh93 mksh rbash fish csh tcsh yash posh env sudo su xargs eval")
@@ -333,8 +267,10 @@ func find(a *analysis, name string, args []word) bool {
 }
 
 func applet(a *analysis, name string, args []word) bool {
-	a.program(name, false)
-	if len(args) > 0 && strings.HasPrefix(args[0].text, "-") {
+	option := len(args) > 0 && strings.HasPrefix(args[0].text, "-")
+	a.program(name, option && args[0].text != "--list" && args[0].text != "--help")
+	if option {
+		a.paths(args, true)
 		return true
 	}
 	return a.run(args)

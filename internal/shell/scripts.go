@@ -8,22 +8,21 @@ import (
 // harmlessSed is a script without what runs a program (e), or reads and writes files (r, w).
 var harmlessSed = regexp.MustCompile(`^(([0-9]+|\$|/[^/\\]*/)(,([0-9]+|\$|/[^/\\]*/))?[ ]*)?!?[ ]*(p|d|q|=|s([|#,/@])[^|#,/@\n\\]*[|#,/@][^|#,/@\n\\]*[|#,/@][gpiI0-9]*)$`)
 
+// sed: its first operand is the script, unless an option gives one.
 func sed(a *analysis, name string, args []word) bool {
-	ops, options := operands(args, "efl", map[string]bool{"--expression": true, "--file": true})
+	options, ops := getopt(args, "efl", "expression", "file", "line-length")
 	var scripts []word
-	inplace := false
-	for i, w := range args {
-		switch s := w.text; {
-		case (s == "-e" || s == "--expression") && i+1 < len(args):
-			scripts = append(scripts, args[i+1])
-		case strings.HasPrefix(s, "--expression="):
-			scripts = append(scripts, word{text: s[len("--expression="):], known: w.known})
-		}
-	}
-	opaque := false
+	inplace, opaque := false, false
 	for _, o := range options {
-		inplace = inplace || strings.HasPrefix(o, "--in-place") || !strings.HasPrefix(o, "--") && strings.Contains(o, "i")
-		opaque = opaque || strings.HasPrefix(o, "--file") || !strings.HasPrefix(o, "--") && (strings.Contains(o, "f") || strings.Contains(o, "e") && !strings.HasSuffix(o, "e"))
+		switch {
+		case o.name == "e" || o.name == "expression":
+			scripts = append(scripts, o.value)
+		case o.name == "f" || o.name == "file":
+			opaque = true
+			a.value(o, true, false)
+		case o.name == "i" || abbreviates("--"+o.name, "--in-place"):
+			inplace = true
+		}
 	}
 	if len(scripts) == 0 && len(ops) > 0 {
 		scripts, ops = ops[:1], ops[1:]
@@ -54,7 +53,7 @@ func awk(a *analysis, name string, args []word) bool {
 	}
 	if len(ops) > 0 {
 		s := ops[0]
-		opaque = opaque || !s.known || strings.ContainsAny(s.text, "|>@") || strings.Contains(s.text, "system") || strings.Contains(s.text, "getline") || strings.Contains(s.text, "ARGV") || strings.Contains(s.text, "close")
+		opaque = opaque || !s.known || strings.ContainsAny(s.text, "|>@") || strings.Contains(s.text, "system") || strings.Contains(s.text, "getline") || strings.Contains(s.text, "ARGV") || strings.Contains(s.text, "SYMTAB") || strings.Contains(s.text, "FUNCTAB") || strings.Contains(s.text, "close")
 		ops = ops[1:]
 	}
 	a.program(name, opaque)

@@ -82,6 +82,9 @@ type analysis struct {
 	quoted  bool // a string has what would be a substitution elsewhere
 	arithm  bool
 	clauses int // simple commands
+
+	given map[string]bool // variables that are set: to numbers only?
+	names map[string]bool // variables that arithmetic evaluates
 }
 
 // script analyses text that a shell reads; false when it cannot be told what that does.
@@ -196,6 +199,7 @@ func (a *analysis) finish() {
 	if a.arithm && a.quoted { // an arithmetic variable may hold an index with a substitution in it
 		a.set(action.FeatureDynamic)
 	}
+	a.expressions()
 	names := make([]string, len(a.act.Functions))
 	for i, f := range a.act.Functions {
 		names[i] = f.Name

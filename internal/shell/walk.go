@@ -73,7 +73,7 @@ func (a *analysis) command(c syntax.Command) bool {
 	case *syntax.DeclClause:
 		for _, as := range c.Args {
 			if as.Naked && as.Value != nil { // an option
-				if w := a.word(as.Value); !w.known || strings.HasPrefix(w.text, "-") && strings.ContainsAny(w.text, "nf") {
+				if w := a.word(as.Value); !w.known || strings.HasPrefix(w.text, "-") && strings.ContainsAny(w.text, "nfi") {
 					a.set(action.FeatureDynamic)
 				}
 			}
@@ -173,8 +173,19 @@ func (a *analysis) inside(c syntax.Command) bool {
 			}
 		}
 		return true
-	case *syntax.ArithmCmd, *syntax.LetClause, *syntax.TestClause:
+	case *syntax.ArithmCmd:
 		a.arithm = true
+		a.expression(c.X)
+		return a.node(c)
+	case *syntax.LetClause:
+		a.arithm = true
+		for _, x := range c.Exprs {
+			a.expression(x)
+		}
+		return a.node(c)
+	case *syntax.TestClause:
+		a.arithm = true
+		a.tests(c.X)
 		return a.node(c)
 	}
 	return false // a sort of command that is not known here
@@ -202,6 +213,13 @@ func (a *analysis) node(n syntax.Node) bool {
 			return false
 		case *syntax.ParamExp:
 			a.set(FeatureExpansion)
+			if n.Index != nil && !everything(n.Index) {
+				a.expression(n.Index)
+			}
+			if n.Slice != nil {
+				a.expression(n.Slice.Offset)
+				a.expression(n.Slice.Length)
+			}
 			if n.Excl || n.Exp != nil && n.Exp.Op == syntax.OtherParamOps {
 				a.set(action.FeatureDynamic) // ${!x}, ${x@P}
 			}
@@ -210,12 +228,29 @@ func (a *analysis) node(n syntax.Node) bool {
 			}
 		case *syntax.WordIter:
 			a.environment(n.Name.Value)
+			for _, w := range n.Items {
+				a.counted(n.Name.Value, w)
+			}
+			if len(n.Items) == 0 {
+				a.counted(n.Name.Value, nil)
+			}
+		case *syntax.CStyleLoop:
+			for _, x := range []syntax.ArithmExpr{n.Init, n.Cond, n.Post} {
+				if x != nil {
+					a.expression(x)
+				}
+			}
 		case *syntax.BinaryArithm:
 			if w, isWord := n.X.(*syntax.Word); isWord {
 				a.environment(w.Lit())
 			}
+		case *syntax.ArrayElem:
+			if n.Index != nil {
+				a.expression(n.Index)
+			}
 		case *syntax.ArithmExp:
 			a.arithm = true
+			a.expression(n.X)
 		case *syntax.ExtGlob:
 			a.set(FeatureGlob)
 			if n.Pattern != nil && strings.ContainsAny(n.Pattern.Value, ":'\"+") {
@@ -229,57 +264,6 @@ func (a *analysis) node(n syntax.Node) bool {
 		return ok
 	})
 	return ok
-}
-
-// redirect says whether it feeds the command's input.
-func (a *analysis) redirect(r *syntax.Redirect) (feeds, ok bool) {
-	a.set(FeatureRedirect)
-	if r.Hdoc != nil {
-		a.set(FeatureHeredoc)
-		if !a.node(r.Hdoc) {
-			return false, false
-		}
-	}
-	if !a.node(r.Word) {
-		return false, false
-	}
-	switch r.Op {
-	case syntax.Hdoc, syntax.DashHdoc, syntax.WordHdoc:
-		a.set(FeatureHeredoc)
-		return true, true
-	}
-	w := a.word(r.Word)
-	if r.Op == syntax.DplIn || r.Op == syntax.DplOut {
-		if w.text == "-" || digits(strings.TrimSuffix(w.text, "-")) {
-			return r.Op == syntax.DplIn, true
-		}
-	}
-	if strings.HasPrefix(w.text, "/dev/tcp/") || strings.HasPrefix(w.text, "/dev/udp/") || !w.known && strings.Contains(w.text, "/dev/") {
-		a.set(FeatureOnward, action.FeatureOpaque)
-	}
-	switch r.Op {
-	case syntax.RdrIn, syntax.DplIn:
-		a.unknown(w)
-		a.read(w.place())
-		return true, true
-	case syntax.RdrInOut:
-		a.unknown(w)
-		a.read(w.place())
-		a.write(w.place())
-		return true, true
-	}
-	a.unknown(w)
-	a.write(w.place())
-	return false, true
-}
-
-func digits(s string) bool {
-	for i := range len(s) {
-		if s[i] < '0' || s[i] > '9' {
-			return false
-		}
-	}
-	return s != ""
 }
 
 // assign is an assignment before a command, or on its own.

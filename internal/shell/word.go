@@ -98,6 +98,9 @@ func opaque(w *syntax.Word) bool {
 
 // pattern reports whether the word has a pattern over file names outside of quotes.
 func pattern(w *syntax.Word) bool {
+	if w.Lit() == "[" { // the command
+		return false
+	}
 	for _, p := range w.Parts {
 		if l, ok := p.(*syntax.Lit); ok {
 			for i := 0; i < len(l.Value); i++ {
