@@ -21,6 +21,8 @@ const (
 	// Small parts at the end of a body are joined when there are joinAt of them.
 	joinAt    = 32
 	smallPart = 4 << 20
+	// maxTail bounds a part that is written again with more at its end, and stays in memory for that.
+	maxTail = 16 << 10
 )
 
 // part is an object that has a piece of a body.
@@ -71,28 +73,16 @@ func (s *Store) parts(ctx context.Context, key string) (r row, stale []string, t
 	}
 }
 
-// read fills p from the parts. A part that is gone, since it was joined with others, is fs.ErrNotExist.
-func (s *Store) read(key string, r row, p []byte, off int64) (n int, err error) {
-	for i := r.at(off); n < len(p) && i < len(r); i++ {
-		at := off + int64(n) - r[i].start
-		piece := p[n:min(int64(len(p)), int64(n)+r[i].size-at)]
-		m, err := s.readRange(r[i].name(key), piece, at)
-		if n += m; err != nil {
-			return n, err
-		}
-	}
-	if n < len(p) {
-		return n, io.EOF
-	}
-	return n, nil
-}
-
 // body is one that grows.
 type body struct {
 	s       *Store
 	key     string
 	row     row
 	pending []byte // behind the last part
+	tail    []byte // what the last part has, if it may be written again with more
+	// torn: a try to write the last part again failed, and nobody knows how much of it there is. It must be written first.
+	torn   bool
+	window window // of what is read
 	// stale objects do not count now, and would when parts before them are written otherwise: they go first.
 	stale []string
 }
@@ -111,6 +101,7 @@ func (b *body) clean(ctx context.Context) error {
 func (b *body) Size() int64 { return b.row.size() + int64(len(b.pending)) }
 
 func (b *body) Write(p []byte) (int, error) {
+	b.window.text = nil // it was read to go on with it
 	b.pending = append(b.pending, p...)
 	if len(b.pending) < maxPending {
 		return len(p), nil
@@ -124,7 +115,8 @@ func (b *body) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// flush writes what is pending as the next part.
+// flush writes what is pending: as the next part, or with the last one as long as that is small, since many parts are
+// many requests for whoever reads them.
 func (b *body) flush(ctx context.Context) error {
 	if len(b.pending) == 0 {
 		return nil
@@ -132,11 +124,23 @@ func (b *body) flush(ctx context.Context) error {
 	if err := b.clean(ctx); err != nil {
 		return err
 	}
-	p := part{start: b.row.size(), size: int64(len(b.pending))}
-	if err := b.s.put(ctx, p.name(b.key), b.pending); err != nil {
+	keep := b.row
+	p, text := part{start: b.row.size()}, b.pending
+	again := b.torn || len(b.tail) > 0 && len(b.tail)+len(text) <= maxTail
+	if n := len(b.tail); again {
+		p.start -= int64(n)
+		keep, text = keep[:len(keep)-1], append(b.tail, text...)
+	}
+	p.size = int64(len(text))
+	if err := b.s.put(ctx, p.name(b.key), text); err != nil {
+		b.torn = again
 		return err
 	}
-	b.row, b.pending = append(b.row, p), b.pending[:0]
+	b.row, b.tail, b.torn = append(keep, p), nil, false
+	if len(text) < maxTail {
+		b.tail = append(make([]byte, 0, len(text)), text...)
+	}
+	b.pending = b.pending[:0]
 	return nil
 }
 
@@ -177,7 +181,7 @@ func (b *body) join(ctx context.Context) error {
 	for _, p := range small[1:] {
 		b.stale = append(b.stale, p.name(b.key))
 	}
-	b.row = append(b.row[:from:from], joined)
+	b.row, b.tail = append(b.row[:from:from], joined), nil
 	return b.clean(ctx)
 }
 
@@ -185,7 +189,7 @@ func (b *body) ReadAt(p []byte, off int64) (int, error) {
 	n := 0
 	if synced := b.row.size(); off < synced {
 		var err error
-		n, err = b.s.read(b.key, b.row, p[:min(int64(len(p)), synced-off)], off)
+		n, err = b.window.read(b.s, b.key, b.row, p[:min(int64(len(p)), synced-off)], off)
 		if err != nil {
 			return n, err
 		}
@@ -197,6 +201,7 @@ func (b *body) ReadAt(p []byte, off int64) (int, error) {
 		n += copy(p[n:], b.pending[rest:])
 	}
 	if n < len(p) {
+		b.window.text = nil
 		return n, io.EOF
 	}
 	return n, nil
@@ -231,7 +236,7 @@ func (b *body) Truncate(size int64) error {
 	for _, p := range gone { // clean begins with the last
 		b.stale = append(b.stale, p.name(b.key))
 	}
-	b.row, b.pending = b.row[:i:i], b.pending[:0]
+	b.row, b.pending, b.tail, b.torn, b.window.text = b.row[:i:i], b.pending[:0], nil, false, nil
 	if len(keep) > 0 {
 		b.row = append(b.row, part{start: cut.start, size: int64(len(keep))})
 	}
@@ -247,8 +252,9 @@ type reader struct {
 	key   string
 	first int64
 
-	mu  sync.Mutex
-	row row
+	mu     sync.Mutex
+	row    row
+	window window
 }
 
 func (r *reader) Size() int64 { return r.first }
@@ -261,12 +267,12 @@ func (r *reader) ReadAt(p []byte, off int64) (int, error) {
 			return 0, err
 		}
 	}
-	n, err := r.s.read(r.key, r.row, p, off)
+	n, err := r.window.read(r.s, r.key, r.row, p, off)
 	if errors.Is(err, fs.ErrNotExist) {
 		if err := r.look(); err != nil {
 			return 0, err
 		}
-		n, err = r.s.read(r.key, r.row, p, off)
+		n, err = r.window.read(r.s, r.key, r.row, p, off)
 	}
 	return n, err
 }

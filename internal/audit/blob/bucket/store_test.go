@@ -2,6 +2,7 @@ package bucket
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"io/fs"
@@ -71,7 +72,7 @@ func TestJoin(t *testing.T) {
 	var want []byte
 	var r blob.Reader
 	for i := range 3*joinAt + 5 {
-		text := bytes.Repeat([]byte{byte(i)}, 10+i)
+		text := bytes.Repeat([]byte{byte(i)}, maxTail-50+i)
 		_, err := g.Write(text)
 		must(t, err)
 		must(t, g.Sync(t.Context()))
@@ -120,7 +121,7 @@ func TestModel(t *testing.T) {
 					t.Fatalf("round %d: synced, and %d bytes are read of %d", round, len(got), len(all))
 				}
 			default:
-				text := bytes.Repeat([]byte{byte(rnd.IntN(250))}, 1+rnd.IntN(40))
+				text := bytes.Repeat([]byte{byte(rnd.IntN(250))}, 1+rnd.IntN([]int{40, maxTail / 2, maxTail, 2 * maxTail}[rnd.IntN(4)]))
 				_, err := g.Write(text)
 				must(t, err)
 				all = append(all, text...)
@@ -143,6 +144,8 @@ func TestStale(t *testing.T) {
 		_, err := g.Write([]byte(text))
 		must(t, err)
 		must(t, g.Sync(t.Context()))
+		g, err = s.Append(t.Context(), "k") // which writes parts of its own
+		must(t, err)
 	}
 	// As a Truncate to 15 that was stopped before it removed the last part.
 	must(t, s.put(t.Context(), part{start: 10}.name("k"), []byte("abcde")))
@@ -156,6 +159,43 @@ func TestStale(t *testing.T) {
 	must(t, n.Sync(t.Context()))
 	if got := whole(t, s); string(got) != "0123456789abcdefresh" {
 		t.Errorf("%q", got)
+	}
+}
+
+// One session's small pieces are one part, and when writing it fails, whether anything of it is there or not, nothing is lost.
+func TestTail(t *testing.T) {
+	b := open(t, t.TempDir())
+	s := New(b, Options{})
+	g, err := s.Create(t.Context(), "k")
+	must(t, err)
+	var want []byte
+	write := func(n int) {
+		t.Helper()
+		text := bytes.Repeat([]byte{byte(len(want))}, n)
+		_, err := g.Write(text)
+		must(t, err)
+		want = append(want, text...)
+	}
+	for range 50 {
+		write(30)
+		must(t, g.Sync(t.Context()))
+	}
+	if n := objects(t, b); len(n) != 2 {
+		t.Errorf("objects: %v", n)
+	}
+	write(1000)
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := g.Sync(gone); err == nil {
+		t.Fatal("it was written without a context")
+	}
+	must(t, s.put(t.Context(), part{}.name("k"), want)) // as if all of it had come there
+	write(maxTail)
+	must(t, g.Sync(t.Context()))
+	write(10)
+	must(t, g.Sync(t.Context()))
+	if got := whole(t, s); !bytes.Equal(got, want) {
+		t.Errorf("%d bytes of %d", len(got), len(want))
 	}
 }
 
