@@ -1,6 +1,7 @@
 package mask
 
 import (
+	"strconv"
 	"unicode/utf8"
 
 	"dragoman.dev/dragoman/internal/sql"
@@ -160,6 +161,24 @@ func (c class) hashes() bool {
 
 // Spec is the spec that names the column, nil when there is none.
 func (m *Masker) Spec() *Spec { return m.spec }
+
+// HidesAll reports whether every value is masked, whatever it is.
+func (m *Masker) HidesAll() bool { return m.mode != modeDetect }
+
+// WholeColumns are the columns whose every value is masked: "2,5", counted from 1. n is how many there are, at gives what masks
+// one, nil for nothing.
+func WholeColumns(n int, at func(int) *Masker) string {
+	var b []byte
+	for i := range n {
+		if m := at(i); m != nil && m.HidesAll() {
+			if len(b) > 0 {
+				b = append(b, ',')
+			}
+			b = strconv.AppendInt(b, int64(i+1), 10)
+		}
+	}
+	return string(b)
+}
 
 // NeedsValue reports whether the result depends on the value. When it does
 // not, Text and Binary may be given any value that is not nil.

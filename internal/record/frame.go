@@ -64,6 +64,9 @@ type Result struct {
 	Bytes    int64         `json:"bytes"`  // delivered
 	Masked   int64         `json:"masked"` // values masked
 	Duration time.Duration `json:"duration"`
+	// MaskedColumns are the columns of the result whose values were masked whatever they were: "2,5", counted from 1. Values
+	// that a detector found are in other columns, too.
+	MaskedColumns string `json:"masked_columns,omitempty"`
 }
 
 // Note is something that the gateway did itself.

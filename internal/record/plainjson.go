@@ -17,7 +17,7 @@ import (
 
 // AppendResult adds a KindResult frame.
 func (w *Writer) AppendResult(ordinal uint64, r *Result) error {
-	var stack [256]byte
+	var stack [320]byte
 	b, plain := r.appendPlain(stack[:0])
 	if !plain {
 		return w.AppendJSON(KindResult, ordinal, r)
@@ -28,7 +28,7 @@ func (w *Writer) AppendResult(ordinal uint64, r *Result) error {
 
 // appendPlain appends the JSON of a result, unless one of its strings is not plain.
 func (r *Result) appendPlain(b []byte) ([]byte, bool) {
-	for _, s := range [...]string{r.Status, r.Code, r.Message, r.Tag} {
+	for _, s := range [...]string{r.Status, r.Code, r.Message, r.Tag, r.MaskedColumns} {
 		if !plainText(s) {
 			return nil, false
 		}
@@ -43,6 +43,9 @@ func (r *Result) appendPlain(b []byte) ([]byte, bool) {
 	b = strconv.AppendInt(append(b, `,"bytes":`...), r.Bytes, 10)
 	b = strconv.AppendInt(append(b, `,"masked":`...), r.Masked, 10)
 	b = strconv.AppendInt(append(b, `,"duration":`...), int64(r.Duration), 10)
+	if r.MaskedColumns != "" {
+		b = append(append(append(b, `,"masked_columns":"`...), r.MaskedColumns...), '"')
+	}
 	return append(b, '}'), true
 }
 
@@ -80,6 +83,9 @@ func (r *Result) decodePlain(p plain) bool {
 	ok = ok && p.key(`,"rows":`) && p.number(&r.Rows) && p.key(`,"bytes":`) && p.number(&r.Bytes) &&
 		p.key(`,"masked":`) && p.number(&r.Masked) && p.key(`,"duration":`) && p.number(&duration)
 	r.Duration = time.Duration(duration)
+	if ok && p.key(`,"masked_columns":"`) {
+		ok = p.text(&r.MaskedColumns)
+	}
 	return ok && string(p) == "}"
 }
 

@@ -28,7 +28,7 @@ func TestResultIsTheSameJSON(t *testing.T) {
 		{}, {Status: "ok", Tag: "SELECT 1", Rows: 1, Bytes: 123, Duration: 5 * time.Microsecond},
 		{Status: "error", Code: "42601", Message: "syntax error at or near <x> & y"},
 		{Status: "error", Code: "42601", Message: `a "quoted" name`}, {Status: "error", Message: "ü\n"},
-		{Status: "ok", Rows: -1, Duration: -1}, {Status: "ok", Rows: 1 << 62, Masked: 7},
+		{Status: "ok", Rows: -1, Duration: -1}, {Status: "ok", Rows: 1 << 62, Masked: 7}, {Status: "ok", Masked: 2, MaskedColumns: "2,5"},
 	} {
 		want := jsonOf(t, r)
 		if got, plain := r.appendPlain(nil); plain && !bytes.Equal(got, want) {

@@ -12,6 +12,7 @@ import (
 	"dragoman.dev/dragoman/internal/record"
 	"dragoman.dev/dragoman/internal/replay"
 	"dragoman.dev/dragoman/web/api"
+	"dragoman.dev/dragoman/web/page/content"
 )
 
 type sessionsData struct {
@@ -93,20 +94,27 @@ const (
 
 // block is something that an action's replay shows.
 type block struct {
-	Title   string
-	Text    string
-	Columns []string
-	Rows    [][]replay.Value
-	More    int // rows that are not shown
-	Kind    string
+	Title  string
+	Text   string
+	Code   string
+	Masked int64 // values
+	Heads  []tableHead
+	Rows   [][]cell
+	More   int // rows that are not shown
+	Kind   string
 }
 
 type actionData struct {
-	Session string
-	Ordinal uint64
-	Action  *record.ActionPayload
-	Blocks  []*block
-	Cut     bool
+	Session  string
+	Ordinal  uint64
+	Action   *record.ActionPayload
+	Exchange *exchangeView // of HTTP
+	Streams  string        // where the sessions of streams of the same identity are, of Kubernetes
+	Blocks   []*block
+	Cut      bool
+
+	open  record.Open
+	marks content.Marks
 }
 
 var errEnough = errors.New("enough is read")
@@ -130,83 +138,12 @@ func (s *server) action(w http.ResponseWriter, r *http.Request, _ api.Caller) er
 	if d.Action == nil {
 		return fmt.Errorf("%w: session %s has no action %d", api.ErrNotFound, d.Session, n)
 	}
+	d.finish()
 	if r.URL.Query().Get("part") != "" {
 		return s.part(w, r, "action", d)
 	}
 	s.show(w, r, http.StatusOK, "action", d)
 	return nil
-}
-
-func (d *actionData) frame(f record.Frame) error {
-	if f.Action != d.Ordinal {
-		return nil
-	}
-	switch f.Kind {
-	case record.KindAction:
-		d.Action = &record.ActionPayload{}
-		if err := json.Unmarshal(f.Payload, d.Action); err != nil {
-			return fmt.Errorf("action %d cannot be read: %w", d.Ordinal, err)
-		}
-	case record.KindResult:
-		var res record.Result
-		if json.Unmarshal(f.Payload, &res) == nil {
-			d.add(&block{Kind: "result", Title: res.Status, Text: res.Message})
-		}
-		return errEnough
-	}
-	return nil
-}
-
-func (d *actionData) add(b *block) {
-	if len(d.Blocks) >= maxBlocks {
-		d.Cut = true
-		return
-	}
-	b.Text = b.Text[:min(len(b.Text), maxText)]
-	d.Blocks = append(d.Blocks, b)
-}
-
-// message adds what was returned; what was asked is in the action itself.
-func (d *actionData) message(f record.Frame, e replay.Event) error {
-	if f.Action != d.Ordinal || f.Kind != record.KindResponse {
-		return nil
-	}
-	switch {
-	case e.Columns != nil:
-		b := &block{Kind: "table"}
-		for _, c := range e.Columns {
-			b.Columns = append(b.Columns, c.Name)
-		}
-		d.add(b)
-	case e.Row != nil:
-		d.row(e.Row)
-	case e.Report != nil:
-		text := e.Report.Message
-		for _, more := range []string{e.Report.Detail, e.Report.Hint} {
-			if more != "" {
-				text += "\n" + more
-			}
-		}
-		d.add(&block{Kind: "report", Title: e.Report.Severity + " " + e.Report.Code, Text: text})
-	case len(e.Data) > 0:
-		d.add(&block{Kind: "data", Title: e.Message, Text: string(e.Data[:min(len(e.Data), maxText)])})
-	}
-	return nil
-}
-
-func (d *actionData) row(row []replay.Value) {
-	var last *block
-	if n := len(d.Blocks); n > 0 && d.Blocks[n-1].Kind == "table" {
-		last = d.Blocks[n-1]
-	} else {
-		last = &block{Kind: "table"}
-		d.add(last)
-	}
-	if len(last.Rows) >= maxRows {
-		last.More++
-		return
-	}
-	last.Rows = append(last.Rows, append([]replay.Value(nil), row...))
 }
 
 // proof is the session's entry in the transparency log, for a browser that checks it itself.
