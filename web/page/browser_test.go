@@ -133,7 +133,8 @@ func TestBrowser(t *testing.T) {
 	if err := chromedp.Do(ctx, chromedp.SendKeys(chromedp.CSS("#token"), "admin-token-of-the-tests"), chromedp.Submit(chromedp.CSS("#token")), chromedp.WaitVisible(chromedp.CSS("nav"))); err != nil {
 		t.Fatal(err)
 	}
-	for _, p := range []string{"/sessions", "/sessions/" + sessionID, "/sessions/" + sessionID + "/actions/1", "/sessions/" + terminalID + "/terminal", "/sessions/" + desktopID + "/screen", "/approvals", "/approvals/hld_1",
+	for _, p := range []string{"/sessions", "/sessions/" + sessionID, "/sessions/" + sessionID + "/actions/1", "/sessions/" + webID + "/actions/1", "/sessions/" + webID + "/actions/3",
+		"/sessions/" + webID + "/actions/4", "/sessions/" + webID + "/actions/5", "/sessions/" + kubeID + "/actions/1", "/sessions/" + tableID + "/actions/1", "/sessions/" + terminalID + "/terminal", "/sessions/" + desktopID + "/screen", "/approvals", "/approvals/hld_1",
 		"/policy", "/identities", "/tokens", "/status", "/reads", "/nothing"} {
 		t.Run(p, func(t *testing.T) { visit(t, p) })
 	}
