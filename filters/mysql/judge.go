@@ -33,7 +33,6 @@ type run struct {
 	rows    int64
 	bytes   int64
 	masked  int64
-	shown   string // the columns that were masked whole
 	over    bool
 	extra   bool          // more results than were looked for: of this one nothing is known
 	cols    []rows.Column // of the result at hand
@@ -127,7 +126,7 @@ func (c *conn) finish(r *run, status, code, message, tag string) {
 	}
 	r.over = true
 	c.s.Result(r.ordinal, record.Result{Status: status, Code: code, Message: message, Tag: tag, Rows: r.rows, Bytes: r.bytes,
-		Masked: r.masked, Duration: c.now().Sub(r.started), MaskedColumns: r.shown})
+		Masked: r.masked, Duration: c.now().Sub(r.started)})
 }
 
 // refused records an action that is not forwarded, and its end.

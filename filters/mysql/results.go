@@ -4,7 +4,6 @@ import (
 	"strconv"
 
 	"dragoman.dev/dragoman/filters/mysql/rows"
-	"dragoman.dev/dragoman/internal/mask"
 	wire "dragoman.dev/dragoman/internal/mysqlwire"
 	"dragoman.dev/dragoman/internal/sql"
 )
@@ -153,9 +152,6 @@ func (c *conn) row(r *command, m *wire.Piece) bool {
 	if masked == 0 {
 		c.forward(r, m)
 		return true
-	}
-	if run.shown == "" {
-		run.shown = mask.WholeColumns(len(run.cols), func(i int) *mask.Masker { return run.cols[i].Mask })
 	}
 	if len(body) >= wire.MaxPacket {
 		return false // a mask has made it longer than a packet
