@@ -22,9 +22,12 @@ type answer struct {
 	phase phase
 	left  int
 	defs  []wire.Column
-	drop  bool // the rest of the result is not for the client
-	skip  bool // the rest of a long message is not for the client
-	cols  int  // columns that follow the parameters
+	raw   []byte // of the definitions, as far as they are kept
+	known *head  // the result so far is as the last time
+	at    int    // in known's definitions
+	drop  bool   // the rest of the result is not for the client
+	skip  bool   // the rest of a long message is not for the client
+	cols  int    // columns that follow the parameters
 }
 
 // maxRow is the longest row that is masked; what is longer passes only where nothing is masked.
@@ -43,6 +46,9 @@ func (c *conn) onAnswer(b []byte) {
 			break
 		}
 		if !c.answered(&m) {
+			return
+		}
+		if r := c.run; r != nil && !c.rowsAtOnce(r) {
 			return
 		}
 	}

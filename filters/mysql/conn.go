@@ -49,28 +49,30 @@ type conn struct {
 	stop      *leftBehind // what this connection, which is of the gateway itself, ends
 
 	// the session
-	s         *session.Session
-	client    wire.Reader
-	server    wire.Reader
-	caps      uint32
-	in        []byte // client bytes that wait for something
-	ended     bool   // the client sends no more
-	working   bool
-	wait      waiting
-	then      func() // what goes on when the wait is over, before any message of the client
-	dropped   func() // says why, when all of a refused message has come
-	passing   bool   // the rest of a long message is passed on
-	stalled   *wire.Piece
-	run       *command
-	job       *job
-	judge     *policy.SessionJudge
-	masks     mask.Last
-	prefix    string
-	thread    uint32     // of the session at the target
-	status    uint16     // the target's, as it last said
-	buffer    []byte     // rewritten rows of the batch
-	plan      *mask.Plan // of the last decision that masks: for what belongs to no run
-	lastClean bool       // what the target says of the last statement quotes nothing masked
+	s          *session.Session
+	client     wire.Reader
+	server     wire.Reader
+	caps       uint32
+	in         []byte // client bytes that wait for something
+	ended      bool   // the client sends no more
+	working    bool
+	wait       waiting
+	then       func() // what goes on when the wait is over, before any message of the client
+	dropped    func() // says why, when all of a refused message has come
+	passing    bool   // the rest of a long message is passed on
+	stalled    *wire.Piece
+	run        *command
+	job        *job
+	judge      *policy.SessionJudge
+	masks      mask.Last
+	prefix     string
+	thread     uint32  // of the session at the target
+	status     uint16  // the target's, as it last said
+	buffer     *[]byte // what is made anew in the batch
+	remembered []remembered
+	forgotten  int        // the last of remembered whose place was taken
+	plan       *mask.Plan // of the last decision that masks: for what belongs to no run
+	lastClean  bool       // what the target says of the last statement quotes nothing masked
 
 	names
 	prepared map[uint32]*prepared
@@ -234,14 +236,8 @@ func (c *conn) commit() {
 		return
 	}
 	err := c.s.Commit()
-	if cap(c.buffer) > keepBuffer {
-		c.buffer = nil
-	}
-	c.buffer = c.buffer[:0]
+	c.release()
 	if err != nil {
 		c.notRecorded(err)
 	}
 }
-
-// keepBuffer is the largest buffer that a session keeps between batches of rows.
-const keepBuffer = 256 << 10

@@ -6,7 +6,6 @@ import (
 	"reflect"
 	"time"
 
-	"dragoman.dev/dragoman/filters/mysql/rows"
 	"dragoman.dev/dragoman/filters/statement"
 	"dragoman.dev/dragoman/internal/action"
 	"dragoman.dev/dragoman/internal/mask"
@@ -22,6 +21,7 @@ type judged struct {
 	action  action.Action  // as judged: with parameters and features of the moment
 	d       policy.Decision
 	plan    *mask.Plan
+	moment  bool   // the action has features of the moment
 	ordinal uint64 // the action's number once it is recorded
 }
 
@@ -34,9 +34,8 @@ type run struct {
 	bytes   int64
 	masked  int64
 	over    bool
-	extra   bool          // more results than were looked for: of this one nothing is known
-	cols    []rows.Column // of the result at hand
-	defs    []wire.Column
+	extra   bool  // more results than were looked for: of this one nothing is known
+	head    *head // of the result at hand
 }
 
 // moment is what is true of a statement here and now, beside its text.
@@ -84,7 +83,7 @@ func (j *judged) feature(name string) {
 		f = map[string]any{}
 	}
 	f[name] = true
-	j.action.Features = f
+	j.action.Features, j.moment = f, true
 }
 
 // needsNames reports whether the statement names anything that the catalog has.
@@ -106,8 +105,15 @@ func (c *conn) announce(j *judged) {
 	if j.ordinal != 0 {
 		return
 	}
+	var stack [256]byte
+	params := statement.AppendParams(stack[:0], j.action.Params)
+	if m := c.remember(j.st); m != nil && !j.moment {
+		m.sheet = statement.SheetFor(m.sheet, j.st, &j.action, &j.d)
+		j.ordinal = c.s.Action(m.sheet.Head, params, m.sheet.Tail)
+		return
+	}
 	head, tail := statement.Payload(j.action, j.d)
-	j.ordinal = c.s.Action(head, statement.AppendParams(nil, j.action.Params), tail)
+	j.ordinal = c.s.Action(head, params, tail)
 }
 
 // start makes a run of a judged statement that is about to be forwarded.

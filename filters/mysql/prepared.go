@@ -97,10 +97,7 @@ func (c *conn) onPrepare(m *wire.Piece) bool {
 			return false
 		}
 	}
-	body := append([]byte{wire.ComStmtPrepare}, c.prefix...)
-	out, next := wire.AppendPacket(nil, 0, append(body, b.Text...))
-	c.seq = next
-	c.s.Request(0, out)
+	c.s.Request(0, c.packet(wire.ComStmtPrepare, b.Text))
 	c.begun(nil, &command{com: wire.ComStmtPrepare, prepared: p})
 	return false
 }
@@ -191,10 +188,12 @@ func (c *conn) execute(m *wire.Piece, p *prepared, j *judged) {
 	forward := func(m *wire.Piece, raw []byte) {
 		r := &command{com: wire.ComStmtExecute, runs: []*run{c.start(j)}, action: j.ordinal, prepared: p}
 		// The number may be that of the statement that was prepared last.
-		out := append([]byte(nil), raw...)
-		binary.LittleEndian.PutUint32(out[5:], p.id)
+		if binary.LittleEndian.Uint32(raw[5:]) != p.id {
+			raw = append([]byte(nil), raw...)
+			binary.LittleEndian.PutUint32(raw[5:], p.id)
+		}
 		c.seq = seq
-		c.s.Request(j.ordinal, out)
+		c.s.Request(j.ordinal, raw)
 		c.begun(m, r)
 	}
 	switch j.d.Verdict {

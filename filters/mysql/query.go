@@ -92,11 +92,24 @@ func (c *conn) forwardQuery(list []*judged, text string) {
 	if len(list) > 0 {
 		r.action = list[0].ordinal
 	}
-	body := append([]byte{wire.ComQuery}, c.prefix...)
-	b, next := wire.AppendPacket(nil, 0, append(body, text...))
-	c.seq = next
-	c.s.Request(r.action, b)
+	c.s.Request(r.action, c.packet(wire.ComQuery, text))
 	c.begun(nil, r)
+}
+
+// packet is a command with a text, without its comments and with ours before it.
+func (c *conn) packet(com byte, text string) []byte {
+	out := c.scratch()
+	from := len(out)
+	size := 1 + len(c.prefix) + len(text)
+	if size >= wire.MaxPacket {
+		b, next := wire.AppendPacket(nil, 0, append(append([]byte{com}, c.prefix...), text...))
+		c.seq = next
+		return b
+	}
+	out = append(out, byte(size), byte(size>>8), byte(size>>16), 0, com)
+	out = append(append(out, c.prefix...), text...)
+	*c.buffer, c.seq = out, 1
+	return out[from:]
 }
 
 // overlay is what the statements of a message do to the names of prepared statements, one after the other.

@@ -74,7 +74,7 @@ func (c *conn) resultHead(r *command, m *wire.Piece) bool {
 		return false
 	}
 	c.forward(r, m)
-	r.answer = answer{phase: phColumns, left: int(n), drop: r.answer.drop}
+	r.answer = answer{phase: phColumns, left: int(n), drop: r.answer.drop, known: c.knownHead(run, int(n))}
 	return true
 }
 
@@ -94,72 +94,90 @@ func (c *conn) infile(r *command, run *run, m *wire.Piece) bool {
 	return true
 }
 
-// column is a definition of a result's column.
-func (c *conn) column(r *command, m *wire.Piece) bool {
-	a := &r.answer
-	def, err := wire.DecodeColumn(m.Body)
-	if err != nil {
-		return false
-	}
-	a.defs = append(a.defs, def)
-	c.forward(r, m)
-	if a.left--; a.left > 0 {
-		return true
-	}
-	a.phase = phColumnsEnd
-	if c.caps&wire.CapDeprecateEOF != 0 {
-		a.phase = phRows
-	}
-	if run := r.current(); run != nil {
-		run.cols, run.defs = c.columnsOf(run, a.defs), a.defs
-	}
-	return true
-}
-
 // fetches prepares for the rows of a cursor, which are masked by the policy of now.
 func (c *conn) fetches(r *command) {
 	r.answer.phase = phRows
 	run := r.runs[0]
-	run.cols = c.columnsOf(run, run.defs)
+	if h := run.head; h != nil && (h.plan != run.plan || h.env != c.env()) {
+		run.head = c.newHead(run, h.defs)
+	}
 }
 
 // row is one row, or the first piece of one.
 func (c *conn) row(r *command, m *wire.Piece) bool {
 	run := r.current()
-	if run == nil {
+	if run == nil || run.head == nil {
 		return false
 	}
-	run.rows++
 	r.answer.skip = false
-	if r.answer.drop || !rows.Any(run.cols) {
+	if r.answer.drop || !run.head.any {
+		run.rows++
 		c.forward(r, m)
 		return true
 	}
-	if !m.Whole() {
+	if !m.Whole() || len(m.Raw) != len(m.Body)+4 { // of several packets
+		run.rows++
 		r.answer.skip = true
 		c.tooLongRow(r)
 		return true
 	}
+	return c.maskedRows(r, run, m.Raw)
+}
+
+// rowsAtOnce takes the rows that are there as a whole; false means that the session has ended.
+func (c *conn) rowsAtOnce(r *command) bool {
+	run := r.current()
+	if c.job != nil || r.answer.phase != phRows || run == nil || run.head == nil || r.answer.drop {
+		return true
+	}
+	raw, n, end := c.server.Rows()
+	if n == 0 {
+		return true
+	}
+	c.seq, r.answer.skip = end+1, false
+	if run.head.any {
+		if !c.maskedRows(r, run, raw) {
+			c.badAnswer("a row")
+			return false
+		}
+		return true
+	}
+	run.rows += int64(n)
+	run.bytes += int64(len(raw))
+	c.s.Respond(r.action, raw)
+	return true
+}
+
+// maskedRows masks rows of one packet each.
+func (c *conn) maskedRows(r *command, run *run, raw []byte) bool {
 	rewrite := rows.Text
 	if r.com != wire.ComQuery {
 		rewrite = rows.Binary
 	}
-	body, masked, err := rewrite(nil, m.Body, run.cols)
-	if err != nil {
-		return false
+	out, total := c.scratch(), 0
+	from, all := len(out), raw
+	for len(raw) > 0 {
+		end := 4 + (int(raw[0]) | int(raw[1])<<8 | int(raw[2])<<16)
+		at := len(out)
+		with, masked, err := rewrite(append(out, raw[:4]...), raw[4:end], run.head.cols)
+		size := len(with) - at - 4
+		if err != nil || size >= wire.MaxPacket {
+			return false // not understood, or a mask has made it longer than a packet
+		}
+		with[at], with[at+1], with[at+2] = byte(size), byte(size>>8), byte(size>>16)
+		out, raw = with, raw[end:]
+		total += masked
+		run.rows++
 	}
-	run.masked += int64(masked)
-	if masked == 0 {
-		c.forward(r, m)
+	if total == 0 {
+		run.bytes += int64(len(all))
+		c.s.Respond(r.action, all)
 		return true
 	}
-	if len(body) >= wire.MaxPacket {
-		return false // a mask has made it longer than a packet
-	}
-	from := len(c.buffer)
-	c.buffer, _ = wire.AppendPacket(c.buffer, m.Seq, body)
-	run.bytes += int64(len(c.buffer) - from)
-	c.s.Respond(r.action, c.buffer[from:])
+	run.masked += int64(total)
+	run.bytes += int64(len(out) - from)
+	*c.buffer = out
+	c.s.Respond(r.action, out[from:])
 	return true
 }
 

@@ -19,7 +19,7 @@ type prepared struct {
 	env    *env // that st was analysed against
 	// bySQL says that the text is a PREPARE, and st what it prepares.
 	bySQL bool
-	sheet *sheet
+	sheet *statement.Sheet
 	// shape is what the target last said of its result, for the plan and env then in force.
 	shape *shape
 }

@@ -21,8 +21,8 @@ type judged struct {
 	plan   *mask.Plan
 	// ordinal is the action's number once it is recorded.
 	ordinal uint64
-	sheet   *sheet // its record, made before; or nil
-	moment  bool   // the action has features of the moment
+	sheet   *statement.Sheet // its record, made before; or nil
+	moment  bool             // the action has features of the moment
 }
 
 // run is one execution of a judged statement, from its being forwarded to its result.
@@ -129,7 +129,7 @@ func (c *conn) announce(j *judged) {
 		j.ordinal = c.s.Action(head, statement.AppendParams(nil, j.action.Params), tail)
 		return
 	}
-	j.ordinal = c.s.Action(j.sheet.head, statement.AppendParams(stack[:0], j.action.Params), j.sheet.tail)
+	j.ordinal = c.s.Action(j.sheet.Head, statement.AppendParams(stack[:0], j.action.Params), j.sheet.Tail)
 }
 
 // start makes a run of a judged statement that is about to be forwarded.

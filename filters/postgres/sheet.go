@@ -6,25 +6,11 @@ import (
 	"dragoman.dev/dragoman/filters/statement"
 	"dragoman.dev/dragoman/internal/action"
 	"dragoman.dev/dragoman/internal/policy"
-	"dragoman.dev/dragoman/internal/sql"
 )
 
-// sheet is the record of an action in two parts, between which its parameters go: a prepared statement that runs
-// again has the same record but for them.
-type sheet struct {
-	st         *sql.Statement
-	d          policy.Decision
-	head, tail []byte
-}
-
-// sheetFor gives the record of a prepared statement's action, made anew when the decision has changed. It is
-// for actions that are the statement's own: without features of the moment.
-func (p *prepared) sheetFor(j *judged) *sheet {
-	if s := p.sheet; s != nil && s.st == j.st && statement.SameDecision(&s.d, &j.d) {
-		return s
-	}
-	head, tail := statement.Payload(j.action, j.d)
-	p.sheet = &sheet{st: j.st, d: j.d, head: head, tail: tail}
+// sheetFor gives the record of a prepared statement's action.
+func (p *prepared) sheetFor(j *judged) *statement.Sheet {
+	p.sheet = statement.SheetFor(p.sheet, j.st, &j.action, &j.d)
 	return p.sheet
 }
 

@@ -29,20 +29,30 @@ func BinaryValue(typ byte, b []byte) (raw, value, rest []byte, err error) {
 		}
 		n = int(b[0])
 		return b[: 1+n : 1+n], b[1 : 1+n : 1+n], b[1+n:], nil
-	case TypeDecimal, TypeVarchar, TypeBit, TypeJSON, TypeNewDecimal, TypeEnum, TypeSet, TypeTinyBlob, TypeMediumBlob,
-		TypeLongBlob, TypeBlob, TypeVarString, TypeString, TypeGeometry:
-		value, rest, err = LenencString(b)
-		if err != nil {
-			return nil, nil, nil, err
-		}
-		return b[:len(b)-len(rest)], value, rest, nil
 	default:
+		if IsString(typ) {
+			value, rest, err = LenencString(b)
+			if err != nil {
+				return nil, nil, nil, err
+			}
+			return b[:len(b)-len(rest)], value, rest, nil
+		}
 		return nil, nil, nil, fmt.Errorf("%w: type %#x is not known", ErrShort, typ)
 	}
 	if len(b) < n {
 		return nil, nil, nil, ErrShort
 	}
 	return b[:n:n], b[:n:n], b[n:], nil
+}
+
+// IsString reports whether a value of a type is a string in the binary format, with its length before it.
+func IsString(typ byte) bool {
+	switch typ {
+	case TypeDecimal, TypeVarchar, TypeBit, TypeJSON, TypeNewDecimal, TypeEnum, TypeSet, TypeTinyBlob, TypeMediumBlob,
+		TypeLongBlob, TypeBlob, TypeVarString, TypeString, TypeGeometry:
+		return true
+	}
+	return false
 }
 
 // BinaryText gives a value of the binary format as the text format has it.

@@ -35,6 +35,7 @@ type Reader struct {
 	Max  int64 // bytes of any message
 
 	buf   []byte // input that was not taken yet
+	next  []byte // borrowed input behind buf
 	owned bool   // buf is the reader's own
 	joint []byte // payload of a message of several packets
 	long  bool   // within a message that comes in pieces
@@ -46,19 +47,50 @@ type Reader struct {
 
 // Feed gives the reader bytes, which are borrowed until Keeps.
 func (r *Reader) Feed(b []byte) {
+	r.join()
 	switch {
 	case len(b) == 0:
 	case len(r.buf) == 0:
 		r.buf, r.owned = b, false
-	case r.owned:
-		r.buf = append(r.buf, b...)
-	default:
+	case !r.owned:
 		r.buf, r.owned = append(append(make([]byte, 0, len(r.buf)+len(b)), r.buf...), b...), true
+	default:
+		// Of what is borrowed only the rest of one message is copied.
+		n := r.missing(b)
+		r.buf, r.next = append(r.buf, b[:n]...), b[n:]
 	}
+}
+
+// missing is how much of b belongs to the packet that buf begins with; all of it when there may be more to the message.
+func (r *Reader) missing(b []byte) int {
+	head := headerLen - len(r.buf)
+	if r.long || len(b) < head {
+		return len(b)
+	}
+	var h [headerLen]byte
+	copy(h[copy(h[:], r.buf):], b)
+	length := int(h[0]) | int(h[1])<<8 | int(h[2])<<16
+	if length == MaxPacket {
+		return len(b)
+	}
+	return max(0, min(len(b), headerLen+length-len(r.buf)))
+}
+
+// join makes one of what there is.
+func (r *Reader) join() {
+	switch {
+	case len(r.next) == 0:
+	case len(r.buf) == 0:
+		r.buf, r.owned = r.next, false
+	default:
+		r.buf = append(r.buf, r.next...) // next is only there when buf is owned
+	}
+	r.next = nil
 }
 
 // Keeps makes what was not taken yet the reader's own, before borrowed bytes go.
 func (r *Reader) Keeps() {
+	r.join()
 	if len(r.buf) == 0 {
 		r.buf, r.owned = nil, false
 	} else if !r.owned {
@@ -68,16 +100,53 @@ func (r *Reader) Keeps() {
 
 // Rest gives what was not taken yet, and forgets it.
 func (r *Reader) Rest() []byte {
+	r.join()
 	b := r.buf
 	r.buf, r.owned = nil, false
 	return b
 }
 
 // Mid reports whether the reader is within a message.
-func (r *Reader) Mid() bool { return r.long || len(r.buf) > 0 }
+func (r *Reader) Mid() bool { return r.long || len(r.buf)+len(r.next) > 0 }
 
 // Next gives the next message or piece; false when more bytes are needed.
 func (r *Reader) Next() (Piece, bool, error) {
+	if len(r.buf) == 0 {
+		r.join()
+	}
+	p, ok, err := r.take()
+	if !ok && err == nil && len(r.next) > 0 {
+		r.join()
+		return r.take()
+	}
+	return p, ok, err
+}
+
+// Rows gives the packets of rows that are there as a whole, one after the other: raw are all of them, n is how many. It stops
+// before anything else: what ends rows, an error, a row of several packets.
+func (r *Reader) Rows() (raw []byte, n int, end byte) {
+	if r.long {
+		return nil, 0, 0
+	}
+	if len(r.buf) == 0 {
+		r.join()
+	}
+	at := 0
+	for len(r.buf)-at > headerLen {
+		length := int(r.buf[at]) | int(r.buf[at+1])<<8 | int(r.buf[at+2])<<16
+		first := r.buf[at+headerLen]
+		if length == 0 || length == MaxPacket || length > r.Keep || int64(length) > r.Max || len(r.buf)-at-headerLen < length || first == HeadEOF || first == HeadErr {
+			break
+		}
+		end = r.buf[at+3]
+		at += headerLen + length
+		n++
+	}
+	raw, r.buf = r.buf[:at:at], r.buf[at:]
+	return raw, n, end
+}
+
+func (r *Reader) take() (Piece, bool, error) {
 	if r.long {
 		return r.piece()
 	}

@@ -3,6 +3,8 @@
 package rows
 
 import (
+	"slices"
+
 	"dragoman.dev/dragoman/internal/mask"
 	wire "dragoman.dev/dragoman/internal/mysqlwire"
 )
@@ -65,43 +67,61 @@ const null = 0xfb
 // and tells how many values were masked.
 func Text(dst, body []byte, cols []Column) (out []byte, masked int, err error) {
 	out = dst
+	pass := body // begins with what passes as it is and was not appended yet
 	for i := range cols {
 		if len(body) > 0 && body[0] == null {
-			out, body = append(out, null), body[1:]
+			body = body[1:]
 			continue
 		}
 		v, rest, err := wire.LenencString(body)
 		if err != nil {
 			return dst, 0, err
 		}
-		body = rest
-		if f := cols[i].Scrub; f != nil {
-			out = wire.AppendLenencString(out, f(v))
-			masked++
+		c := &cols[i]
+		if c.Mask == nil && c.Scrub == nil {
+			body = rest
 			continue
 		}
-		masks := cols[i].Mask
-		if masks == nil {
-			out = wire.AppendLenencString(out, v)
+		before := len(out)
+		out = append(out, pass[:len(pass)-len(body)]...)
+		text, isNull, changed := c.text(out, v)
+		if !changed {
+			out, body = out[:before], rest // it passes with what is before it
 			continue
 		}
-		// A value of length 0 is not NULL.
-		text, isNull, changed := masks.Text(nil, v[:len(v):len(v)])
-		switch {
-		case !changed:
-			out = wire.AppendLenencString(out, v)
-			continue
-		case isNull:
+		if out = text; isNull {
 			out = append(out, null)
-		default:
-			out = wire.AppendLenencString(out, text)
 		}
+		body, pass = rest, rest
 		masked++
 	}
 	if len(body) != 0 {
 		return dst, 0, wire.ErrShort
 	}
-	return out, masked, nil
+	return append(out, pass...), masked, nil
+}
+
+// text appends what is delivered in the place of a value, with its length before it. When nothing changes or it is NULL, nothing
+// is appended.
+func (c *Column) text(dst, v []byte) (out []byte, isNull, changed bool) {
+	if c.Scrub != nil {
+		return wire.AppendLenencString(dst, c.Scrub(v)), false, true
+	}
+	// A value of length 0 is not NULL. Most lengths are of one byte.
+	at := len(dst)
+	out, isNull, changed = c.Mask.Text(append(dst, 0), v[:len(v):len(v)])
+	if !changed || isNull {
+		return dst, isNull, changed
+	}
+	n := len(out) - at - 1
+	if n < 0xfb {
+		out[at] = byte(n)
+		return out, false, true
+	}
+	var length [9]byte
+	l := wire.AppendLenenc(length[:0], uint64(n))
+	out[at] = l[0]
+	return slices.Insert(out, at+1, l[1:]...), false, true
 }
 
 // Binary masks a row of the binary format: 0x00, NULL bitmap of (n+9)/8 bytes from bit 2 on, values.
@@ -110,9 +130,9 @@ func Binary(dst, body []byte, cols []Column) (out []byte, masked int, err error)
 	if len(body) < 1+n || body[0] != 0 {
 		return dst, 0, wire.ErrShort
 	}
-	out = append(dst, body[:1+n]...)
-	nulls := out[len(dst)+1 : len(dst)+1+n]
+	nulls := body[1 : 1+n]
 	at := len(dst) + 1
+	out = append(dst, body[:1+n]...)
 	body = body[1+n:]
 	for i := range cols {
 		c := &cols[i]
@@ -125,21 +145,11 @@ func Binary(dst, body []byte, cols []Column) (out []byte, masked int, err error)
 			return dst, 0, err
 		}
 		body = rest
-		if c.Scrub != nil {
-			out = wire.AppendLenencString(out, c.Scrub(v))
-			nulls = out[at : at+n]
-			masked++
-			continue
-		}
-		if c.Mask == nil {
+		if c.Mask == nil && c.Scrub == nil {
 			out = append(out, raw...)
 			continue
 		}
-		text := []byte(wire.BinaryText(c.Type, c.Unsigned, v))
-		if text == nil {
-			text = []byte{}
-		}
-		text, isNull, changed := c.Mask.Text(nil, text)
+		more, isNull, changed := c.binary(out, v)
 		switch {
 		case !changed:
 			out = append(out, raw...)
@@ -147,13 +157,27 @@ func Binary(dst, body []byte, cols []Column) (out []byte, masked int, err error)
 		case isNull:
 			out[at+byteAt] |= bit
 		default:
-			out = wire.AppendBinary(out, c.Type, text)
+			out = more
 		}
-		nulls = out[at : at+n]
 		masked++
 	}
 	if len(body) != 0 {
 		return dst, 0, wire.ErrShort
 	}
 	return out, masked, nil
+}
+
+// binary is text for a value of the binary format.
+func (c *Column) binary(dst, v []byte) (out []byte, isNull, changed bool) {
+	if wire.IsString(c.Type) {
+		return c.text(dst, v)
+	}
+	if c.Scrub != nil {
+		return wire.AppendLenencString(dst, c.Scrub(v)), false, true
+	}
+	text, isNull, changed := c.Mask.Text(nil, append([]byte{}, wire.BinaryText(c.Type, c.Unsigned, v)...))
+	if !changed || isNull {
+		return dst, isNull, changed
+	}
+	return wire.AppendBinary(dst, c.Type, text), false, true
 }
