@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 
 	"golang.org/x/sync/errgroup"
 
@@ -22,6 +21,7 @@ type batch struct {
 	s       *Store
 	touched []*session
 	ops     ops
+	opened  map[string]opened // sessions that are not in memory
 }
 
 // newBatch begins one, under the store's lock.
@@ -35,6 +35,8 @@ func (s *Store) Append(ctx context.Context, node string, chunks []ship.Chunk) ([
 		return nil, errClosed
 	}
 	b := s.newBatch()
+	b.openAll(ctx, node, chunks)
+	defer b.closeLeft()
 	acks := map[string]ship.Ack{}
 	var order []string
 	for _, c := range chunks {
@@ -129,56 +131,52 @@ func (b *batch) session(ctx context.Context, node, id string) (*session, Session
 	if l := b.s.live[id]; l != nil && !l.broken {
 		return l, Session{}, nil
 	}
-	row, err := b.s.Get(ctx, id)
+	o, ok := b.opened[id]
+	if !ok {
+		o = b.s.open(ctx, node, id)
+	}
+	delete(b.opened, id)
 	switch {
-	case err == nil && row.Sealed:
-		return nil, row, nil
-	case err == nil:
-		l, err := b.load(ctx, id, row.File, row.Node)
-		return l, row, err
-	case !errors.Is(err, ErrNotFound):
-		return nil, row, err
-	}
-	if _, d, err := b.s.lastEntry(ctx, id); d != nil { // sent again after its record was deleted
-		return nil, Session{ID: id, Node: node, Stream: d.Bytes}, nil
-	} else if err != nil && !errors.Is(err, ErrNotFound) {
-		return nil, row, err
-	}
-	key := sessionsDir + b.s.opt.Now().UTC().Format("2006/01/02") + "/" + id + liveExt
-	l := newSession(id, key)
-	l.row.Node, l.row.Started = node, b.s.opt.Now()
-	if err := l.create(ctx, b.s.blobs); err != nil {
-		if errors.Is(err, fs.ErrExist) { // the index does not know it
-			l, err := b.load(ctx, id, key, node)
-			return l, row, err
+	case o.err != nil:
+		return nil, o.row, o.err
+	case o.sealed:
+		return nil, o.row, nil
+	case !o.l.created:
+		if o.row.ID != "" {
+			node = o.row.Node
 		}
-		return nil, row, err
+		l, err := b.load(ctx, o.l, node)
+		return l, o.row, err
 	}
-	l.created = true
-	b.adopt(l)
-	return l, row, nil
+	b.adopt(o.l)
+	return o.l, o.row, nil
 }
 
-// load makes a session's state from its body, and puts into the index what that does not have yet.
-func (b *batch) load(ctx context.Context, id, key, node string) (*session, error) {
-	if old := b.s.live[id]; old != nil {
+// load makes a session's state from its body, which may be open already, and puts into the index what that does not have yet.
+func (b *batch) load(ctx context.Context, l *session, node string) (*session, error) {
+	if old := b.s.live[l.id]; old != nil {
 		b.evict(old)
 	}
-	l := newSession(id, key)
 	l.row.Node, l.row.Started = node, b.s.opt.Now()
 	known := uint64(0) // frames that the index has
-	if row, err := b.s.Get(ctx, id); err == nil {
+	if row, err := b.s.Get(ctx, l.id); err == nil {
 		known = row.Frames
 		if node == "" {
 			l.row.Node = row.Node
 		}
 	}
-	err := l.read(ctx, b.s.blobs, func(f record.Frame) error {
-		if l.stream.Frames() <= known {
-			return b.known(l, f)
-		}
-		return b.frame(l, f)
-	})
+	var err error
+	if l.body == nil {
+		err = l.append(ctx, b.s.blobs)
+	}
+	if err == nil {
+		err = l.read(func(f record.Frame) error {
+			if l.stream.Frames() <= known {
+				return b.known(l, f)
+			}
+			return b.frame(l, f)
+		})
+	}
 	if err != nil {
 		return nil, errors.Join(err, l.close())
 	}

@@ -50,7 +50,7 @@ func (b *batch) lost(ctx context.Context, l *session) {
 		b.s.opt.Log.Error("record cannot be closed", "session", l.id, "error", err)
 		return
 	}
-	if n, err := b.load(ctx, l.id, l.key, l.row.Node); err == nil {
+	if n, err := b.load(ctx, newSession(l.id, l.key), l.row.Node); err == nil {
 		n.row.Node = l.row.Node
 	}
 }

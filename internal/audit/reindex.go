@@ -29,7 +29,7 @@ func (s *Store) Reindex(ctx context.Context) error {
 		}
 		if ext == liveExt {
 			b := s.newBatch()
-			if _, err := b.load(ctx, id, key, nodes[id]); err != nil {
+			if _, err := b.load(ctx, newSession(id, key), nodes[id]); err != nil {
 				bad = append(bad, fmt.Errorf("%s: %w", key, err))
 				return nil
 			}

@@ -6,6 +6,8 @@ import (
 	"io"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"dragoman.dev/dragoman/internal/audit/index"
 	"dragoman.dev/dragoman/internal/record"
 )
@@ -15,6 +17,8 @@ const (
 	sealRetry = 5 * time.Second
 	// sealsAtOnce bounds how many sessions go into the log together.
 	sealsAtOnce = 256
+	// sealersAway is how many are sealed at the same time where bodies are elsewhere, and sealing is mostly waiting.
+	sealersAway = 8
 )
 
 // sealSoon has an ended session sealed. When too many wait it is found again by the next sweep.
@@ -86,17 +90,29 @@ type sealed struct {
 // sealAll makes the final files of ended sessions, logs them, and drops the live files, in
 // that order: whatever is cut short is done again. Records arrive meanwhile.
 func (s *Store) sealAll(ctx context.Context, ids []string) {
+	all := make([]sealed, len(ids))
+	var g errgroup.Group
+	g.SetLimit(s.sealers)
+	for i, id := range ids {
+		g.Go(func() error {
+			if ctx.Err() != nil {
+				return nil
+			}
+			f, ok, err := s.seal(ctx, id)
+			if err != nil && ctx.Err() == nil {
+				s.opt.Log.Error("record cannot be sealed", "session", id, "error", err)
+			}
+			if ok && err == nil {
+				all[i] = f
+			}
+			return nil
+		})
+	}
+	_ = g.Wait() // each has said what its error was
 	var done []sealed
 	var leaves []Leaf
-	for _, id := range ids {
-		if ctx.Err() != nil {
-			break
-		}
-		f, ok, err := s.seal(ctx, id)
-		if err != nil {
-			s.opt.Log.Error("record cannot be sealed", "session", id, "error", err)
-		}
-		if ok && err == nil {
+	for _, f := range all {
+		if f.l != nil {
 			done, leaves = append(done, f), append(leaves, f.leaf)
 		}
 	}
@@ -106,6 +122,9 @@ func (s *Store) sealAll(ctx context.Context, ids []string) {
 	err := s.addLeaves(leaves)
 	if err == nil {
 		err = s.adoptSealed(done)
+	}
+	if err == nil {
+		err = s.dropLive(done)
 	}
 	if err != nil {
 		s.opt.Log.Error("sealed records cannot be logged", "sessions", len(done), "error", err)
@@ -188,9 +207,15 @@ func (s *Store) adoptSealed(done []sealed) error {
 		}
 	}
 	s.tails.Unlock()
-	var errs []error
-	for _, f := range done {
-		errs = append(errs, f.l.close(), s.blobs.Delete(ctx, f.l.key))
-	}
+	return nil
+}
+
+// dropLive removes the bodies that are sealed. Nobody writes them any more, and records are taken in meanwhile.
+func (s *Store) dropLive(done []sealed) error {
+	errs := make([]error, len(done))
+	each(len(done), func(i int) {
+		l := done[i].l
+		errs[i] = errors.Join(l.close(), s.blobs.Delete(context.Background(), l.key))
+	})
 	return errors.Join(errs...)
 }

@@ -65,16 +65,20 @@ func (l *session) create(ctx context.Context, blobs blob.Store) error {
 	return nil
 }
 
-// read takes in what the body holds; f is called for each frame. What is behind the
-// last byte that can belong to the stream is cut off: it was never acknowledged.
-func (l *session) read(ctx context.Context, blobs blob.Store, f func(record.Frame) error) error {
-	b, err := blobs.Append(ctx, l.key)
+// append opens the body, to be read and gone on with.
+func (l *session) append(ctx context.Context, blobs blob.Store) (err error) {
+	l.body, err = blobs.Append(ctx, l.key)
 	if err != nil {
-		return err
+		l.body = nil
 	}
-	l.body = b
+	return err
+}
+
+// read takes in what the open body holds; f is called for each frame. What is behind the
+// last byte that can belong to the stream is cut off: it was never acknowledged.
+func (l *session) read(f func(record.Frame) error) error {
 	head := make([]byte, record.StreamHeaderLen)
-	n, err := b.ReadAt(head, 0)
+	n, err := l.body.ReadAt(head, 0)
 	if err != nil && err != io.EOF {
 		return err
 	}

@@ -86,6 +86,7 @@ type Store struct {
 
 	tails   sync.Mutex // guards live for Tail, taken inside mu
 	sealing chan string
+	sealers int // at the same time
 	stop    context.CancelFunc
 	wg      sync.WaitGroup
 }
@@ -110,8 +111,9 @@ func Open(dir string, opt Options) (*Store, error) {
 	}
 	s := &Store{dir: dir, opt: opt, index: opt.Index, blobs: opt.Blobs, live: map[string]*session{}, sealing: make(chan string, 1024)}
 	var err error
+	s.sealers = sealersAway
 	if s.blobs == nil {
-		s.blobs = blob.NewFiles(dir)
+		s.blobs, s.sealers = blob.NewFiles(dir), 1
 	}
 	s.arch = NewArchive(s.blobs, opt.Keys)
 	s.blobs = s.arch.blobs
@@ -221,21 +223,39 @@ func (s *Store) loadLive(ctx context.Context) (ended []string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	b := s.newBatch()
+	var all []*session
 	err = s.bodies(ctx, func(key, id, ext string) error {
-		if ext != liveExt {
-			return nil
-		}
-		l, err := b.load(ctx, id, key, "")
-		if err != nil {
-			return err
-		}
-		if l.stream.Ended() {
-			ended = append(ended, id)
+		if ext == liveExt {
+			all = append(all, newSession(id, key))
 		}
 		return nil
 	})
+	for ; err == nil && len(all) > 0; all = all[min(opensAtOnce, len(all)):] {
+		var more []string
+		more, err = b.loadSome(ctx, all[:min(opensAtOnce, len(all))])
+		ended = append(ended, more...)
+	}
 	if err == nil {
 		err = b.commit(ctx)
+	}
+	return ended, err
+}
+
+// loadSome opens bodies together, since where they are far away each open is some waiting, and then reads them.
+func (b *batch) loadSome(ctx context.Context, some []*session) (ended []string, err error) {
+	errs := make([]error, len(some))
+	each(len(some), func(i int) { errs[i] = some[i].append(ctx, b.s.blobs) })
+	for i, l := range some {
+		if err == nil {
+			err = errs[i]
+		}
+		if err != nil {
+			err = errors.Join(err, l.close())
+			continue
+		}
+		if l, err = b.load(ctx, l, ""); err == nil && l.stream.Ended() {
+			ended = append(ended, l.id)
+		}
 	}
 	return ended, err
 }
