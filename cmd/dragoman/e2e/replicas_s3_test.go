@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"dragoman.dev/dragoman/internal/audit"
 	"dragoman.dev/dragoman/internal/audit/blob/bucket"
@@ -33,7 +32,6 @@ func TestReplicasS3(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := newTwins(t, fmt.Sprintf("audit:\n  bodies: {url: %q, lock: {for: 1h, mode: governance}}\n", url))
-	w.load, w.wait = 1, 4*time.Minute // a bucket takes more slowly
 	w.kept = func() map[string]bool { return recordedIn(t, url, w.shared) }
 	w.run(t)
 	if left, _ := filepath.Glob(filepath.Join(w.shared, "audit", "sessions", "*", "*", "*", "*")); len(left) > 0 {

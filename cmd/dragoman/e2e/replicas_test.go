@@ -28,8 +28,6 @@ type twins struct {
 	shared string           // their folder
 	// kept are the marks in records.
 	kept func() map[string]bool
-	load int           // connections that ask one thing after the other
-	wait time.Duration // for what the spools still have at the end
 }
 
 // newTwins starts them, with more in their configuration; a keeps the records.
@@ -50,7 +48,7 @@ database: file:db.url
 			"control.crt": server.Cert, "control.key": server.Key, "mesh.crt": ca.PEM, "policy/rules.yaml": clientsRules}}).start()
 		return &rig{g, db, place{Port: port, User: "agent", Database: "clients"}}
 	}
-	w := &twins{store: store, shared: shared, a: one("a", 0), load: 3, wait: time.Minute}
+	w := &twins{store: store, shared: shared, a: one("a", 0)}
 	w.kept = func() map[string]bool { return recorded(t, shared) }
 	w.wantKeeper(t, "a")
 	w.b = one("b", 1)
@@ -122,7 +120,7 @@ func (w *twins) run(t *testing.T) {
 	stop := make(chan struct{})
 	var load sync.WaitGroup
 	var answered atomic.Int64
-	for n := range w.load {
+	for n := range 3 { // connections that ask one thing after the other
 		load.Go(func() { hammer(w.a.place, n, stop, &answered) })
 	}
 	more := func(what string) {
@@ -224,7 +222,7 @@ func (w *twins) complete(t *testing.T) {
 	t.Helper()
 	seen := logged(t, w.a.db)
 	missing := 0
-	waitFor(w.wait, func() bool {
+	waitFor(3*time.Minute, func() bool {
 		kept := w.kept()
 		missing = 0
 		for m := range seen {
