@@ -127,7 +127,7 @@ func tableFrames() *frames {
 }
 
 // moreFrames are the sessions of this file.
-func moreFrames(id string) (*frames, bool) {
+func moreFrames(id string) (api.Frames, bool) {
 	switch id {
 	case webID:
 		return webFrames(), true
@@ -136,7 +136,11 @@ func moreFrames(id string) (*frames, bool) {
 	case tableID:
 		return tableFrames(), true
 	}
-	return nil, false
+	_, given, ok := verifiable(id)
+	if id == brokenID {
+		return &brokenFrames{frames{given}}, true
+	}
+	return &frames{given}, ok
 }
 
 // TestExchanges: each kind of exchange is shown as it was, and what is hostile in it is text.

@@ -88,6 +88,7 @@ func (s *server) routes() []api.Route {
 		{Pattern: "GET /sessions/{id}/actions/{n}", Roles: records, Way: access.Replay, Serve: s.action},
 		{Pattern: "GET /sessions/{id}/actions/{n}/body", Roles: records, Way: access.Replay, Serve: s.body},
 		{Pattern: "GET /sessions/{id}/actions/{n}/exact", Roles: records, Way: access.Export, Serve: s.exact},
+		{Pattern: "GET /sessions/{id}/stream", Roles: records, Way: access.Frames, Serve: s.stream},
 		{Pattern: "GET /sessions/{id}/proof", Roles: records, Way: access.Proof, Serve: s.proof},
 		{Pattern: "GET /sessions/{id}/live", Roles: records, Way: access.Tail, Serve: s.tail},
 		{Pattern: "GET /sessions/{id}/terminal", Roles: records, Way: access.Show, Serve: s.terminal},

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strconv"
 
+	"dragoman.dev/dragoman/internal/action"
 	"dragoman.dev/dragoman/internal/audit"
 	"dragoman.dev/dragoman/internal/record"
 	"dragoman.dev/dragoman/internal/replay"
@@ -46,6 +47,27 @@ type sessionData struct {
 	Session audit.Session
 	Actions []audit.Action
 	After   uint64 // of the next part, 0 at the end
+}
+
+// player is where a session is played.
+type player struct{ Link, Name string }
+
+// Player is nil for a session that cannot have anything to play.
+func (d sessionData) Player() *player {
+	at := "/sessions/" + d.Session.ID
+	switch d.Session.Protocol {
+	case "rdp":
+		return &player{at + "/screen", "Play its desktop"}
+	case "ssh":
+		return &player{at + "/terminal", "Play its terminal"}
+	case "kubernetes":
+		for _, a := range d.Actions {
+			if a.Kind == action.KindExec || a.Kind == action.KindShell {
+				return &player{at + "/terminal", "Play its terminal"}
+			}
+		}
+	}
+	return nil
 }
 
 func (s *server) session(w http.ResponseWriter, r *http.Request, _ api.Caller) error {

@@ -1,5 +1,4 @@
-// Loads parts of pages when they are wanted, follows what is live, and checks proofs. Every page works without it,
-// but for the proof.
+// Loads parts of pages when they are wanted, and follows what is live. Every page works without it.
 "use strict";
 
 async function part(url) {
@@ -32,7 +31,6 @@ document.addEventListener("click", async (e) => {
     }
     return;
   }
-  if (e.target.dataset.proof) check(e.target);
   if (e.target.dataset.live) follow(e.target);
 });
 
@@ -48,41 +46,6 @@ function follow(button) {
   });
   events.addEventListener("end", () => { events.close(); button.textContent = "It has ended"; });
   addEventListener("pagehide", () => events.close());
-}
-
-// check recomputes the log's root from the session's entry and its audit path (RFC 6962, section 2.1.1).
-async function check(button) {
-  const out = button.parentElement.querySelector("output");
-  const r = await fetch(button.dataset.proof, {credentials: "same-origin"});
-  if (!r.ok) {
-    out.textContent = r.status === 404 ? "The log has no entry of it yet." : "Not loaded: " + r.status;
-    return;
-  }
-  const p = await r.json();
-  const [origin, size, root] = p.checkpoint.split("\n");
-  let hash = await digest([0], bytes(p.entry));
-  let at = BigInt(p.index), last = BigInt(size) - 1n;
-  for (const h of p.hashes || []) {
-    if (last === 0n) { hash = null; break; }
-    if (at % 2n === 1n || at === last) {
-      hash = await digest([1], bytes(h), hash);
-      while (at % 2n === 0n && at !== 0n) { at /= 2n; last /= 2n; }
-    } else {
-      hash = await digest([1], hash, bytes(h));
-    }
-    at /= 2n; last /= 2n;
-  }
-  const good = hash && last === 0n && btoa(String.fromCharCode(...hash)) === root;
-  out.textContent = good ? "Entry " + p.index + " of " + size + " in " + origin + ": the path leads to the checkpoint's root."
-    : "The path does not lead to the checkpoint's root!";
-  out.className = good ? "tag allow" : "tag block";
-}
-
-function bytes(b64) { return Uint8Array.from(atob(b64), (c) => c.charCodeAt(0)); }
-
-async function digest(...parts) {
-  const all = new Uint8Array(await new Blob(parts.map((p) => new Uint8Array(p))).arrayBuffer());
-  return new Uint8Array(await crypto.subtle.digest("SHA-256", all));
 }
 
 // ids are the holds that wait.
