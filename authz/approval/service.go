@@ -21,8 +21,11 @@ type Config struct {
 	// Approvers are the groups that may approve a hold for which policy names
 	// none; without them such a hold is refused.
 	Approvers []string
-	Now       func() time.Time
-	Log       *slog.Logger
+	// Estimate asks a hold's target what it expects of the action; nil for none, and where there is none to be had. It is called beside
+	// the hold, which waits for neither its answer nor its failure.
+	Estimate func(context.Context, hold.Hold) (*hold.Estimate, error)
+	Now      func() time.Time
+	Log      *slog.Logger
 }
 
 // Service keeps actions waiting and takes decisions.
@@ -31,6 +34,7 @@ type Service struct {
 	store    Store
 	waiters  waiters
 	purposes purposes
+	asking   asking
 	cancel   func()
 }
 
@@ -67,7 +71,10 @@ func New(ctx context.Context, store Store, c Config) (*Service, error) {
 }
 
 // Close stops watching the store. Holds that wait go on until their context ends.
-func (s *Service) Close() { s.cancel() }
+func (s *Service) Close() {
+	s.cancel()
+	s.asking.close()
+}
 
 // WithdrawLeft withdraws the open holds of a replica that is gone: the calls that waited for them are, too.
 func (s *Service) WithdrawLeft(ctx context.Context, owner string) error {
@@ -140,6 +147,7 @@ func (s *Service) Hold(ctx context.Context, h hold.Hold) (hold.Hold, error) {
 		return hold.Hold{}, err
 	}
 	s.repeat(keep, h)
+	defer s.estimate(ctx, h)()
 	return s.wait(ctx, h, wake)
 }
 

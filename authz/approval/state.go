@@ -21,6 +21,7 @@ const (
 	Expire               // the deadline has passed
 	Withdraw             // the agent, its connection or its gateway has gone
 	Tell                 // the agent says what it is for
+	Note                 // the target's estimate of it has come
 )
 
 func (k Kind) String() string {
@@ -35,6 +36,8 @@ func (k Kind) String() string {
 		return "withdraw"
 	case Tell:
 		return "tell"
+	case Note:
+		return "note"
 	}
 	return "nothing"
 }
@@ -42,8 +45,9 @@ func (k Kind) String() string {
 // Event is one thing that happens to a hold.
 type Event struct {
 	Kind     Kind
-	Decision hold.Decision // of Decide
-	Purpose  string        // of Tell
+	Decision hold.Decision  // of Decide
+	Purpose  string         // of Tell
+	Estimate *hold.Estimate // of Note
 	At       time.Time
 }
 
@@ -69,6 +73,7 @@ func Ended(s hold.State) bool { return s != hold.Pending && s != hold.Approved }
 //
 //	pending  --approve--> pending (below quorum) | approved
 //	pending  --tell-----> pending (as long as nobody has decided)
+//	pending  --note-----> pending
 //	pending  --deny-----> denied
 //	approved --use------> used
 //	approved --deny-----> denied
@@ -93,6 +98,8 @@ func (r Rules) Apply(h *hold.Hold, e Event) error {
 		return r.decide(h, e)
 	case e.Kind == Tell && h.State == hold.Pending && len(h.Decisions) == 0:
 		h.Purpose = e.Purpose // not once somebody has decided: they have seen what is there
+	case e.Kind == Note && h.State == hold.Pending:
+		h.Estimate = e.Estimate
 	default:
 		return fmt.Errorf("%w: %s while %s", ErrIllegal, e.Kind, h.State)
 	}

@@ -97,10 +97,13 @@ func printHold(w io.Writer, h hold.Hold) {
 	field(w, "asked", clock(h.Created))
 	field(w, "waits until", clock(h.Deadline))
 	field(w, "digest", h.Digest)
-	fmt.Fprintln(w, "action:")
-	for _, line := range strings.Split(h.Action.Text, "\n") {
-		fmt.Fprintln(w, "  "+clean(line))
+	printObjects(w, "reads", h.Action.Reads)
+	printObjects(w, "writes", h.Action.Writes)
+	if h.Estimate != nil {
+		field(w, "estimate", h.Estimate.String())
 	}
+	fmt.Fprintln(w, "action:")
+	printStatement(w, "  ", &h, onTerminal(w), 0)
 	for i, p := range h.Action.Params {
 		v := p.Value
 		if p.Null {
@@ -180,25 +183,4 @@ func newApprovalsWatch(f *flags) *cobra.Command {
 			}
 			return err
 		}}
-}
-
-// printWatched is a line of a hold, and while it waits what one needs to decide.
-func printWatched(w io.Writer, h hold.Hold, now time.Time) {
-	fmt.Fprintf(w, "%s  %-9s  %s  %s on %s: %s\n", now.Format("15:04:05"), h.State, h.ID,
-		clean(h.Identity.Chain()), clean(h.Target), short(clean(h.Action.Text), 100))
-	if !h.Open() {
-		return
-	}
-	fmt.Fprintf(w, "          why: %s: %s; %d of %d have decided, %s left\n", clean(h.Rule), clean(h.Reason), len(h.Decisions), max(1, h.Quorum),
-		h.Deadline.Sub(now).Round(time.Second))
-	if h.Purpose != "" {
-		fmt.Fprintf(w, "          the agent says: %s\n", clean(h.Purpose))
-	}
-	if h.ShapeFor > 0 {
-		pool := ""
-		if h.ShapePool {
-			pool = ", and --shape-pool for all connections of the token"
-		}
-		fmt.Fprintf(w, "          its shape may be approved: --shape-for up to %s%s\n", h.ShapeFor, pool)
-	}
 }

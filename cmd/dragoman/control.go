@@ -186,6 +186,7 @@ func (c *control) openApprovals(ctx context.Context) error {
 		Rules:     approval.Rules{AllowDelegated: c.cfg.Approvals.AllowDelegated, MinQuorum: c.cfg.Approvals.MinQuorum},
 		Owner:     c.owner(),
 		Approvers: c.cfg.Approvals.Approvers,
+		Estimate:  c.estimates(),
 		Now:       time.Now, Log: c.log,
 	})
 	if err == nil {

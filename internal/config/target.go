@@ -39,6 +39,8 @@ type Target struct {
 	// AllowReplication may not be true: it is here to say why.
 	AllowReplication  bool `yaml:"allow_replication"`
 	AllowFunctionCall bool `yaml:"allow_function_call"`
+	// Estimates has the control plane ask the target what it expects of statements that are held.
+	Estimates bool `yaml:"estimates"`
 	// ServerVersion is the version that a MySQL target is announced with, before it is known; "" is a recent one.
 	ServerVersion string `yaml:"server_version"`
 }

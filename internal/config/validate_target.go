@@ -54,6 +54,9 @@ func (c *Config) validateTarget(p *problems, path string, t *Target) {
 	if t.ServerVersion != "" && t.Protocol != ProtocolMySQL {
 		p.addf(path+".server_version", "is for targets of protocol mysql")
 	}
+	if t.Estimates && t.Protocol != ProtocolPostgres && t.Protocol != ProtocolMySQL {
+		p.addf(path+".estimates", "is for targets of protocol postgres and mysql")
+	}
 	const maxMessage = 1 << 30
 	if t.Limits.MaxMessage > maxMessage {
 		p.addf(path+".limits.max_message", "must not be over 1GiB, the protocol's own limit")

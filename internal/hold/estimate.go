@@ -37,7 +37,7 @@ func (e *Estimate) String() string {
 	var b strings.Builder
 	switch {
 	case e.Rows < 0:
-		b.WriteString("the planner does not say how many rows")
+		b.WriteString(verb + " rows, and does not say how many")
 	default:
 		fmt.Fprintf(&b, "%s about %s", verb, rows(e.Rows))
 	}

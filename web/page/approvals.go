@@ -47,12 +47,7 @@ func (s *server) approval(w http.ResponseWriter, r *http.Request, _ api.Caller) 
 	if err != nil {
 		return err
 	}
-	d := approvalData{Hold: h, Shapes: shapeTimes(h.ShapeFor)}
-	for _, one := range h.Decisions {
-		if one.Approve {
-			d.Yes++
-		}
-	}
+	d := approvalData{Hold: h, Shapes: shapeTimes(h.ShapeFor), Yes: yes(h.Decisions)}
 	others, err := s.Approvals.List(r.Context(), api.HoldFilter{Session: h.Session, Limit: endedShown})
 	if err != nil {
 		return err
@@ -64,6 +59,16 @@ func (s *server) approval(w http.ResponseWriter, r *http.Request, _ api.Caller) 
 	}
 	s.show(w, r, http.StatusOK, "approval", d)
 	return nil
+}
+
+// yes is how many have approved.
+func yes(list []hold.Decision) (n int) {
+	for _, one := range list {
+		if one.Approve {
+			n++
+		}
+	}
+	return n
 }
 
 // shapeTime is a choice of the form.

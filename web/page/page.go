@@ -165,7 +165,7 @@ func parse() map[string]*template.Template {
 		"join": strings.Join, "spoken": spoken, "sessionsOf": sessionsOf,
 		"short": func(s string) string { return s[:min(len(s), 12)] },
 		"lag":   func(d time.Duration) string { return d.Round(time.Millisecond).String() },
-		"code":  func(a action.Action, protocol string) []highlight.Piece { return highlight.Action(&a, protocol) }, "json": highlight.JSON,
+		"code":  func(a action.Action, protocol string) []highlight.Piece { return highlight.Action(&a, protocol) }, "json": highlight.JSON, "approvals": yes,
 	})
 	base = template.Must(base.ParseFS(files, "templates/layout.html"))
 	pages := map[string]*template.Template{}
