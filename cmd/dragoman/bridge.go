@@ -1,35 +1,53 @@
 package main
 
 import (
-	"crypto/ed25519"
-	"crypto/rand"
-	"encoding/pem"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net"
-	"os"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/crypto/ssh"
-	"golang.org/x/crypto/ssh/knownhosts"
 
 	"dragoman.dev/dragoman/internal/config"
 	"dragoman.dev/dragoman/internal/identity/sshkey"
 	"dragoman.dev/dragoman/internal/nodeconfig"
+	"dragoman.dev/dragoman/internal/policy"
 	"dragoman.dev/dragoman/internal/record"
 	"dragoman.dev/dragoman/internal/session"
+	kubebridge "dragoman.dev/dragoman/sshbridge/kube"
+	rdpbridge "dragoman.dev/dragoman/sshbridge/rdp"
 	sshbridge "dragoman.dev/dragoman/sshbridge/ssh"
 )
 
-// serveBridge serves what Envoy has no codec for, when the local node has such targets. The
+// bridge serves what Envoy has no codec for: beside the control plane, or as a process of its own on another node.
+type bridge struct {
+	rt     *session.Runtime
+	policy *policy.Handle
+	log    *slog.Logger
+	fatal  chan<- error
+	// closes is called with what ends a server, when the bridge ends.
+	closes func(func() error)
+
+	now atomic.Pointer[servedNow]
+	up  map[string]bool // protocols whose server is there
+}
+
+// servedNow is what is served just now.
+type servedNow struct {
+	ssh   map[string]*sshbridge.Target
+	kube  map[string]*kubebridge.Target
+	rdp   map[string]*rdpbridge.Target
+	known *sshkey.Verifier
+}
+
+// serveBridge serves the local node's bridge, when it has targets for one. The
 // bridge speaks to the control plane as an Envoy's module does: over the control socket, with a spool of its own.
 func (c *control) serveBridge(fatal chan<- error) error {
 	node := c.cfg.Envoy.Node
-	ssh, kube, rdp := c.cfg.HasSSH(node), c.cfg.HasKubernetes(node), c.cfg.HasRDP(node)
-	if !ssh && !kube && !rdp {
+	if !slices.ContainsFunc(c.cfg.Targets, func(t config.Target) bool { return t.Bridged() && slices.Contains(t.Nodes, node) }) {
 		return nil
 	}
 	log := c.log.With("from", "bridge")
@@ -40,18 +58,43 @@ func (c *control) serveBridge(fatal chan<- error) error {
 		return fmt.Errorf("the bridge: %w", err)
 	}
 	c.onClose(func() error { rt.Close(); return nil })
-	if ssh {
-		if err := c.serveSSH(rt, log, fatal); err != nil {
+	b := &bridge{rt: rt, policy: &c.engine, log: log, fatal: fatal, closes: c.onClose}
+	return b.serve(c.cfg)
+}
+
+// serve serves the targets of cfg's local node from now on; sessions that are open go on with what they began with.
+func (b *bridge) serve(cfg *config.Config) error {
+	var s servedNow
+	var err error
+	if s.ssh, err = bridgeTargets(cfg, config.ProtocolSSH, sshTarget); err != nil {
+		return err
+	}
+	if s.kube, err = bridgeTargets(cfg, config.ProtocolKubernetes, kubeTarget); err != nil {
+		return err
+	}
+	s.rdp, err = bridgeTargets(cfg, config.ProtocolRDP, func(t *config.Target, mode record.Mode) (*rdpbridge.Target, error) { return rdpTarget(cfg, t, mode) })
+	if err != nil {
+		return err
+	}
+	if s.known, err = sshVerifier(cfg.Identity.SSH); err != nil {
+		return err
+	}
+	b.now.Store(&s)
+	for _, p := range []struct {
+		protocol string
+		targets  int
+		serve    func(*config.Config) error
+	}{{config.ProtocolSSH, len(s.ssh), b.serveSSH}, {config.ProtocolKubernetes, len(s.kube), b.serveKube}, {config.ProtocolRDP, len(s.rdp), b.serveRDP}} {
+		if p.targets == 0 || b.up[p.protocol] {
+			continue
+		}
+		if err := p.serve(cfg); err != nil {
 			return err
 		}
-	}
-	if kube {
-		if err := c.serveKube(rt, log, fatal); err != nil {
-			return err
+		if b.up == nil {
+			b.up = map[string]bool{}
 		}
-	}
-	if rdp {
-		return c.serveRDP(rt, log, fatal)
+		b.up[p.protocol] = true
 	}
 	return nil
 }
@@ -62,44 +105,37 @@ type bridged interface {
 	Close() error
 }
 
-// serveBridged serves connections from Envoy on a unix socket.
-func (c *control) serveBridged(s bridged, socket string, fatal chan<- error) error {
+// listen serves connections from Envoy on a unix socket.
+func (b *bridge) listen(s bridged, socket string) error {
 	l, err := listenUnix(socket)
 	if err != nil {
 		return fmt.Errorf("the bridge's socket: %w", err)
 	}
-	c.onClose(func() error { return errors.Join(l.Close(), s.Close()) })
+	b.closes(func() error { return errors.Join(l.Close(), s.Close()) })
 	go func() {
 		if err := s.Serve(l); err != nil {
-			report(fatal, fmt.Errorf("the bridge: %w", err))
+			report(b.fatal, fmt.Errorf("the bridge: %w", err))
 		}
 	}()
 	return nil
 }
 
-func (c *control) serveSSH(rt *session.Runtime, log *slog.Logger, fatal chan<- error) error {
-	keys, err := hostKeys(c.cfg)
+func (b *bridge) serveSSH(cfg *config.Config) error {
+	keys, err := hostKeys(cfg)
 	if err != nil {
 		return err
 	}
-	target, err := bridgeTargets(c.cfg, config.ProtocolSSH, sshTarget)
+	s, err := sshbridge.New(sshbridge.Options{Runtime: b.rt, Policy: b.policy, HostKeys: keys, Log: b.log, Now: time.Now,
+		Target: func(name string) (*sshbridge.Target, bool) { t, ok := b.now.Load().ssh[name]; return t, ok },
+		Known:  func(k ssh.PublicKey) bool { return b.now.Load().known.Known(k) }})
 	if err != nil {
 		return err
 	}
-	known, err := sshVerifier(c.cfg.Identity.SSH)
-	if err != nil {
-		return err
-	}
-	s, err := sshbridge.New(sshbridge.Options{Runtime: rt, Policy: &c.engine, HostKeys: keys, Log: log, Now: time.Now,
-		Target: target, Known: known.Known})
-	if err != nil {
-		return err
-	}
-	return c.serveBridged(s, c.cfg.BridgeSocket(), fatal)
+	return b.listen(s, cfg.BridgeSocket(cfg.Envoy.Node))
 }
 
 // bridgeTargets are the targets of a protocol that the local node's bridge serves, as it wants them.
-func bridgeTargets[T any](cfg *config.Config, protocol string, of func(*config.Target, record.Mode) (*T, error)) (func(name string) (*T, bool), error) {
+func bridgeTargets[T any](cfg *config.Config, protocol string, of func(*config.Target, record.Mode) (*T, error)) (map[string]*T, error) {
 	out := map[string]*T{}
 	for i := range cfg.Targets {
 		t := &cfg.Targets[i]
@@ -114,200 +150,5 @@ func bridgeTargets[T any](cfg *config.Config, protocol string, of func(*config.T
 			return nil, fmt.Errorf("target %s: %w", t.Name, err)
 		}
 	}
-	return func(name string) (*T, bool) { t, ok := out[name]; return t, ok }, nil
-}
-
-func sshTarget(t *config.Target, mode record.Mode) (*sshbridge.Target, error) {
-	verify, algorithms, err := hostProof(t)
-	if err != nil {
-		return nil, err
-	}
-	return &sshbridge.Target{Policy: t.Policy(), Addresses: t.Addresses, HostKey: verify, HostKeyAlgorithms: algorithms, Mode: mode,
-		ExecOnly: t.SSH.ExecOnly, Env: t.SSH.Env, Forward: t.SSH.Forward, KeepFiles: *t.SSH.KeepFiles, KeepAlive: t.SSH.KeepAlive.Std(),
-		Connect: t.Limits.ConnectTimeout.Std(), Login: t.Limits.LoginTimeout.Std(), Hold: t.Limits.HoldTimeout.Std(), Idle: t.Limits.IdleTimeout.Std()}, nil
-}
-
-// hostProof verifies a target's host key: by its known_hosts file, by keys and by authorities of the config. Whatever none
-// of them knows is refused.
-func hostProof(t *config.Target) (ssh.HostKeyCallback, func(string) []string, error) {
-	var file ssh.HostKeyCallback
-	if t.SSH.KnownHosts != "" {
-		var err error
-		if file, err = knownhosts.New(t.SSH.KnownHosts); err != nil {
-			return nil, nil, fmt.Errorf("ssh.known_hosts: %w", err)
-		}
-	}
-	keys, err := publicKeys(t.SSH.HostKeys)
-	if err != nil {
-		return nil, nil, err
-	}
-	authorities, err := publicKeys(t.SSH.HostAuthorities)
-	if err != nil {
-		return nil, nil, err
-	}
-	has := func(list []ssh.PublicKey, k ssh.PublicKey) bool {
-		return slices.ContainsFunc(list, func(o ssh.PublicKey) bool { return string(o.Marshal()) == string(k.Marshal()) })
-	}
-	checker := &ssh.CertChecker{
-		IsHostAuthority: func(k ssh.PublicKey, _ string) bool { return has(authorities, k) },
-		HostKeyFallback: func(addr string, remote net.Addr, k ssh.PublicKey) error {
-			if has(keys, k) {
-				return nil
-			}
-			if file != nil {
-				return file(addr, remote, k)
-			}
-			return fmt.Errorf("its host key %s is not one of ssh.host_keys", ssh.FingerprintSHA256(k))
-		},
-	}
-	verify := func(addr string, remote net.Addr, k ssh.PublicKey) error {
-		if cert, ok := k.(*ssh.Certificate); ok && file != nil && !has(authorities, cert.SignatureKey) {
-			return file(addr, remote, k) // @cert-authority lines
-		}
-		return checker.CheckHostKey(addr, remote, k)
-	}
-	return verify, func(addr string) []string { return keyAlgorithms(addr, file, keys, len(authorities) > 0) }, nil
-}
-
-// keyAlgorithms are those of the keys that are known for the address, so that a target with several keys shows one of them; nil
-// when any may come.
-func keyAlgorithms(addr string, file ssh.HostKeyCallback, keys []ssh.PublicKey, certificates bool) []string {
-	known := slices.Clone(keys)
-	if file != nil {
-		var unknown *knownhosts.KeyError
-		if err := file(addr, &net.TCPAddr{}, probeKey{}); errors.As(err, &unknown) {
-			for _, k := range unknown.Want {
-				known = append(known, k.Key)
-			}
-		}
-		certificates = true
-	}
-	if certificates || len(known) == 0 {
-		return nil
-	}
-	var out []string
-	for _, k := range known {
-		switch k.Type() {
-		case ssh.KeyAlgoRSA:
-			out = append(out, ssh.KeyAlgoRSASHA512, ssh.KeyAlgoRSASHA256)
-		default:
-			out = append(out, k.Type())
-		}
-	}
-	return out
-}
-
-// probeKey is a key that no file has.
-type probeKey struct{}
-
-func (probeKey) Type() string                        { return "probe" }
-func (probeKey) Marshal() []byte                     { return []byte("probe") }
-func (probeKey) Verify([]byte, *ssh.Signature) error { return errors.New("no key") }
-
-func publicKeys(lines []string) ([]ssh.PublicKey, error) {
-	var out []ssh.PublicKey
-	for _, line := range lines {
-		k, _, _, _, err := ssh.ParseAuthorizedKey([]byte(line))
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, k)
-	}
 	return out, nil
-}
-
-// hostKeys are the bridge's own; one is made when none is configured.
-func hostKeys(cfg *config.Config) ([]ssh.Signer, error) {
-	paths := cfg.Bridge.HostKeys
-	if len(paths) == 0 {
-		if err := makeHostKey(cfg.BridgeHostKey()); err != nil {
-			return nil, fmt.Errorf("the bridge's host key: %w", err)
-		}
-		paths = []string{cfg.BridgeHostKey()}
-	}
-	var out []ssh.Signer
-	for _, path := range paths {
-		b, err := os.ReadFile(path)
-		if err != nil {
-			return nil, fmt.Errorf("bridge.host_keys: %w", err)
-		}
-		k, err := ssh.ParsePrivateKey(b)
-		if err != nil {
-			return nil, fmt.Errorf("bridge.host_keys: %s: %w", path, err)
-		}
-		out = append(out, k)
-	}
-	for _, path := range cfg.Bridge.HostCertificates {
-		k, err := hostCertificate(path, out)
-		if err != nil {
-			return nil, fmt.Errorf("bridge.host_certificates: %s: %w", path, err)
-		}
-		out = append(out, k)
-	}
-	return out, nil
-}
-
-func hostCertificate(path string, keys []ssh.Signer) (ssh.Signer, error) {
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	pub, _, _, _, err := ssh.ParseAuthorizedKey(b)
-	if err != nil {
-		return nil, err
-	}
-	cert, ok := pub.(*ssh.Certificate)
-	if !ok || cert.CertType != ssh.HostCert {
-		return nil, errors.New("it is no host certificate")
-	}
-	for _, k := range keys {
-		if string(k.PublicKey().Marshal()) == string(cert.Key.Marshal()) {
-			return ssh.NewCertSigner(cert, k)
-		}
-	}
-	return nil, errors.New("it is of none of bridge.host_keys")
-}
-
-// makeHostKey makes an Ed25519 key where there is none.
-func makeHostKey(path string) error {
-	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	pub, priv, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		return err
-	}
-	block, err := ssh.MarshalPrivateKey(priv, "dragoman bridge")
-	if err != nil {
-		return err
-	}
-	public, err := ssh.NewPublicKey(pub)
-	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(path+".pub", ssh.MarshalAuthorizedKey(public), 0o644); err != nil {
-		return err
-	}
-	tmp := path + ".new"
-	if err := os.WriteFile(tmp, pem.EncodeToMemory(block), 0o600); err != nil {
-		return err
-	}
-	return os.Rename(tmp, path)
-}
-
-// sshVerifier knows whose SSH keys and certificates are believed.
-func sshVerifier(c config.SSHIdentities) (*sshkey.Verifier, error) {
-	var keys []sshkey.Binding
-	for _, k := range c.Keys {
-		keys = append(keys, sshkey.Binding(k))
-	}
-	var cas []sshkey.Authority
-	for _, a := range c.Authorities {
-		cas = append(cas, sshkey.Authority(a))
-	}
-	v, err := sshkey.New(keys, cas, time.Now)
-	if err != nil {
-		return nil, fmt.Errorf("identity.ssh: %w", err)
-	}
-	return v, nil
 }

@@ -5,26 +5,21 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"time"
 
 	"dragoman.dev/dragoman/internal/config"
 	"dragoman.dev/dragoman/internal/record"
-	"dragoman.dev/dragoman/internal/session"
 	kubebridge "dragoman.dev/dragoman/sshbridge/kube"
 )
 
-func (c *control) serveKube(rt *session.Runtime, log *slog.Logger, fatal chan<- error) error {
-	target, err := bridgeTargets(c.cfg, config.ProtocolKubernetes, kubeTarget)
+func (b *bridge) serveKube(cfg *config.Config) error {
+	s, err := kubebridge.New(kubebridge.Options{Runtime: b.rt, Policy: b.policy, Log: b.log, Now: time.Now,
+		Target: func(name string) (*kubebridge.Target, bool) { t, ok := b.now.Load().kube[name]; return t, ok }})
 	if err != nil {
 		return err
 	}
-	s, err := kubebridge.New(kubebridge.Options{Runtime: rt, Policy: &c.engine, Log: log, Now: time.Now, Target: target})
-	if err != nil {
-		return err
-	}
-	return c.serveBridged(s, c.cfg.KubeSocket(), fatal)
+	return b.listen(s, cfg.KubeSocket(cfg.Envoy.Node))
 }
 
 func kubeTarget(t *config.Target, mode record.Mode) (*kubebridge.Target, error) {

@@ -11,29 +11,22 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"math/big"
 	"os"
 	"time"
 
 	"dragoman.dev/dragoman/internal/config"
 	"dragoman.dev/dragoman/internal/record"
-	"dragoman.dev/dragoman/internal/session"
 	rdpbridge "dragoman.dev/dragoman/sshbridge/rdp"
 )
 
-func (c *control) serveRDP(rt *session.Runtime, log *slog.Logger, fatal chan<- error) error {
-	target, err := bridgeTargets(c.cfg, config.ProtocolRDP, func(t *config.Target, mode record.Mode) (*rdpbridge.Target, error) {
-		return rdpTarget(c.cfg, t, mode)
-	})
+func (b *bridge) serveRDP(cfg *config.Config) error {
+	s, err := rdpbridge.New(rdpbridge.Options{Runtime: b.rt, Policy: b.policy, Log: b.log, Now: time.Now,
+		Target: func(name string) (*rdpbridge.Target, bool) { t, ok := b.now.Load().rdp[name]; return t, ok }})
 	if err != nil {
 		return err
 	}
-	s, err := rdpbridge.New(rdpbridge.Options{Runtime: rt, Policy: &c.engine, Log: log, Now: time.Now, Target: target})
-	if err != nil {
-		return err
-	}
-	return c.serveBridged(s, c.cfg.RDPSocket(), fatal)
+	return b.listen(s, cfg.RDPSocket(cfg.Envoy.Node))
 }
 
 var keyboards = map[string]rdpbridge.Keyboard{config.KeysMasked: rdpbridge.KeysMasked, config.KeysClear: rdpbridge.KeysClear, config.KeysNone: rdpbridge.KeysNone}

@@ -16,6 +16,7 @@ import (
 	"dragoman.dev/dragoman/authz"
 	"dragoman.dev/dragoman/authz/approval"
 	"dragoman.dev/dragoman/internal/access"
+	"dragoman.dev/dragoman/internal/bridgefeed"
 	"dragoman.dev/dragoman/internal/config"
 	"dragoman.dev/dragoman/internal/identity"
 	"dragoman.dev/dragoman/internal/identity/token"
@@ -58,6 +59,8 @@ type control struct {
 	policy     *xds.Policy
 	pushes     *pushes.Log // which policy was in force when
 	engine     policy.Handle
+	bundle     atomic.Pointer[policy.Bundle] // what engine is made of
+	bridges    *bridgefeed.Server            // tells bridges on other nodes
 
 	closers []func() error // in order of opening
 }
@@ -250,6 +253,7 @@ func (c *control) openXDS(ctx context.Context) (err error) {
 		return err
 	}
 	c.xds = xds.NewServer(ctx, xds.Options{Config: c.cfg, ReadFile: os.ReadFile, Now: time.Now, Log: c.log})
+	c.bridges = bridgefeed.NewServer(bridgefeed.ServerOptions{Authenticate: c.xds.Caller, Document: c.bridgeDocument, Log: c.log})
 	c.policy = xds.NewPolicy(xds.PolicyOptions{Source: c.cfg.Policy.Source(), Push: c.pushPolicy, Now: time.Now, Log: c.log})
 	if err := c.policy.Load(ctx); err != nil {
 		return &exitError{exitUsage, fmt.Errorf("the policy is not good:\n%w", err)}
@@ -264,6 +268,8 @@ func (c *control) pushPolicy(ctx context.Context, b policy.Bundle, e *policy.Eng
 		return err
 	}
 	c.engine.Swap(e)
+	c.bundle.Store(&b)
+	c.bridges.Changed()
 	c.keepPush(b.Revision)
 	c.tellPolicy(ctx, b.Revision)
 	return nil
@@ -301,6 +307,7 @@ func (c *control) register(s *grpc.Server) {
 	c.authz.Register(s)
 	c.ship.Register(s)
 	c.xds.Register(s)
+	c.bridges.Register(s)
 	if c.relay != nil {
 		c.relay.Register(s)
 	}

@@ -108,7 +108,7 @@ func newRoot() *cobra.Command {
 	root.PersistentFlags().StringVarP(&f.config, "config", "c", "dragoman.yaml", "the configuration file")
 	root.PersistentFlags().BoolVar(&f.json, "json", false, "print data as JSON")
 	root.AddCommand(newUp(f), newLogin(f), newToken(f), newSessions(f), newApprovals(f), newAudit(f), newMigrate(f), newPolicy(f), newNodes(f),
-		newBootstrap(f), newKubeconfig(f), newDoctor(f), newVersion(f))
+		newBootstrap(f), newBridge(), newKubeconfig(f), newDoctor(f), newVersion(f))
 	usageErrors(root)
 	return root
 }

@@ -186,6 +186,7 @@ func (u *up) refresh(ctx context.Context) {
 			if err := u.control.xds.Refresh(ctx, u.cfg); err != nil {
 				u.log.Error("reading certificates again; those in force stay", "err", err)
 			}
+			u.control.bridges.Changed()
 		}
 	}
 }

@@ -50,6 +50,7 @@ func (e *Envoy) complete(dir string) {
 	anchor(dir, &e.Binary, &e.Module, &e.Control.Cert, &e.Control.Key, &e.Control.ClientCA)
 	for i := range e.Nodes {
 		setDefault(&e.Nodes[i].Role, NodeGateway)
+		setDefault(&e.Nodes[i].Sockets, DefaultSockets)
 	}
 }
 

@@ -123,6 +123,8 @@ type Node struct {
 	Name   string `yaml:"name"`
 	SPIFFE string `yaml:"spiffe"` // URI SAN of its client certificate
 	Role   string `yaml:"role"`
+	// Sockets is the folder on the node's machine where its Envoy and its bridge meet.
+	Sockets string `yaml:"sockets"`
 }
 
 // Identity is who is believed.

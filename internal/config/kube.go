@@ -2,7 +2,6 @@ package config
 
 import (
 	"path/filepath"
-	"slices"
 )
 
 // ProtocolKubernetes is an API server: Envoy's HTTP stack and our HTTP filter serve it, but for
@@ -38,12 +37,7 @@ func (t *Target) OverHTTP() bool {
 }
 
 // KubeSocket is where Envoy hands requests for exec, attach and port-forward to the bridge.
-func (c *Config) KubeSocket() string { return filepath.Join(c.RunDir(), "kube.sock") }
-
-// HasKubernetes reports whether the node serves a target of protocol kubernetes.
-func (c *Config) HasKubernetes(node string) bool {
-	return slices.ContainsFunc(c.Targets, func(t Target) bool { return t.Protocol == ProtocolKubernetes && slices.Contains(t.Nodes, node) })
-}
+func (c *Config) KubeSocket(node string) string { return filepath.Join(c.SocketDir(node), "kube.sock") }
 
 // validateKubernetes checks what only kubernetes targets have, and that others do not have it.
 func (c *Config) validateKubernetes(p *problems, path string, t *Target) {
@@ -66,9 +60,6 @@ func (c *Config) validateKubernetes(p *problems, path string, t *Target) {
 	}
 	if t.Kubernetes.Streams != "" {
 		p.oneOf(path+".kubernetes.streams", t.Kubernetes.Streams, "websocket", "spdy")
-	}
-	if len(t.Nodes) != 1 || t.Nodes[0] != c.Envoy.Node {
-		p.addf(path+".nodes", "kubernetes targets are served by the local node %s only: the bridge runs beside the control plane", c.Envoy.Node)
 	}
 	if t.HTTP.Version != HTTP1 {
 		p.addf(path+".http.version", "kubernetes targets are spoken to in HTTP/1.1, which can be upgraded")

@@ -2,7 +2,6 @@ package config
 
 import (
 	"path/filepath"
-	"slices"
 )
 
 // ProtocolRDP is served by the bridge, behind an Envoy listener.
@@ -26,18 +25,13 @@ type RDP struct {
 }
 
 // RDPSocket is where Envoy hands RDP connections to the bridge.
-func (c *Config) RDPSocket() string { return filepath.Join(c.RunDir(), "rdp.sock") }
+func (c *Config) RDPSocket(node string) string { return filepath.Join(c.SocketDir(node), "rdp.sock") }
 
 // RDPCertificate and RDPKey are the certificate that is made when a target has none.
 func (c *Config) RDPCertificate() string { return filepath.Join(c.KeysDir(), "rdp.crt") }
 
 // RDPKey is its key.
 func (c *Config) RDPKey() string { return filepath.Join(c.KeysDir(), "rdp.key") }
-
-// HasRDP reports whether the node serves a target of protocol rdp.
-func (c *Config) HasRDP(node string) bool {
-	return slices.ContainsFunc(c.Targets, func(t Target) bool { return t.Protocol == ProtocolRDP && slices.Contains(t.Nodes, node) })
-}
 
 func (t *Target) completeRDP() {
 	if t.Protocol == ProtocolRDP {
@@ -52,9 +46,6 @@ func (c *Config) validateRDP(p *problems, path string, t *Target) {
 			p.addf(path+".rdp", "is for targets of protocol rdp")
 		}
 		return
-	}
-	if len(t.Nodes) != 1 || t.Nodes[0] != c.Envoy.Node {
-		p.addf(path+".nodes", "rdp targets are served by the local node %s only: the bridge runs beside the control plane", c.Envoy.Node)
 	}
 	if t.Credentials.Password == "" {
 		p.addf(path+".credentials", "password is missing: the gateway logs in to the target with user and password")

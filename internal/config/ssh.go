@@ -4,7 +4,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -83,18 +82,15 @@ type SSHAuthority struct {
 }
 
 // BridgeSocket is where Envoy hands connections to the bridge.
-func (c *Config) BridgeSocket() string { return filepath.Join(c.RunDir(), "bridge.sock") }
+func (c *Config) BridgeSocket(node string) string {
+	return filepath.Join(c.SocketDir(node), "bridge.sock")
+}
 
 // BridgeSpoolDir is the bridge's record spool.
 func (c *Config) BridgeSpoolDir() string { return filepath.Join(c.Data, "spool-bridge") }
 
 // BridgeHostKey is the host key that is made when none is configured.
 func (c *Config) BridgeHostKey() string { return filepath.Join(c.KeysDir(), "ssh_host_ed25519") }
-
-// HasSSH reports whether the node serves a target of protocol ssh.
-func (c *Config) HasSSH(node string) bool {
-	return slices.ContainsFunc(c.Targets, func(t Target) bool { return t.Protocol == ProtocolSSH && slices.Contains(t.Nodes, node) })
-}
 
 func (b *Bridge) complete(dir string) {
 	for _, list := range [][]string{b.HostKeys, b.HostCertificates} {
@@ -139,9 +135,6 @@ func (c *Config) validateSSH(p *problems, path string, t *Target) {
 			p.addf(path+".credentials", "key and certificate are for targets of protocol ssh")
 		}
 		return
-	}
-	if len(t.Nodes) != 1 || t.Nodes[0] != c.Envoy.Node {
-		p.addf(path+".nodes", "ssh targets are served by the local node %s only: the bridge runs beside the control plane", c.Envoy.Node)
 	}
 	if t.TLS.Upstream.Mode != TLSDisable {
 		p.addf(path+".tls.upstream", "ssh is encrypted by itself; say mode: disable")

@@ -2,6 +2,7 @@ package config
 
 import (
 	"net/url"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -119,6 +120,9 @@ func (e *Envoy) validate(p *problems) {
 			p.addf(path+".spiffe", "%q is the id of another node too", n.SPIFFE)
 		}
 		p.oneOf(path+".role", n.Role, NodeGateway, NodeSidecar)
+		if !filepath.IsAbs(n.Sockets) {
+			p.addf(path+".sockets", "%q is not an absolute path; it is one on the node's machine", n.Sockets)
+		}
 		names[n.Name], ids[n.SPIFFE] = true, true
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 
@@ -40,13 +41,9 @@ func newRuntime(env func(string) string, log *slog.Logger) (*Runtime, error) {
 			return nil, fmt.Errorf("%s is not set in Envoy's environment", name)
 		}
 	}
-	creds, err := transport(control, env)
+	conn, err := Dial(env)
 	if err != nil {
 		return nil, err
-	}
-	conn, err := check.Dial(control, creds)
-	if err != nil {
-		return nil, fmt.Errorf("control plane %s: %w", control, err)
 	}
 	spool, err := record.OpenSpool(dir, record.Options{Log: log})
 	if err != nil {
@@ -67,6 +64,20 @@ func newRuntime(env func(string) string, log *slog.Logger) (*Runtime, error) {
 		_ = conn.Close() // nothing is in flight
 	})
 	return rt, nil
+}
+
+// Dial is a connection to the control plane that the environment names, made when it is first needed.
+func Dial(env func(string) string) (*grpc.ClientConn, error) {
+	control := env(nodeconfig.EnvControl)
+	creds, err := transport(control, env)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := check.Dial(control, creds)
+	if err != nil {
+		return nil, fmt.Errorf("control plane %s: %w", control, err)
+	}
+	return conn, nil
 }
 
 // control is a word from the control plane about live sessions. Its reason is one of record.Close's,

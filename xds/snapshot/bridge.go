@@ -38,7 +38,7 @@ func (b *builder) bridged(t *config.Target) error {
 		return nil
 	}
 	b.bridge = true
-	c, err := bridgeCluster(BridgeCluster, b.cfg.BridgeSocket())
+	c, err := bridgeCluster(BridgeCluster, b.cfg.BridgeSocket(b.out.Node))
 	if err != nil {
 		return err
 	}

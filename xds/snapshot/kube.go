@@ -22,7 +22,7 @@ func (b *builder) kubeTarget(t *config.Target) {
 		return
 	}
 	b.kube = true
-	b.out.Clusters = append(b.out.Clusters, pipeCluster(KubeCluster, b.cfg.KubeSocket()))
+	b.out.Clusters = append(b.out.Clusters, pipeCluster(KubeCluster, b.cfg.KubeSocket(b.out.Node)))
 }
 
 // withStreams sends requests that become streams to the bridge.

@@ -18,7 +18,7 @@ func (b *builder) rdpTarget() error {
 		return nil
 	}
 	b.rdp = true
-	c, err := bridgeCluster(RDPCluster, b.cfg.RDPSocket())
+	c, err := bridgeCluster(RDPCluster, b.cfg.RDPSocket(b.out.Node))
 	if err != nil {
 		return err
 	}

@@ -21,6 +21,7 @@ type sshRig struct {
 	sshd  *sshserver.Server
 	port  int
 	known string // known_hosts with the gateway's key
+	keys  string // folder of the bridge's keys; "" is the control plane's
 	ask   string // an askpass program that answers with $DRAGOMAN_TEST_TOKEN
 
 	forwarders []context.CancelFunc // end clients that forward

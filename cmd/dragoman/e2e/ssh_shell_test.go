@@ -23,7 +23,11 @@ import (
 // dial is a client of x/crypto/ssh with a token.
 func (r *sshRig) dial(token string) *ssh.Client {
 	r.t.Helper()
-	pub, err := os.ReadFile(filepath.Join(r.dir, "data", "keys", "ssh_host_ed25519.pub"))
+	keys := r.keys
+	if keys == "" {
+		keys = filepath.Join(r.dir, "data", "keys")
+	}
+	pub, err := os.ReadFile(filepath.Join(keys, "ssh_host_ed25519.pub"))
 	if err != nil {
 		r.t.Fatal(err)
 	}
