@@ -197,9 +197,12 @@ func (c *conn) failed(r *command, m *wire.Piece) {
 		}
 		c.finish(r.runs[i], "error", e.State, message, "")
 	}
-	if run != nil && run.st.Effects&(sql.EffectOpaque|sql.EffectCatalog) != 0 {
+	// Part of it may have been done: SET of several variables stops at the one that fails.
+	if run != nil && run.st.Effects&changesReading != 0 {
 		c.namesDirty = true
-		c.t.catalog.changed() // part of it may have been done
+	}
+	if run != nil && run.st.Effects&(sql.EffectOpaque|sql.EffectCatalog) != 0 {
+		c.t.catalog.changed()
 	}
 	if r.prepared != nil {
 		r.prepared.long = nil

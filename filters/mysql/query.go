@@ -7,6 +7,7 @@ import (
 	wire "dragoman.dev/dragoman/internal/mysqlwire"
 	"dragoman.dev/dragoman/internal/policy"
 	"dragoman.dev/dragoman/internal/sql"
+	"dragoman.dev/dragoman/internal/sql/mysql"
 )
 
 // onQuery takes COM_QUERY: all its statements are judged, and all or none of them go on.
@@ -41,7 +42,7 @@ func (c *conn) judgeAll(list []*sql.Statement) []*judged {
 	out := make([]*judged, 0, len(list))
 	o := overlay{conn: c}
 	for _, st := range list {
-		st = o.withInner(st)
+		st = o.withInner(o.read(st))
 		out = append(out, c.decide(st, moment{multi: len(list) > 1, unresolved: c.uncertain()}))
 		o.apply(st)
 	}
@@ -116,7 +117,22 @@ func (c *conn) packet(com byte, text string) []byte {
 type overlay struct {
 	conn  *conn
 	names map[string]*sql.Statement // nil value: removed
+	// shifted says that one of them may have changed how texts are read or what names mean.
+	shifted bool
 }
+
+// read is a statement as far as it is known how the target will read it: what a statement that runs by name changes is seen
+// here only, since the analysis of a message does not know what it is.
+func (o *overlay) read(st *sql.Statement) *sql.Statement {
+	if !o.shifted {
+		return st
+	}
+	b := mysql.Unparsed(st.Action.Text)
+	b.Start, b.End = st.Start, st.End
+	return b
+}
+
+const changesReading = sql.EffectNames | sql.EffectCatalog | sql.EffectOpaque
 
 // maxBySQL bounds the names of prepared statements that a session's SQL makes.
 const maxBySQL = 1000
@@ -144,6 +160,9 @@ func (o *overlay) withInner(st *sql.Statement) *sql.Statement {
 }
 
 func (o *overlay) apply(st *sql.Statement) {
+	if st.Effects&sql.EffectExecute != 0 && (st.Inner == nil || st.Effects&changesReading != 0) {
+		o.shifted = true
+	}
 	if st.Effects&(sql.EffectPrepare|sql.EffectDeallocate) == 0 {
 		return
 	}

@@ -97,7 +97,7 @@ func TestMySQLBypassCorpus(t *testing.T) {
 func mysqlBypass(t *testing.T, kind mysqlserver.Kind) {
 	g, s, port := mysqlBypassGateway(t, kind)
 	all := mysqlAttacks(t)
-	if len(all) < 480 {
+	if len(all) < 580 {
 		t.Fatalf("the corpus has shrunk to %d attacks", len(all))
 	}
 	leaks, missed, overblocked := 0, 0, 0
