@@ -146,7 +146,7 @@ func (s *Store) seal(ctx context.Context, id string) (f sealed, ok bool, err err
 	defer body.Close()
 	f.key = sealedKey(f.l.key)
 	// An ended session's body does not change any more.
-	foot, err := s.putSealed(ctx, f.key, id, io.NewSectionReader(body, record.StreamHeaderLen, int64(f.l.safe.Load())))
+	foot, err := s.putSealed(ctx, f.key, id, body, int64(f.l.safe.Load()))
 	if err != nil {
 		return f, false, err
 	}
@@ -157,13 +157,15 @@ func (s *Store) seal(ctx context.Context, id string) (f sealed, ok bool, err err
 	return f, true, nil
 }
 
-func (s *Store) putSealed(ctx context.Context, key, id string, frames io.Reader) (foot record.Footer, err error) {
+// putSealed makes the final body of a live one, whose stream has this length.
+func (s *Store) putSealed(ctx context.Context, key, id string, live io.ReaderAt, length int64) (foot record.Footer, err error) {
+	frames := io.NewSectionReader(live, record.StreamHeaderLen, length)
 	err = s.blobs.Put(ctx, key, func(w io.Writer) error {
 		seal, err := s.newSealer(ctx, w, key, id)
 		if err != nil {
 			return err
 		}
-		if _, err := io.CopyBuffer(onlyWriter{seal}, frames, make([]byte, 256<<10)); err != nil {
+		if _, err := io.CopyBuffer(onlyWriter{seal}, onlyReader{frames}, make([]byte, max(1, min(length, 256<<10)))); err != nil {
 			return err
 		}
 		foot, err = seal.Finish()
@@ -184,8 +186,9 @@ func (s *Store) newSealer(ctx context.Context, w io.Writer, key, id string) (*re
 	return record.NewEncryptingSealer(w, id, data)
 }
 
-// onlyWriter hides other methods from io.Copy.
+// onlyWriter and onlyReader hide other methods from io.Copy.
 type onlyWriter struct{ io.Writer }
+type onlyReader struct{ io.Reader }
 
 // adoptSealed turns the index to the final files.
 func (s *Store) adoptSealed(done []sealed) error {

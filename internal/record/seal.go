@@ -9,25 +9,54 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"github.com/klauspost/compress/zstd"
 )
 
+var errFinished = errors.New("record: seal: it is finished")
+
 // Sealer writes a sealed file from a session's stream of frames, which it
 // verifies on the way. It keeps one block in memory.
 type Sealer struct {
-	w      io.Writer
-	sum    hash.Hash // of all that was written
-	enc    *zstd.Encoder
+	w   io.Writer
+	sum hash.Hash // of all that was written
+	*compressor
 	stream *Stream
 	place  int64
-	block  []byte // frames of the current block
-	zblock []byte
 	head   block
 	index  []block
 	cipher *blockCipher // nil: not encrypted
 	last   Frame        // without payload
 	err    error
+}
+
+// compressor is what a Sealer needs of memory, some MiB. It is used again, since most sessions are short.
+type compressor struct {
+	enc    *zstd.Encoder
+	block  []byte // frames of the current block
+	zblock []byte
+}
+
+// compressors are those that nobody has.
+var compressors sync.Pool
+
+// maxKept bounds what of a compressor's memory is kept.
+const maxKept = 2 * blockTarget
+
+func newCompressor() (*compressor, error) {
+	if c, ok := compressors.Get().(*compressor); ok {
+		return c, nil
+	}
+	enc, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest))
+	return &compressor{enc: enc}, err
+}
+
+func (c *compressor) release() {
+	if cap(c.block) <= maxKept {
+		c.block, c.zblock = c.block[:0], c.zblock[:0]
+		compressors.Put(c)
+	}
 }
 
 // NewSealer starts a sealed file of the session on w.
@@ -42,11 +71,11 @@ func newSealer(w io.Writer, session string, key *Key) (*Sealer, error) {
 	if !ValidSession(session) {
 		return nil, fmt.Errorf("record: session id %q is not valid", session)
 	}
-	enc, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest))
+	c, err := newCompressor()
 	if err != nil {
 		return nil, err
 	}
-	s := &Sealer{w: w, sum: sha256.New(), enc: enc, stream: NewStream(session)}
+	s := &Sealer{w: w, sum: sha256.New(), compressor: c, stream: NewStream(session)}
 	var salt []byte
 	if key != nil {
 		if salt, err = newSalt(); err != nil {
@@ -160,7 +189,11 @@ func (s *Sealer) Finish() (Footer, error) {
 		return Footer{}, err
 	}
 	s.sum.Sum(f.FileHash[:0])
-	return f, s.write(f.FileHash[:])
+	err := s.write(f.FileHash[:])
+	s.err = errors.Join(err, errFinished)
+	s.release()
+	s.compressor = nil
+	return f, err
 }
 
 // SealFile makes the sealed file at path from a stream of frames. The file appears whole and

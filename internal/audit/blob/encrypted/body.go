@@ -136,6 +136,7 @@ func (b *body) Truncate(size int64) error {
 	k := b.list[i]
 	var rest []byte
 	if size > k.start {
+		b.last = -1 // text is read over it
 		text, err := b.text(b.inner, k)
 		if err != nil {
 			return err

@@ -24,6 +24,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"dragoman.dev/dragoman/internal/audit/blob"
 	"dragoman.dev/dragoman/internal/record"
@@ -150,6 +151,7 @@ type chunks struct {
 	list  []chunk
 	place int64 // behind the last one, in the body
 	size  int64 // of the plaintext
+	raw   []byte // what text reads into
 }
 
 type chunk struct {
@@ -241,14 +243,15 @@ func bound(start int64, n int) []byte {
 	return binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint64(nil, uint64(start)), uint32(n))
 }
 
-// text reads and decrypts a chunk.
+// text reads and decrypts a chunk; it is valid until the next call.
 func (c *chunks) text(r io.ReaderAt, k chunk) ([]byte, error) {
-	b := make([]byte, chunkLen+k.len)
+	c.raw = slices.Grow(c.raw[:0], chunkLen+k.len)[:chunkLen+k.len]
+	b := c.raw
 	if n, err := r.ReadAt(b, k.place); n < len(b) {
 		return nil, err
 	}
 	nonce := b[4 : 4+nonceLen]
-	text, err := c.aead.Open(b[:0:0], nonce, b[4+nonceLen:], bound(k.start, k.len))
+	text, err := c.aead.Open(b[4+nonceLen:4+nonceLen], nonce, b[4+nonceLen:], bound(k.start, k.len))
 	if err != nil {
 		return nil, fmt.Errorf("at %d: %w", k.start, blob.ErrChanged)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 
 	"dragoman.dev/dragoman/internal/audit/index"
@@ -21,12 +22,21 @@ const (
 // actions writes descriptions first, many at once, then what later frames say of them.
 func (w *writing) actions(all []index.Change) {
 	var bases, wholes [][]any
+	var last struct { // most actions are like the one before
+		verbs, tables []string
+		json          [2]any
+	}
 	for _, a := range all {
 		b := a.Base
 		if b == nil {
 			continue
 		}
-		v := []any{w.key(a.Session), int64(a.Ordinal), unix(b.Time), b.Kind, b.Verdict, b.Rule, b.Reason, jsonOf(b.Verbs), jsonOf(b.Tables), b.Fingerprint, b.Text}
+		if last.json[0] == nil || !slices.Equal(b.Verbs, last.verbs) || !slices.Equal(b.Tables, last.tables) {
+			last.verbs, last.tables = b.Verbs, b.Tables
+			last.json = [2]any{jsonOf(b.Verbs), jsonOf(b.Tables)}
+		}
+		v := append(make([]any, 0, 19), w.key(a.Session), int64(a.Ordinal), unix(b.Time), b.Kind, b.Verdict, b.Rule, b.Reason,
+			last.json[0], last.json[1], b.Fingerprint, b.Text)
 		if a.Result != nil { // the common case
 			wholes = append(wholes, append(v, outcome(&a)...))
 		} else {

@@ -3,6 +3,7 @@ package sqlindex
 import (
 	"context"
 	"database/sql"
+	"slices"
 	"strings"
 	"time"
 )
@@ -71,17 +72,23 @@ const together = 50
 
 // rows inserts many.
 func (s *statements) rows(insert string, rows [][]any, conflict string) {
+	var text string
+	var made int
+	var args []any
 	for len(rows) > 0 && s.err == nil {
 		n := 1
 		if len(rows) >= together {
 			n = together
 		}
-		one := "(?" + strings.Repeat(",?", len(rows[0])-1) + ")"
-		var args []any
+		if n != made {
+			one := "(?" + strings.Repeat(",?", len(rows[0])-1) + ")"
+			text, made = insert+one+strings.Repeat(","+one, n-1)+conflict, n
+		}
+		args = slices.Grow(args[:0], n*len(rows[0]))
 		for _, r := range rows[:n] {
 			args = append(args, r...)
 		}
-		s.exec(insert+one+strings.Repeat(","+one, n-1)+conflict, args...)
+		s.exec(text, args...)
 		rows = rows[n:]
 	}
 }
