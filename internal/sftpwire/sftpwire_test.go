@@ -82,9 +82,6 @@ func FuzzRequest(f *testing.F) {
 				_, _ = FilterVersion(p)
 				continue
 			}
-			if len(p) < 5 {
-				continue
-			}
 			if r, err := ParseRequest(p); err == nil && r.Extension != "" == false {
 				again := r.Encode()
 				if !bytes.Equal(again[4:], p) && r.Handle == "" && r.Path == "" {
@@ -96,4 +93,29 @@ func FuzzRequest(f *testing.F) {
 			_, _ = ParseResponse(p)
 		}
 	})
+}
+
+// TestShort: a packet of the types that have no number may be shorter than all others.
+func TestShort(t *testing.T) {
+	for _, p := range []Packet{{Init}, {VersionP}, {Init, 0, 0, 0}} {
+		if _, err := ParseRequest(p); err == nil {
+			t.Errorf("%x is a request", []byte(p))
+		}
+		if _, err := ParseResponse(p); err == nil {
+			t.Errorf("%x is a response", []byte(p))
+		}
+	}
+}
+
+func TestDescribeAttrs(t *testing.T) {
+	for in, want := range map[string]string{
+		"\x00\x00\x00\x00": "", "\x00\x00\x00\x04\x00\x00\x89\xed": "mode=4755", "\x00\x00\x00\x03\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x07": "size=0 uid=0 gid=7",
+	} {
+		if got, ok := DescribeAttrs([]byte(in)); got != want || !ok {
+			t.Errorf("%x: %q %v", in, got, ok)
+		}
+	}
+	if _, ok := DescribeAttrs([]byte{0, 0, 0, 4, 0}); ok {
+		t.Error("cut off")
+	}
 }

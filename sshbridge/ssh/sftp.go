@@ -83,6 +83,12 @@ func (s *sessionChannel) sftp() {
 	}()
 	var both sync.WaitGroup
 	both.Go(func() {
+		defer func() {
+			if p := recover(); p != nil {
+				s.c.log.Error("panic in the answers of an sftp server", "panic", p)
+				s.c.end("fault", "internal error")
+			}
+		}()
 		f.responses()
 		f.closeAll()
 		s.exit(0) // the client's side ends with the target's

@@ -48,14 +48,22 @@ func (f *sftpSession) resolve(p string, follow bool) (place, error) {
 		return place{}, &gate.Refusal{Words: "dragoman: where the path leads cannot be told"}
 	}
 	// The nearest folder that is there tells where the rest would be.
-	for range maxClimb {
+	for climbed := 0; climbed < maxClimb; climbed++ {
 		real, ok, err := f.realpath(dir)
 		if err != nil {
 			return place{}, err
 		}
 		if ok {
 			out.real = path.Join(real, base)
-			return out, nil
+			if climbed == 0 && !follow || base == "" {
+				return out, nil
+			}
+			first, _, _ := strings.Cut(base, "/")
+			absent, err := f.absent(path.Join(real, first))
+			if err == nil && !absent { // it is there, but where it leads was not told
+				err = &gate.Refusal{Words: "dragoman: where the path leads cannot be told"}
+			}
+			return out, err
 		}
 		var last string
 		if dir, last = path.Split(strings.TrimRight(dir, "/")); last == ".." { // of what is not there: nobody can tell
@@ -75,10 +83,19 @@ func (f *sftpSession) realpath(p string) (real string, ok bool, err error) {
 	if err != nil {
 		return "", false, err
 	}
-	if len(r.Names) != 1 || !strings.HasPrefix(r.Names[0], "/") || !soundPath(r.Names[0]) {
+	if len(r.Names) != 1 {
 		return "", false, nil
 	}
+	if !strings.HasPrefix(r.Names[0], "/") || !soundPath(r.Names[0]) {
+		return "", false, &gate.Refusal{Words: "dragoman: where the path leads has a name that is not sound"}
+	}
 	return path.Clean(r.Names[0]), true, nil
+}
+
+// absent asks the target whether there is nothing of that name.
+func (f *sftpSession) absent(p string) (bool, error) {
+	r, err := f.ask(sftpwire.Request{Type: sftpwire.Lstat, Path: p})
+	return r.Type == sftpwire.Status && r.Code == sftpwire.NoSuchFile, err
 }
 
 func soundPath(p string) bool {

@@ -64,14 +64,14 @@ func operationOf(r *sftpwire.Request) (operation, bool) {
 		return operation{verb: "rmdir", writes: true}, true
 	case sftpwire.Readlink:
 		return operation{verb: "readlink", reads: true}, true
-	case sftpwire.Rename:
-		return operation{verb: "rename", writes: true, both: true}, true
+	case sftpwire.Rename: // what is moved to where it may be read is read
+		return operation{verb: "rename", reads: true, writes: true, both: true}, true
 	case sftpwire.Symlink:
 		return operation{verb: "symlink", reads: true, writes: true, both: true}, true
 	}
 	switch r.Extension {
 	case sftpwire.ExtPosixRename:
-		return operation{verb: "rename", writes: true, both: true}, true
+		return operation{verb: "rename", reads: true, writes: true, both: true}, true
 	case sftpwire.ExtHardlink:
 		return operation{verb: "link", reads: true, writes: true, both: true}, true
 	case sftpwire.ExtStatvfs:
@@ -118,6 +118,9 @@ func (f *sftpSession) onPath(r *sftpwire.Request) error {
 		text = first.real + " -> " + second.real
 	}
 	act.Text = op.verb + " " + text
+	if !attributes(&act, r.Rest) {
+		return f.deny(r.ID, sftpwire.BadMessage, "dragoman: the attributes cannot be read")
+	}
 	p, err := f.s.c.pass(f.s.ctx, act, gate.Digest("sftp", op.verb, first.real, second.real, string(r.Rest)), f.s.tell)
 	if err != nil {
 		return f.cannot(r, err)
@@ -153,6 +156,19 @@ func has(list []action.Object, name string) bool {
 	return false
 }
 
+// attributes shows policy which attributes are set; false when they cannot be read.
+func attributes(act *action.Action, rest []byte) bool {
+	if len(rest) == 0 {
+		return true
+	}
+	text, ok := sftpwire.DescribeAttrs(rest)
+	if text != "" {
+		act.Text += " " + text
+		act.Params = append(act.Params, action.Param{Name: "attributes", Value: text})
+	}
+	return ok
+}
+
 // cannot says no in the protocol's words; what is not a refusal ends the channel.
 func (f *sftpSession) cannot(r *sftpwire.Request, err error) error {
 	var no *gate.Refusal
@@ -185,6 +201,9 @@ func (f *sftpSession) open(r *sftpwire.Request) error {
 	act := gate.Plain(action.KindSFTP, "list", "list "+at.real)
 	if r.Type == sftpwire.Open {
 		act = openAction(r.Flags, at)
+		if r.Flags&sftpwire.FlagCreate != 0 && !attributes(&act, r.Rest) {
+			return f.deny(r.ID, sftpwire.BadMessage, "dragoman: the attributes cannot be read")
+		}
 	} else {
 		add(&act, at, true, false)
 	}
@@ -251,6 +270,9 @@ func (f *sftpSession) fsetstat(r *sftpwire.Request) error {
 	}
 	act := gate.Plain(action.KindSFTP, "setstat", "setstat "+o.path)
 	add(&act, place{real: o.path, named: o.path}, false, true)
+	if !attributes(&act, r.Rest) {
+		return f.deny(r.ID, sftpwire.BadMessage, "dragoman: the attributes cannot be read")
+	}
 	p, err := f.s.c.pass(f.s.ctx, act, gate.Digest("sftp", act.Text, string(r.Rest)), f.s.tell)
 	if err != nil {
 		return f.cannot(r, err)
