@@ -134,6 +134,10 @@ BENCHSTORES ?= /var/tmp/dragoman-bench
 bench-audit: tools ## find sessions among 1,000,000, in SQLite and PostgreSQL; writes docs/performance.md (40 min; 5 min when the stores of the last time are there)
 	$(GO) run ./internal/audit/bench -tools $(TOOLS) -keep $(BENCHSTORES) -doc docs/performance.md $(BENCHFLAGS)
 
+.PHONY: bench-page
+bench-page: ## the page with 100,000 sessions, and a session of 100,000 actions, in Chromium; writes docs/performance.md (4 min)
+	DRAGOMAN_PAGE_SESSIONS=100000 DRAGOMAN_PAGE_DOC=$(CURDIR)/docs/performance.md $(GO) test -count=1 -timeout 20m -run 'TestManySessions$$' -v ./web/page
+
 .PHONY: lint
 lint: ## formatting, vet, staticcheck
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "not gofmt'ed:"; gofmt -l $$(git ls-files '*.go'); exit 1; }

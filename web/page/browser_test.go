@@ -139,6 +139,7 @@ func TestBrowser(t *testing.T) {
 		t.Run(p, func(t *testing.T) { visit(t, p) })
 	}
 	t.Run("keyboard", func(t *testing.T) { keyboard(t, ctx, r.url) })
+	t.Run("shortcuts", func(t *testing.T) { shortcuts(t, ctx, r.url) })
 	t.Run("replay", func(t *testing.T) { replayTerminal(t, ctx, r.url) })
 	t.Run("verification", func(t *testing.T) { checkInBrowser(t, ctx, r.url) })
 	t.Run("desktop", func(t *testing.T) { replayDesktop(t, ctx, r.url) })

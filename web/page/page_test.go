@@ -276,15 +276,21 @@ type rig struct {
 // roles have a fixed token each: the role's name and "-token-of-the-tests".
 var roles = []api.Role{api.Reader, api.Auditor, api.Approver, api.Admin}
 
-func newRig(t *testing.T) *rig {
+func newRig(t *testing.T) *rig { return newRigWith(t, nil) }
+
+// newRigWith has other sessions than the backend's; nil: those.
+func newRigWith(t *testing.T, sessions api.Sessions) *rig {
 	r := &rig{t: t, back: &backend{release: make(chan struct{})}, now: time.Now()}
+	if sessions == nil {
+		sessions = r.back
+	}
 	var bearer api.Bearer
 	bearer.Authenticator = nobody{}
 	for _, role := range roles {
 		bearer.Fixed = append(bearer.Fixed, api.Fixed{SHA256: sha256.Sum256([]byte(string(role) + "-token-of-the-tests")), Identity: identity.New("user:" + string(role)), Roles: []api.Role{role}})
 	}
 	r.logins = NewLogins(bearer, func() time.Time { return r.now })
-	s := httptest.NewServer(New(api.Backend{Tokens: tokens{r.back}, Approvals: holds{r.back}, Sessions: r.back, Reads: reads{r.back}, Proofs: proofs{},
+	s := httptest.NewServer(New(api.Backend{Tokens: tokens{r.back}, Approvals: holds{r.back}, Sessions: sessions, Reads: reads{r.back}, Proofs: proofs{},
 		System: system{}, Logins: r.logins, Log: slog.New(slog.DiscardHandler)}, r.logins, nil, hostileConsole{r.back}))
 	t.Cleanup(func() { s.CloseClientConnections(); s.Close() })
 	r.url = s.URL
