@@ -124,7 +124,7 @@ func (h *Guard) RecordRead(r *http.Request, c Caller, way string) error {
 	return h.record(r, c, way, r.URL.RawQuery, nil)
 }
 
-// RecordReadOf is RecordRead, of what text says instead of the query.
-func (h *Guard) RecordReadOf(r *http.Request, c Caller, way, text string) error {
-	return h.record(r, c, way, text, nil)
+// RecordReadOf is RecordRead, of what text says instead of the query, and of these sessions.
+func (h *Guard) RecordReadOf(r *http.Request, c Caller, way, text string, sessions ...string) error {
+	return h.record(r, c, way, text, nil, sessions...)
 }

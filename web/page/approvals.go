@@ -38,7 +38,7 @@ func (s *server) approvals(w http.ResponseWriter, r *http.Request, _ api.Caller)
 type approvalData struct {
 	Hold    hold.Hold
 	Yes     int         // people who have approved
-	History []hold.Hold // others of the same session
+	History []hold.Hold // others of the same actors
 	Shapes  []shapeTime // for how long its shape may be approved; none: once only
 }
 
@@ -48,14 +48,8 @@ func (s *server) approval(w http.ResponseWriter, r *http.Request, _ api.Caller) 
 		return err
 	}
 	d := approvalData{Hold: h, Shapes: shapeTimes(h.ShapeFor), Yes: yes(h.Decisions)}
-	others, err := s.Approvals.List(r.Context(), api.HoldFilter{Session: h.Session, Limit: endedShown})
-	if err != nil {
+	if d.History, err = s.heldBefore(r.Context(), &h); err != nil {
 		return err
-	}
-	for _, o := range others {
-		if o.ID != h.ID {
-			d.History = append(d.History, o)
-		}
 	}
 	s.show(w, r, http.StatusOK, "approval", d)
 	return nil

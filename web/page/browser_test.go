@@ -109,9 +109,9 @@ func TestBrowser(t *testing.T) {
 	r := newRig(t)
 	ctx := chromium(t)
 	w := watch(t, ctx, r.url)
-	visit := func(t *testing.T, p string) {
+	look := func(t *testing.T, p string) { // at what is there
 		for _, name := range []string{"light", "dark"} {
-			if err := chromedp.Do(ctx, theme(name), chromedp.Navigate(r.url+p), chromedp.WaitVisible(chromedp.CSS("main"))); err != nil {
+			if err := chromedp.Do(ctx, theme(name)); err != nil {
 				t.Fatalf("%s: %v", p, err)
 			}
 			if err := chromedp.Do(ctx, chromedp.Evaluate[chromedp.Void](axe+";undefined")); err != nil {
@@ -129,15 +129,24 @@ func TestBrowser(t *testing.T) {
 			}
 		}
 	}
+	visit := func(t *testing.T, p string) {
+		if err := chromedp.Do(ctx, chromedp.Navigate(r.url+p), chromedp.WaitVisible(chromedp.CSS("main"))); err != nil {
+			t.Fatalf("%s: %v", p, err)
+		}
+		look(t, p)
+	}
 	t.Run("/login", func(t *testing.T) { visit(t, "/login") })
 	if err := chromedp.Do(ctx, chromedp.SendKeys(chromedp.CSS("#token"), "admin-token-of-the-tests"), chromedp.Submit(chromedp.CSS("#token")), chromedp.WaitVisible(chromedp.CSS("nav"))); err != nil {
 		t.Fatal(err)
 	}
 	for _, p := range []string{"/sessions", "/sessions/" + sessionID, "/sessions/" + sessionID + "/actions/1", "/sessions/" + webID + "/actions/1", "/sessions/" + webID + "/actions/3",
-		"/sessions/" + webID + "/actions/4", "/sessions/" + webID + "/actions/5", "/sessions/" + kubeID + "/actions/1", "/sessions/" + tableID + "/actions/1", "/sessions/" + terminalID + "/terminal", "/sessions/" + desktopID + "/screen", "/approvals", "/approvals/hld_1",
+		"/sessions/" + webID + "/actions/4", "/sessions/" + webID + "/actions/5", "/sessions/" + kubeID + "/actions/1", "/sessions/" + tableID + "/actions/1", "/sessions/" + terminalID + "/terminal", "/sessions/" + desktopID + "/screen", "/approvals", "/approvals/hld_1", "/approvals/hld_1/history",
 		"/policy", "/identities", "/tokens", "/status", "/reads", "/nothing"} {
 		t.Run(p, func(t *testing.T) { visit(t, p) })
 	}
+	t.Run("what forms lead to", func(t *testing.T) { formsInBrowser(t, r, ctx, look) })
+	t.Run("held", func(t *testing.T) { heldInBrowser(t, ctx, r.url) })
+	t.Run("desktop is told", func(t *testing.T) { notifiedInBrowser(t, ctx, r.url) })
 	t.Run("keyboard", func(t *testing.T) { keyboard(t, ctx, r.url) })
 	t.Run("shortcuts", func(t *testing.T) { shortcuts(t, ctx, r.url) })
 	t.Run("replay", func(t *testing.T) { replayTerminal(t, ctx, r.url) })

@@ -98,6 +98,7 @@ func (s *server) routes() []api.Route {
 		{Pattern: "GET /approvals", Roles: insiders, Serve: s.approvals},
 		{Pattern: "GET /approvals/watch", Roles: insiders, Serve: s.watch},
 		{Pattern: "GET /approvals/{id}", Roles: insiders, Serve: s.approval},
+		{Pattern: "GET /approvals/{id}/history", Roles: records, Serve: s.history}, // records what it reads
 		{Pattern: "GET /status", Roles: insiders, Serve: s.status},
 		{Pattern: "GET /tokens", Roles: auditors, Serve: s.tokens},
 		{Pattern: "GET /identities", Roles: auditors, Serve: s.identities},

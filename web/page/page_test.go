@@ -39,6 +39,9 @@ import (
 // hostile is what an agent or a target may want to have in a page.
 const hostile = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>\x1b[2J\u202e"
 
+// held is a statement that wants to look like another.
+const held = "\nDELETE FROM t -- " + hostile + "\n  WHERE a = '&amp;<b>' AND us\u0435r = 'x\u200b' /* \u2066 */\u00a0AND b > 1"
+
 const (
 	sessionID  = "ses_01J00000000000000000000000"
 	terminalID = "ses_01J00000000000000000000001" // of SSH
@@ -180,7 +183,8 @@ type holds struct{ *backend }
 
 func (h holds) one() hold.Hold {
 	return hold.Hold{ID: "hld_1", Session: sessionID, Target: hostile, Identity: chain(), Digest: "d1", Rule: hostile, Reason: hostile, Approvers: []string{hostile},
-		Quorum: 2, State: hold.Pending, Deadline: time.Now().Add(time.Minute), Action: action.Action{Text: hostile, Params: []action.Param{{Value: hostile}}},
+		Quorum: 2, State: hold.Pending, Deadline: time.Now().Add(time.Minute), Protocol: "postgres", Estimate: &hold.Estimate{Verb: "delete", Rows: 5, Scans: []hold.Scan{{Table: hostile, How: hostile}}},
+		Action:    action.Action{Kind: action.KindSQL, Text: held, Params: []action.Param{{Value: hostile}}},
 		Decisions: []hold.Decision{{By: chain(), Approve: true, Reason: hostile}}}
 }
 

@@ -52,11 +52,14 @@ function follow(button) {
 function ids(box) { return new Set([...box.querySelectorAll("[data-hold]")].map((c) => c.dataset.hold)); }
 
 // The desktop is told of holds while this page is open, if its person wants that. It is told no statement.
-for (const ask of document.querySelectorAll("[data-desktop]")) {
-  if (!("Notification" in window) || Notification.permission !== "default") continue;
-  ask.hidden = false;
-  ask.addEventListener("click", async () => { ask.hidden = (await Notification.requestPermission()) !== "default"; });
+function askDesktop() {
+  for (const ask of document.querySelectorAll("[data-desktop]")) {
+    if (!("Notification" in window) || Notification.permission !== "default") continue;
+    ask.hidden = false;
+    ask.addEventListener("click", async () => { ask.hidden = (await Notification.requestPermission()) !== "default"; });
+  }
 }
+askDesktop();
 
 for (const box of document.querySelectorAll("[data-watch]")) {
   const events = new EventSource(box.dataset.watch);
