@@ -83,6 +83,14 @@ func (w *waiters) poke(id string) {
 	}
 }
 
+// Waits reports whether a hold waits in this process: its call is here, and has not ended.
+func (s *Service) Waits(id string) bool {
+	s.waiters.mu.Lock()
+	defer s.waiters.mu.Unlock()
+	_, ok := s.waiters.byID[id]
+	return ok
+}
+
 // watcher collects ids for one Watch; a hold that changes twice before it is
 // read is told once, as it then is.
 type watcher struct {

@@ -12,6 +12,7 @@ import (
 
 	"dragoman.dev/dragoman/authz/approval"
 	"dragoman.dev/dragoman/internal/config"
+	"dragoman.dev/dragoman/internal/hold"
 	"dragoman.dev/dragoman/internal/holdnotice"
 	"dragoman.dev/dragoman/internal/identity"
 	"dragoman.dev/dragoman/internal/notify"
@@ -19,7 +20,7 @@ import (
 
 // openNotices begins to tell the places of the config of holds.
 func (c *control) openNotices() error {
-	d := &holdnotice.Delivery{Page: c.pageURL(), Log: c.log.With("from", "holdnotice"), Now: time.Now}
+	d := &holdnotice.Delivery{Holds: noticeHolds{c.approvals}, Page: c.pageURL(), Log: c.log.With("from", "holdnotice"), Now: time.Now}
 	for i := range c.cfg.Approvals.Notify {
 		s, err := c.noticeTo(&c.cfg.Approvals.Notify[i])
 		if err != nil {
@@ -30,12 +31,16 @@ func (c *control) openNotices() error {
 	if len(d.Senders) == 0 {
 		return nil
 	}
-	c.background(func(ctx context.Context) {
-		for ctx.Err() == nil { // a watcher that was too slow begins anew
-			d.Run(ctx, c.approvals.Watch(ctx))
-		}
-	})
+	c.background(d.Run)
 	return nil
+}
+
+// noticeHolds are the holds that notices are told of.
+type noticeHolds struct{ *approval.Service }
+
+// Pending implements holdnotice.Source.
+func (n noticeHolds) Pending(ctx context.Context) ([]hold.Hold, error) {
+	return n.List(ctx, approval.Filter{States: []hold.State{hold.Pending}, Limit: approval.MaxLimit})
 }
 
 func (c *control) noticeTo(n *config.HoldNotice) (holdnotice.Sender, error) {

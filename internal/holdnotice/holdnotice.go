@@ -108,9 +108,20 @@ const (
 	maxWaiting = 1000
 )
 
-// Delivery tells all places, each at its own pace, and tries again until the hold's time is over.
+// Source has the holds of all replicas, and knows which are this process's.
+type Source interface {
+	Pending(ctx context.Context) ([]hold.Hold, error)
+	// Watch gives holds as they change; it is closed when changes may have been missed.
+	Watch(ctx context.Context) <-chan hold.Hold
+	// Waits reports whether the call that a hold keeps waiting is in this process. It is false once the hold has ended.
+	Waits(id string) bool
+}
+
+// Delivery tells all places of the holds that wait in this process, each at its own pace, and tries again as long as they wait. So
+// of several replicas one tells of a hold, the one whose end is the hold's end.
 type Delivery struct {
 	Senders []Sender
+	Holds   Source
 	Page    string
 	Log     *slog.Logger
 	Now     func() time.Time
@@ -118,8 +129,8 @@ type Delivery struct {
 	Wait time.Duration
 }
 
-// Run tells of the holds that come in over changes, until it is closed or ctx ends.
-func (d *Delivery) Run(ctx context.Context, changes <-chan hold.Hold) {
+// Run tells until ctx ends.
+func (d *Delivery) Run(ctx context.Context) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	queues := make([]chan Notice, len(d.Senders))
@@ -133,27 +144,45 @@ func (d *Delivery) Run(ctx context.Context, changes <-chan hold.Hold) {
 		})
 	}
 	told := map[string]time.Time{} // deadlines
-	for {
-		select {
+	for ctx.Err() == nil {
+		d.follow(ctx, func(h hold.Hold) { d.offer(queues, told, h) })
+	}
+}
+
+// follow gives what waits already, and then what changes, until changes may have been missed.
+func (d *Delivery) follow(ctx context.Context, each func(hold.Hold)) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	changes := d.Holds.Watch(ctx)
+	list, err := d.Holds.Pending(ctx)
+	if err != nil && ctx.Err() == nil {
+		d.Log.Error("holds that wait already cannot be looked up; they are not told of", "err", err)
+		select { // the database is not there: not at once again
 		case <-ctx.Done():
-			return
-		case h, ok := <-changes:
-			if !ok {
-				return
-			}
-			now := d.Now()
-			if h.State != hold.Pending || len(h.Decisions) > 0 || !h.Deadline.After(now) || !told[h.ID].IsZero() {
-				continue
-			}
-			for id, over := range told {
-				if over.Before(now) {
-					delete(told, id)
-				}
-			}
-			told[h.ID] = h.Deadline
-			d.queue(queues, Of(h, d.Page))
+		case <-time.After(firstWait):
 		}
 	}
+	for _, h := range list {
+		each(h)
+	}
+	for h := range changes {
+		each(h)
+	}
+}
+
+// offer puts a hold's notice into the queues, once.
+func (d *Delivery) offer(queues []chan Notice, told map[string]time.Time, h hold.Hold) {
+	now := d.Now()
+	if h.State != hold.Pending || len(h.Decisions) > 0 || !h.Deadline.After(now) || !told[h.ID].IsZero() || !d.Holds.Waits(h.ID) {
+		return
+	}
+	for id, over := range told {
+		if over.Before(now) {
+			delete(told, id)
+		}
+	}
+	told[h.ID] = h.Deadline
+	d.queue(queues, Of(h, d.Page))
 }
 
 func (d *Delivery) queue(queues []chan Notice, n Notice) {
@@ -166,13 +195,13 @@ func (d *Delivery) queue(queues []chan Notice, n Notice) {
 	}
 }
 
-// tell tries until it is told, refused, or too late.
+// tell tries until it is told, refused, or nobody waits any more.
 func (d *Delivery) tell(ctx context.Context, s Sender, n Notice) {
 	wait := d.Wait
 	if wait <= 0 {
 		wait = firstWait
 	}
-	for ctx.Err() == nil && n.Deadline.After(d.Now()) {
+	for ctx.Err() == nil && n.Deadline.After(d.Now()) && d.Holds.Waits(n.Hold) {
 		attempt, cancel := context.WithTimeout(ctx, attemptTime)
 		err := s.Send(attempt, n)
 		cancel()

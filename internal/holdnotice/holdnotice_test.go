@@ -73,24 +73,37 @@ func TestHTTP(t *testing.T) {
 		defer s.Close()
 		at = append(at, fixed(s.URL))
 	}
-	d := Delivery{Page: "https://dragoman.example.com", Log: slog.New(slog.DiscardHandler), Now: time.Now, Wait: time.Millisecond, Senders: []Sender{
+	source := &holds{here: map[string]bool{"hld_1": true, "hld_2": true, "hld_4": true}, changes: make(chan hold.Hold), again: make(chan struct{})}
+	d := Delivery{Page: "https://dragoman.example.com", Log: slog.New(slog.DiscardHandler), Now: time.Now, Wait: time.Millisecond, Holds: source, Senders: []Sender{
 		&Webhook{Label: "w", URL: at[0], Secret: fixed(secret), HTTP: http.DefaultClient, Now: time.Now},
 		&Teams{Label: "t", URL: at[1], HTTP: http.DefaultClient}, &Slack{Label: "s", URL: at[2], Buttons: true, HTTP: http.DefaultClient}}}
-	changes := make(chan hold.Hold, 8)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	done := make(chan struct{})
-	go func() { defer close(done); d.Run(ctx, changes) }()
-	changes <- held()
-	changes <- held() // a change of the same
+	go func() { defer close(done); d.Run(ctx) }()
+	source.changes <- held()
+	source.changes <- held() // a change of the same
 	over := held()
 	over.ID, over.State = "hld_2", hold.Denied
-	changes <- over
-	close(changes)
+	source.changes <- over
+	elsewhere := held()
+	elsewhere.ID = "hld_3" // another replica's, which tells of it
+	source.changes <- elsewhere
+	missed := held()
+	missed.ID = "hld_4"
+	source.begin(missed, held())
+	close(source.changes) // something was missed
+	<-source.again
+	for end := time.Now().Add(time.Minute); len(places[0].got()) < 2 || len(places[1].got()) < 2 || len(places[2].got()) < 2; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("not told")
+		}
+	}
+	cancel()
 	<-done
 	for i, p := range places {
 		got := p.got()
-		if len(got) != 1 || !strings.Contains(got[0], "https://dragoman.example.com/approvals/hld_1") || !strings.Contains(got[0], "public.customers") || strings.Contains(got[0], secretValue) {
+		if len(got) != 2 || !strings.Contains(got[1], "approvals/hld_4") || !strings.Contains(got[0], "https://dragoman.example.com/approvals/hld_1") || !strings.Contains(got[0], "public.customers") || strings.Contains(got[0], secretValue) {
 			t.Errorf("place %d was told %q", i, got)
 		}
 	}

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"dragoman.dev/dragoman/authz/approval"
+	"dragoman.dev/dragoman/internal/config"
+	"dragoman.dev/dragoman/internal/hold"
+	"dragoman.dev/dragoman/internal/identity"
+	"dragoman.dev/dragoman/internal/sqlitedb"
+)
+
+// TestNoticesOnce: of two replicas that see the same holds, one tells of each: that in which it waits.
+func TestNoticesOnce(t *testing.T) {
+	var mu sync.Mutex
+	told := map[string]int{}
+	total := 0
+	place := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		b, _ := io.ReadAll(r.Body)
+		mu.Lock()
+		defer mu.Unlock()
+		for _, id := range []string{replicaHold(0), replicaHold(1)} {
+			told[id] += strings.Count(string(b), `"hold":"`+id)
+		}
+		total++
+	}))
+	defer place.Close()
+	t.Setenv("NOTICE_SECRET", "a-secret-of-more-than-twenty-letters")
+	cfg, err := config.Parse([]byte(`
+approvals:
+  notify: [{name: pager, kind: webhook, url: "`+place.URL+`", secret: "env:NOTICE_SECRET"}]
+targets: [{name: shop, address: "db:1", listen: "127.0.0.1:2", credentials: {user: u}}]
+policy: {dir: p}
+`), filepath.Join(t.TempDir(), "dragoman.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	db, err := sqlitedb.Open(filepath.Join(t.TempDir(), "state.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	store, err := approval.NewSQLite(t.Context(), db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var replicas []*control
+	for i := range 2 {
+		c := &control{cfg: cfg, log: slog.New(slog.DiscardHandler)}
+		if c.approvals, err = approval.New(t.Context(), store, approval.Config{Owner: fmt.Sprint(i), Now: time.Now, Log: c.log}); err != nil {
+			t.Fatal(err)
+		}
+		c.onClose(func() error { c.approvals.Close(); return nil })
+		if err := c.openNotices(); err != nil {
+			t.Fatal(err)
+		}
+		replicas = append(replicas, c)
+	}
+	var ended sync.WaitGroup
+	for i, c := range replicas {
+		h := hold.Hold{ID: replicaHold(i), Session: "ses_1", Target: "shop", Identity: identity.New("user:alice@example.com"), Digest: strings.Repeat("ab", 32),
+			Rule: "r", Approvers: []string{"dba"}, Deadline: time.Now().Add(5 * time.Minute)}
+		ended.Go(func() {
+			if got, err := c.approvals.Hold(t.Context(), h); err != nil || got.State != hold.Denied {
+				t.Errorf("%+v, %v", got, err)
+			}
+		})
+	}
+	for end := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+		mu.Lock()
+		both := len(told) == 2 && told[replicaHold(0)] > 0 && told[replicaHold(1)] > 0
+		mu.Unlock()
+		if both {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal("not told")
+		}
+	}
+	dana := identity.New("user:dana@example.com")
+	dana.Groups = []string{"dba"}
+	for i := range replicas { // whichever is asked to decide
+		if _, err := replicas[1-i].approvals.Deny(t.Context(), approval.Vote{ID: replicaHold(i), By: dana, Via: "test"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ended.Wait()
+	for _, c := range replicas { // what was under way has come to its end
+		if err := c.close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if total != 2 || told[replicaHold(0)] != 1 || told[replicaHold(1)] != 1 {
+		t.Errorf("told %d times: %v", total, told)
+	}
+}
+
+func replicaHold(i int) string { return "hld_" + strings.Repeat(fmt.Sprint(i), 26) }
