@@ -27,7 +27,9 @@ import (
 const MaxEntry = 1<<16 - 1
 
 const (
-	batchAge        = 100 * time.Millisecond // entries of this long are integrated together
+	// batchAge is how long Tessera waits for more entries. Those of one Append come together, and between being given to it and
+	// their integration the process must not lose the folder: Tessera panics then.
+	batchAge        = 2 * time.Millisecond
 	batchSize       = 256
 	publishInterval = 200 * time.Millisecond // checkpoints are at least this far apart
 	publishPoll     = 20 * time.Millisecond
