@@ -149,8 +149,8 @@ func isOurs(r io.ReaderAt, size int64) (bool, error) {
 type chunks struct {
 	aead  cipher.AEAD
 	list  []chunk
-	place int64 // behind the last one, in the body
-	size  int64 // of the plaintext
+	place int64  // behind the last one, in the body
+	size  int64  // of the plaintext
 	raw   []byte // what text reads into
 }
 

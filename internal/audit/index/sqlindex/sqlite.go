@@ -79,9 +79,11 @@ func (sqlite) addFacts(st *statements, terms, keys []int64) {
 }
 
 func (sqlite) addTexts(st *statements, all []statement) {
-	for _, s := range all {
-		st.exec("INSERT OR REPLACE INTO texts (rowid, words) VALUES (?,?)", s.n<<slotBits|int64(s.slot), strings.Join(s.words, " "))
+	rows := make([][]any, len(all))
+	for i, s := range all {
+		rows[i] = []any{s.n<<slotBits | int64(s.slot), strings.Join(s.words, " ")}
 	}
+	st.rows("INSERT OR REPLACE INTO texts (rowid, words) VALUES ", rows, "")
 }
 
 func (sqlite) deleteTexts(st *statements, n int64) {
