@@ -115,5 +115,10 @@ func (s *stream) judge() bool {
 		return false
 	}
 	s.plan = plan
+	if no := s.probe(); no != nil {
+		s.d.Verdict, s.d.Rule, s.d.Reason = policy.Block, no.Rule, no.Detail
+		s.refuse(no)
+		return false
+	}
 	return true
 }

@@ -61,16 +61,18 @@ func (s *stream) prepareCall(h api.RequestHeaderMap) {
 		return // discovery and health: there is nothing in it to mask
 	}
 	if s.call.Subresource != "log" && s.call.Subresource != "proxy" {
-		h.Set("accept", jsonOnly(s.fields.Joined("accept")))
+		h.Set("accept", jsonOnly(s.fields.Joined("accept"), !configured(s.d.Mask)))
 	}
 }
 
-// jsonOnly is what of an Accept header asks for JSON; without any of it, JSON.
-func jsonOnly(accept string) string {
+// jsonOnly is what of an Accept header asks for JSON; without any of it, JSON. Tables have columns that custom resources choose,
+// in which no path finds a field.
+func jsonOnly(accept string, tables bool) string {
 	var keep []string
 	for part := range strings.SplitSeq(accept, ",") {
 		part = strings.TrimSpace(part)
-		if name, _, _ := strings.Cut(part, ";"); strings.EqualFold(strings.TrimSpace(name), "application/json") {
+		if name, _, _ := strings.Cut(part, ";"); strings.EqualFold(strings.TrimSpace(name), "application/json") &&
+			(tables || !strings.Contains(strings.ToLower(part), "table")) {
 			keep = append(keep, part)
 		}
 	}

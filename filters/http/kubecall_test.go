@@ -15,9 +15,12 @@ func TestJSONOnly(t *testing.T) {
 		"application/vnd.kubernetes.protobuf;as=Table;v=v1,application/json;q=1": "application/json;q=1",
 		"application/json-seq, application/yaml":                                 "application/json",
 	} {
-		if got := jsonOnly(in); got != want {
+		if got := jsonOnly(in, true); got != want {
 			t.Errorf("%q: %q", in, got)
 		}
+	}
+	if got := jsonOnly("application/json;as=Table;v=v1;g=meta.k8s.io,application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io", false); strings.Contains(got, "Table") || !strings.Contains(got, "Partial") {
+		t.Errorf("without tables: %q", got)
 	}
 }
 

@@ -19,10 +19,20 @@ var quoting = []string{"pods", "podtemplates", "replicationcontrollers", "deploy
 
 // responsePlan is what the answer is masked by.
 func (s *stream) responsePlan() (*mask.Plan, error) {
-	if s.call == nil || s.code != nethttp.StatusUnprocessableEntity || !s.plan.HasJSON() || !quotes(s.call) {
+	if s.call == nil || !s.plan.HasJSON() {
 		return s.plan, nil
 	}
-	return s.t.plans.Get(append(slices.Clip(s.d.Mask), quotedWords), s.sh.span.Opened().MaskKey)
+	more := slices.Clip(s.d.Mask)
+	if s.code == nethttp.StatusUnprocessableEntity && quotes(s.call) {
+		more = append(more, quotedWords)
+	}
+	if s.call.DryRun && (s.call.Verb == "update" || s.call.Verb == "patch") {
+		more = append(more, dryRunTells)
+	}
+	if len(more) == len(s.d.Mask) {
+		return s.plan, nil
+	}
+	return s.t.plans.Get(more, s.sh.span.Opened().MaskKey)
 }
 
 // quotes reports whether the object may have masked fields: workloads, secrets, and what is not of Kubernetes itself.

@@ -2,13 +2,9 @@ package kube
 
 import (
 	"bytes"
-	"encoding/json"
-	"fmt"
-	"io"
 	"maps"
 	"mime"
 	"slices"
-	"strconv"
 	"strings"
 
 	"dragoman.dev/dragoman/internal/action"
@@ -63,6 +59,9 @@ func (c *Call) Action(method, target, contentType string, body []byte) action.Ac
 	if len(bytes.TrimSpace(body)) > 0 {
 		c.body(a.Features, contentType, body)
 	}
+	if a.Features[FeaturePatch] == "apply" { // what is not there it makes
+		a.Verbs = append(a.Verbs, "create")
+	}
 	return a
 }
 
@@ -82,6 +81,9 @@ func (c *Call) features(f map[string]any) {
 	}
 	if c.Reads() {
 		return
+	}
+	if c.Path != "" { // /debug/flags/v and the like
+		f[FeatureExtends] = true
 	}
 	switch c.Group {
 	case "rbac.authorization.k8s.io":
@@ -121,7 +123,14 @@ func (c *Call) body(f map[string]any, contentType string, body []byte) {
 		f[action.FeatureUnparsed] = true
 		return
 	}
-	w := &walker{features: f, sets: map[string]map[string]bool{}}
+	if c.Verb == "delete" || c.Verb == "deletecollection" { // DeleteOptions, which count in the place of the query's
+		delete(f, FeatureDryRun)
+		m, _ := doc.(map[string]any)
+		if all, _ := m["dryRun"].([]any); len(all) > 0 {
+			f[FeatureDryRun] = true
+		}
+	}
+	w := &walker{features: f, sets: map[string]map[string]bool{}, ingress: c.Group == "networking.k8s.io" && c.Resource == "ingresses"}
 	if patch == "json" {
 		doc = w.operations(doc)
 	}
@@ -129,182 +138,4 @@ func (c *Call) body(f map[string]any, contentType string, body []byte) {
 	for name, set := range w.sets {
 		f[name] = strings.Join(slices.Sorted(maps.Keys(set)), ",")
 	}
-}
-
-// decode reads one JSON document in which no name is there twice: readers differ about which one counts.
-func decode(b []byte) (any, error) {
-	d := json.NewDecoder(bytes.NewReader(b))
-	d.UseNumber()
-	v, err := decodeValue(d, 0)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := d.Token(); err != io.EOF {
-		return nil, fmt.Errorf("more than one document")
-	}
-	return v, nil
-}
-
-func decodeValue(d *json.Decoder, depth int) (any, error) {
-	t, err := d.Token()
-	delim, ok := t.(json.Delim)
-	if err != nil || !ok {
-		return t, err
-	}
-	if depth >= maxDepth {
-		return nil, fmt.Errorf("nested too deep")
-	}
-	if delim == '[' {
-		list := []any{}
-		for d.More() {
-			v, err := decodeValue(d, depth+1)
-			if err != nil {
-				return nil, err
-			}
-			list = append(list, v)
-		}
-		_, err = d.Token()
-		return list, err
-	}
-	m := map[string]any{}
-	for d.More() {
-		k, err := d.Token()
-		if err != nil {
-			return nil, err
-		}
-		name, _ := k.(string)
-		if _, twice := m[name]; twice {
-			return nil, fmt.Errorf("a name is there twice")
-		}
-		if m[name], err = decodeValue(d, depth+1); err != nil {
-			return nil, err
-		}
-	}
-	_, err = d.Token()
-	return m, err
-}
-
-// walker finds what matters wherever it stands, since pods are within templates of resources that nobody here knows.
-type walker struct {
-	features map[string]any
-	sets     map[string]map[string]bool
-}
-
-func (w *walker) add(feature, value string) {
-	if w.sets[feature] == nil {
-		w.sets[feature] = map[string]bool{}
-	}
-	w.sets[feature][value] = true
-}
-
-func (w *walker) value(name string, v any, depth int) {
-	if v == nil || depth > maxDepth*2 {
-		return
-	}
-	switch x := v.(type) {
-	case map[string]any:
-		for k, inner := range x {
-			w.value(k, inner, depth+1)
-		}
-	case []any:
-		for _, inner := range x {
-			w.value(name, inner, depth+1)
-		}
-	}
-	w.member(name, v)
-}
-
-// member is one member that says something.
-func (w *walker) member(name string, v any) {
-	text, _ := v.(string)
-	if text == masked || text == masked64 {
-		w.features[FeatureMaskedValue] = true
-	}
-	switch name {
-	case "hostPath":
-		w.features[FeatureHostPath] = true
-	case "privileged", "allowPrivilegeEscalation":
-		if v == true {
-			w.features[FeaturePrivileged] = true
-		}
-	case "capabilities":
-		if m, ok := v.(map[string]any); ok && m["add"] != nil {
-			w.features[FeaturePrivileged] = true
-		}
-	case "hostNetwork", "hostPID", "hostIPC", "hostUsers":
-		if (v == true) != (name == "hostUsers") {
-			w.features[FeatureHostSpace] = true
-		}
-	case "image":
-		if text != "" {
-			w.add(FeatureImage, text)
-		}
-	case "serviceAccountName", "serviceAccount":
-		if text != "" {
-			w.add(FeatureService, text)
-		}
-	case "secretKeyRef", "secretRef", "secret", "imagePullSecrets":
-		if m, ok := v.(map[string]any); ok {
-			w.secret(m)
-		}
-	case "ephemeralContainers":
-		w.features[FeatureEphemeral] = true
-	case "type":
-		if text == "kubernetes.io/service-account-token" {
-			w.features[FeatureCredentials] = true
-		}
-	}
-}
-
-// What a mask leaves of a text (mask.Hidden), also in base64.
-const (
-	masked   = "[redacted]"
-	masked64 = "W3JlZGFjdGVkXQ=="
-)
-
-func (w *walker) secret(m map[string]any) {
-	for _, k := range []string{"name", "secretName"} {
-		if s, ok := m[k].(string); ok {
-			w.add(FeatureSecretUse, s)
-		}
-	}
-}
-
-// operations are those of a JSON patch as a document of what they set.
-func (w *walker) operations(doc any) any {
-	list, ok := doc.([]any)
-	if !ok {
-		w.features[action.FeatureUnparsed] = true
-		return nil
-	}
-	var out []any
-	for _, one := range list {
-		m, _ := one.(map[string]any)
-		op, _ := m["op"].(string)
-		path, isPath := m["path"].(string)
-		switch {
-		case !isPath || len(path) > maxPath || strings.Count(path, "/") > maxDepth:
-			w.features[action.FeatureUnparsed] = true
-		case op == "add" || op == "replace":
-			out = append(out, nest(path, m["value"]))
-		case op == "remove":
-		default: // copy, move, test
-			w.features[FeatureOpaquePatch] = true
-		}
-	}
-	return out
-}
-
-// nest puts a value under the members of a JSON pointer; an index stands for an element of the list above it.
-func nest(path string, v any) any {
-	parts := strings.Split(path, "/")
-	for i := len(parts) - 1; i > 0; i-- {
-		name := strings.NewReplacer("~1", "/", "~0", "~").Replace(parts[i])
-		if _, err := strconv.Atoi(name); err == nil || name == "-" {
-			v = []any{v}
-			continue
-		}
-		v = map[string]any{name: v}
-	}
-	return v
 }

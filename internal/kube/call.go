@@ -20,6 +20,8 @@ type Call struct {
 	Rest string
 
 	DryRun                        bool
+	Force                         bool // of a server-side apply: others' fields are taken over, so that there is no conflict
+	LimitBytes                    bool // of a log: it ends in the middle of a line
 	FieldManager                  string
 	LabelSelector, FieldSelector  string
 	ResourceVersion, Continuation string
@@ -62,7 +64,16 @@ func ParseCall(method, path, rawQuery string) (*Call, error) {
 	if err := c.method(method, q); err != nil {
 		return nil, err
 	}
-	c.DryRun, c.FieldManager = q.Get("dryRun") != "", q.Get("fieldManager")
+	switch q.Get("insecureSkipTLSVerifyBackend") {
+	case "", "false", "0":
+	default:
+		return nil, callError("insecureSkipTLSVerifyBackend has the API server believe whoever answers as kubelet")
+	}
+	switch c.Verb {
+	case "create", "update", "patch", "delete", "deletecollection":
+		c.DryRun = q.Get("dryRun") != "" && c.Subresource != "proxy" && c.Path == ""
+	}
+	c.FieldManager, c.Force, c.LimitBytes = q.Get("fieldManager"), q.Get("force") == "true", q.Has("limitBytes")
 	c.ResourceVersion, c.Continuation = q.Get("resourceVersion"), q.Get("continue")
 	if slices.Contains([]string{"list", "watch", "deletecollection"}, c.Verb) {
 		c.LabelSelector, c.FieldSelector = q.Get("labelSelector"), q.Get("fieldSelector")
@@ -74,7 +85,8 @@ func ParseCall(method, path, rawQuery string) (*Call, error) {
 func once(name string) bool {
 	switch name {
 	case "watch", "fieldSelector", "labelSelector", "dryRun", "resourceVersion", "resourceVersionMatch", "continue", "limit", "follow",
-		"fieldManager", "force", "fieldValidation", "container", "previous", "timeoutSeconds", "gracePeriodSeconds", "propagationPolicy":
+		"fieldManager", "force", "fieldValidation", "container", "previous", "timeoutSeconds", "gracePeriodSeconds", "propagationPolicy",
+		"insecureSkipTLSVerifyBackend", "limitBytes":
 		return true
 	}
 	return false

@@ -95,6 +95,13 @@ func TestFeatures(t *testing.T) {
 		{"POST", "/api/v1/namespaces/dev/secrets", "", `{"type":"kubernetes.io/service-account-token"}`, FeatureCredentials},
 		{"POST", "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations", "", `{}`, FeatureExtends},
 		{"GET", "/api/v1/nodes/n/proxy/configz", "", "", FeatureProxy},
+		{"PUT", "/debug/flags/v", "text/plain", "9", FeatureExtends},
+		{"DELETE", pods + "/a", "", `{"dryRun":["All"]}`, FeatureDryRun},
+		{"POST", "/api/v1/persistentvolumes", "", `{"spec":{"csi":{"nodePublishSecretRef":{"name":"db"}}}}`, FeatureSecretUse},
+		{"POST", pods, "", `{"spec":{"volumes":[{"azureFile":{"secretName":"db"}}]}}`, FeatureSecretUse},
+		{"POST", pods, "", `{"spec":{"volumes":[{"projected":{"sources":[{"secret":{"name":"db"}}]}}]}}`, FeatureSecretUse},
+		{"POST", "/apis/storage.k8s.io/v1/storageclasses", "", `{"parameters":{"csi.storage.k8s.io/provisioner-secret-name":"db"}}`, FeatureSecretUse},
+		{"PATCH", "/api/v1/namespaces/dev/serviceaccounts/a", "application/merge-patch+json", `{"secrets":[{"name":"db"}]}`, FeatureSecretUse},
 		{"GET", "/api/v1/proxy/namespaces/dev/pods/a", "", "", FeatureProxy},
 	} {
 		call, err := ParseCall(c.method, c.path, "")
@@ -104,6 +111,61 @@ func TestFeatures(t *testing.T) {
 		}
 		if a := call.Action(c.method, c.path, c.ctype, []byte(c.body)); !a.Has(c.want) {
 			t.Errorf("%s %s %s: %v has no %s", c.method, c.path, c.body, a.Features, c.want)
+		}
+	}
+}
+
+// TestWhatCounts: what a server takes of several that say the same, and what a request may do beside what it is called.
+func TestWhatCounts(t *testing.T) {
+	act := func(method, target, ctype, body string) action.Action {
+		path, query, _ := strings.Cut(target, "?")
+		c, err := ParseCall(method, path, query)
+		if err != nil {
+			t.Fatal(target, err)
+		}
+		return c.Action(method, target, ctype, []byte(body))
+	}
+	const pod = "/api/v1/namespaces/dev/pods/a"
+	if a := act("DELETE", pod+"?dryRun=All", "", `{"propagationPolicy":"Foreground"}`); a.Has(FeatureDryRun) {
+		t.Error("the options in a deletion's body count, and they are of no dry run")
+	}
+	if a := act("DELETE", pod+"?dryRun=All", "", ""); !a.Has(FeatureDryRun) {
+		t.Error("a dry run is none")
+	}
+	if a := act("POST", "/api/v1/nodes/n/proxy/run?dryRun=All", "", ""); a.Has(FeatureDryRun) {
+		t.Error("what is passed on is no dry run")
+	}
+	if a := act("PATCH", pod, "application/apply-patch+yaml", `{"kind":"Pod"}`); !slices.Equal(a.Verbs, []string{"patch", "create"}) {
+		t.Errorf("an apply makes what is not there: %v", a.Verbs)
+	}
+	if a := act("POST", "/apis/networking.k8s.io/v1/namespaces/dev/ingresses", "", `{"spec":{"tls":[{"secretName":"cert"}]}}`); a.Has(FeatureSecretUse) {
+		t.Error("an ingress shows no secret")
+	}
+	if _, err := ParseCall("GET", pod+"/log", "insecureSkipTLSVerifyBackend=true"); !errors.Is(err, ErrCall) {
+		t.Error("the API server is told to believe anybody")
+	}
+}
+
+func TestSelected(t *testing.T) {
+	for in, want := range map[string]string{"": "", "a=b": "a", "a=b,c!=d": "a c", "a in (x,y), !b,c notin (z)": "a b c", "x.io/tier": "x.io/tier", "a==b,  c": "a c", "n>5": "n"} {
+		if got := strings.Join(SelectedLabels(in), " "); got != want {
+			t.Errorf("labels of %q: %q", in, got)
+		}
+	}
+	for in, want := range map[string]string{"": "", "metadata.name=a": "metadata.name", "spec.a!=b,spec.c==d": "spec.a spec.c"} {
+		if got := strings.Join(SelectedFields(in), " "); got != want {
+			t.Errorf("fields of %q: %q", in, got)
+		}
+	}
+}
+
+func TestDocuments(t *testing.T) {
+	for _, c := range []struct {
+		ctype, body string
+		want        int
+	}{{"", `{"a":1}`, 1}, {"application/json-patch+json", `[{"op":"add","path":"/a/0","value":1},{"op":"remove","path":"/b"}]`, 1}, {"", `{"a":1,"a":2}`, 0}} {
+		if got := Documents(c.ctype, []byte(c.body)); len(got) != c.want {
+			t.Errorf("%s: %v", c.body, got)
 		}
 	}
 }
@@ -120,8 +182,11 @@ func FuzzParseCall(f *testing.F) {
 		if c.Verb == "" || (c.Path == "") == (c.Resource == "") || strings.Contains(path, "//") || strings.Contains(path, "%") {
 			t.Errorf("%q %q: %+v", method, path, c)
 		}
+		SelectedLabels(c.LabelSelector)
+		SelectedFields(c.FieldSelector)
 		for _, ct := range []string{"", "application/json-patch+json", "application/apply-patch+yaml"} {
 			c.Action(method, path, ct, body)
+			Documents(ct, body)
 		}
 	})
 }

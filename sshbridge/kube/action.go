@@ -37,6 +37,7 @@ func (s *stream) action() (action.Action, string) {
 		}
 	default:
 		act = shell.Analyse(action.KindExec, commandLine(r.Command))
+		credentials(&act)
 	}
 	if r.TTY {
 		act.Features["pty"] = true

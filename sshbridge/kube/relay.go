@@ -203,6 +203,7 @@ func (x *relay) lines() *typing.Lines {
 	return typing.New(typing.Options{
 		TTY: x.tty,
 		Judge: func(act action.Action) bool {
+			credentials(&act)
 			line, err := s.gate.Pass(s.ctx, act, gate.Digest("line", act.Text), x.tell)
 			if err != nil {
 				x.tell(err.Error())

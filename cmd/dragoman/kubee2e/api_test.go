@@ -81,7 +81,8 @@ func TestAPI(t *testing.T) {
 		{args: `patch secret db --type=json -p=[{"op":"copy","from":"/data/password","path":"/metadata/annotations/x"}]`, bad: true, err: "copies, moves or tests"},
 		{args: `patch secret db --type=json -p=[{"op":"test","path":"/data/password","value":"eA=="}]`, bad: true, err: "copies, moves or tests"},
 		{args: `patch deployment shop -p={"spec":{"template":{"spec":{"containers":[{"name":"c","env":[{"name":"PASSWORD","value":"[redacted]"}]}]}}}}`, bad: true, err: "what its mask leaves"},
-		{args: `patch pod quoted -p={"spec":{"containers":[{"name":"c","env":[{"name":"PASSWORD","value":"another"}]}]}}`, bad: true, err: "[redacted]"}, // the answer quotes the old one
+		{args: `patch pod quoted -p={"spec":{"containers":[{"name":"c","env":[{"name":"PASSWORD","value":"another"}]}]}}`, bad: true, err: "cannot be changed"},
+		{args: `patch pod quoted -p={"spec":{"containers":[{"name":"c","env":[{"name":"OTHER","valueFrom":{"fieldRef":{"fieldPath":"metadata.name"}}}]}]}}`, bad: true, err: "[redacted]"}, // the answer quotes the old one
 		{args: `patch service kubernetes -p={"spec":{"clusterIP":"10.0.0.300"}}`, bad: true, err: "10.0.0.300"},
 	} {
 		t.Run(c.args, func(t *testing.T) {
@@ -119,14 +120,42 @@ func apply(t *testing.T, token string) {
 // TestAPIAttacks sends each request of testdata/api_attacks.txt: none of it passes, and none shows the secret.
 func TestAPIAttacks(t *testing.T) {
 	seed(t)
+	n := corpus(t, "testdata/api_attacks.txt", func(line string, res *http.Response, answer []byte) {
+		if res.StatusCode < 400 || res.StatusCode >= 500 || res.StatusCode == http.StatusNotFound { // which would be the target's
+			t.Errorf("%s: %d %.300s", line, res.StatusCode, answer)
+		}
+	})
+	if n < 120 {
+		t.Errorf("%d attacks", n)
+	}
+}
+
+// TestAPILeaks sends each request of testdata/api_leaks.txt, most of which pass: none shows the secret, and whoever asks is who it is.
+func TestAPILeaks(t *testing.T) {
+	seed(t)
+	passed := 0
+	n := corpus(t, "testdata/api_leaks.txt", func(line string, res *http.Response, answer []byte) {
+		if res.StatusCode < 300 {
+			passed++
+		}
+		if strings.Contains(line, "selfsubjectreviews") && res.StatusCode < 300 && !bytes.Contains(answer, []byte(`"username":"agent:ci-bot"`)) {
+			t.Errorf("%s: %d %s", line, res.StatusCode, answer)
+		}
+	})
+	if n < 50 || passed < 40 {
+		t.Errorf("%d of %d passed", passed, n)
+	}
+}
+
+// corpus sends each request of a file and gives judge the answer, in which the secret never is.
+func corpus(t *testing.T, file string, judge func(line string, res *http.Response, answer []byte)) (n int) {
+	t.Helper()
 	token := shared.token(t, "ops")
-	text, err := os.ReadFile("testdata/api_attacks.txt")
+	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}, Timeout: limit}
-	encoded := base64.StdEncoding.EncodeToString([]byte(secretValue))
-	n := 0
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableCompression: true}, Timeout: limit}
 	for line := range strings.Lines(string(text)) {
 		line = strings.TrimSpace(line)
 		if line == "" || strings.HasPrefix(line, "#") {
@@ -152,23 +181,36 @@ func TestAPIAttacks(t *testing.T) {
 			req.Header.Set("Content-Type", "application/json")
 		}
 		if name, value, ok := strings.Cut(header, ": "); ok {
-			req.Header.Set(name, value)
+			req.Header[http.CanonicalHeaderKey(name)] = []string{value}
 		}
 		res, err := client.Do(req)
 		if err != nil {
 			t.Error(line, err)
 			continue
 		}
-		answer, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
+		answer, err := io.ReadAll(io.LimitReader(res.Body, 4<<20))
 		res.Body.Close()
-		if err != nil || res.StatusCode < 400 || res.StatusCode >= 500 {
-			t.Errorf("%s: %d %v %.300s", line, res.StatusCode, err, answer)
+		if err != nil || res.Header.Get("Content-Encoding") != "" {
+			t.Errorf("%s: %v, encoded as %q", line, err, res.Header.Get("Content-Encoding"))
 		}
-		if bytes.Contains(answer, []byte(secretValue)) || bytes.Contains(answer, []byte(encoded)) {
-			t.Errorf("%s shows the secret: %.300s", line, answer)
+		judge(line, res, answer)
+		if tells(answer) {
+			t.Errorf("%s shows the secret: %.600s", line, answer)
 		}
 	}
-	if n < 80 {
-		t.Errorf("%d attacks", n)
+	return n
+}
+
+// tells reports whether bytes have the secret as text or as base64, also of what it is a part of.
+func tells(b []byte) bool {
+	if bytes.Contains(b, []byte(secretValue)) {
+		return true
 	}
+	for shift := range 3 { // the middle, which is the same whatever is around it
+		e := base64.StdEncoding.EncodeToString([]byte(strings.Repeat("x", shift) + secretValue))
+		if bytes.Contains(b, []byte(e[4:len(e)-4])) {
+			return true
+		}
+	}
+	return false
 }
