@@ -78,7 +78,7 @@ func (c *caster) frame(f record.Frame) error {
 	case m.Number == sshwire.MsgData, m.Number == sshwire.MsgExtended:
 		return c.text(f.Time, "o", m.Data)
 	case m.Request == "window-change":
-		if size, err := sshwire.ParseWindow(m.Payload); err == nil {
+		if size, err := sshwire.ParseWindow(m.Payload); err == nil && size.Columns > 0 && size.Rows > 0 {
 			return c.event(f.Time, "r", fmt.Sprintf("%dx%d", size.Columns, size.Rows))
 		}
 	}
@@ -91,7 +91,10 @@ func (c *caster) begin(at time.Time, m sshwire.Message) error {
 		return nil
 	}
 	c.channel, c.began, c.cut = m.Channel, at, map[string][]byte{}
-	head := castHead{Version: 2, Width: max(p.Columns, 1), Height: max(p.Rows, 1), Timestamp: at.Unix(), Title: c.title}
+	head := castHead{Version: 2, Width: p.Columns, Height: p.Rows, Timestamp: at.Unix(), Title: c.title}
+	if head.Width == 0 || head.Height == 0 { // a client without a terminal of its own ("ssh -tt"): programs take it for one of this size
+		head.Width, head.Height = 80, 24
+	}
 	if p.Term != "" {
 		head.Env = map[string]string{"TERM": strings.ToValidUTF8(p.Term, "?")}
 	}
