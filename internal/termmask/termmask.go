@@ -36,6 +36,9 @@ type Masker struct {
 	left   int    // bytes of buf that have left
 	masked int64
 	inside inside
+
+	text []byte // of visible
+	at   []int32
 }
 
 // inside says that a value which did not end within what is kept is still going on.
@@ -66,11 +69,14 @@ func (m *Masker) Copy(from io.Reader, deliver func([]byte) error) error {
 	pieces, stop := make(chan piece), make(chan struct{})
 	defer close(stop)
 	go func() {
-		for {
-			buf := make([]byte, readMax)
-			n, err := from.Read(buf)
+		var buffers [2][]byte // one is read into while the other is masked
+		for i := 0; ; i ^= 1 {
+			if buffers[i] == nil {
+				buffers[i] = make([]byte, readMax)
+			}
+			n, err := from.Read(buffers[i])
 			select {
-			case pieces <- piece{buf[:n], err}:
+			case pieces <- piece{buffers[i][:n], err}:
 			case <-stop:
 				return
 			}
@@ -79,6 +85,7 @@ func (m *Masker) Copy(from io.Reader, deliver func([]byte) error) error {
 			}
 		}
 	}()
+	var out []byte
 	for {
 		var late <-chan time.Time
 		if m.tty && m.Pending() {
@@ -86,7 +93,7 @@ func (m *Masker) Copy(from io.Reader, deliver func([]byte) error) error {
 		}
 		select {
 		case p := <-pieces:
-			out := m.Write(nil, p.b)
+			out = m.Write(out[:0], p.b)
 			if p.err != nil {
 				out = m.Flush(out)
 			}
@@ -124,7 +131,7 @@ func (m *Masker) pass(dst []byte, all bool) []byte {
 	if m.inside != nothing && !m.skip() {
 		return dst
 	}
-	text, at := visible(m.buf)
+	text, at := m.visible()
 	limit := len(m.buf) // raw bytes up to here can leave
 	if !all {
 		limit = m.safe(text, at)
@@ -137,7 +144,7 @@ func (m *Masker) pass(dst []byte, all bool) []byte {
 		}
 		start, end := found.Start, found.End
 		from = end
-		rawStart, rawEnd := at[start], at[end-1]+1
+		rawStart, rawEnd := at.of(start), at.of(end-1)+1
 		if rawEnd <= m.left {
 			continue // it has left, before it could be told; nothing of it is here
 		}
@@ -207,11 +214,8 @@ func (m *Masker) forget() {
 
 // safe is how many raw bytes can leave: not the last run of characters that could be
 // the beginning of a value, nor a key whose end is not there, nor an escape sequence that is cut off.
-func (m *Masker) safe(text []byte, at []int) int {
+func (m *Masker) safe(text []byte, at places) int {
 	limit := len(m.buf)
-	if len(text) > 0 && at[len(text)-1]+1 < limit {
-		limit = len(m.buf) // escape sequences behind the text, which may be cut off
-	}
 	if i := bytes.LastIndexByte(m.buf, 0x1b); i >= 0 && escapeLen(m.buf[i:]) == 0 && len(m.buf)-i < 64 {
 		limit = i
 	}
@@ -220,10 +224,10 @@ func (m *Masker) safe(text []byte, at []int) int {
 		run--
 	}
 	if run < len(text) && (!m.tty || len(text)-run > echo || m.sensitive(text[run:])) {
-		limit = min(limit, at[run])
+		limit = min(limit, at.of(run))
 	}
 	if i := bytes.LastIndex(text, []byte("-----BEGIN ")); i >= 0 && !bytes.Contains(text[i:], []byte("-----END ")) && len(text)-i < keep {
-		limit = min(limit, at[i])
+		limit = min(limit, at.of(i))
 	}
 	return max(limit, m.left)
 }
@@ -256,9 +260,33 @@ func joins(t []byte, i int) bool {
 func digit(b byte) bool { return b >= '0' && b <= '9' }
 func upper(b byte) bool { return b >= 'A' && b <= 'Z' }
 
-// visible is the text without escape sequences and without what takes no place, and where each of its bytes is.
-func visible(b []byte) (text []byte, at []int) {
-	text, at = make([]byte, 0, len(b)), make([]int, 0, len(b))
+// places says where in what was looked at each byte of a text is; nil: where it is in the text.
+type places []int32
+
+func (p places) of(i int) int {
+	if p == nil {
+		return i
+	}
+	return int(p[i])
+}
+
+// hidden are bytes that are no text, or begin what is none.
+var hidden = [...]byte{0x1b, 0, 0x07, 0x0e, 0x0f}
+
+// visible is the text of what is there, without escape sequences and without what takes no place, and where each of its bytes
+// is. It is valid until the next call, and until buf changes.
+func (m *Masker) visible() ([]byte, places) {
+	b, plain := m.buf, true
+	for _, c := range hidden {
+		plain = plain && bytes.IndexByte(b, c) < 0
+	}
+	if plain {
+		return b, nil
+	}
+	text, at := m.text[:0], m.at[:0]
+	if at == nil {
+		at = []int32{}
+	}
 	for i := 0; i < len(b); {
 		if b[i] == 0x1b {
 			n := escapeLen(b[i:])
@@ -269,10 +297,11 @@ func visible(b []byte) (text []byte, at []int) {
 			continue
 		}
 		if b[i] != 0 && b[i] != 0x07 && b[i] != 0x0e && b[i] != 0x0f {
-			text, at = append(text, b[i]), append(at, i)
+			text, at = append(text, b[i]), append(at, int32(i))
 		}
 		i++
 	}
+	m.text, m.at = text, at
 	return text, at
 }
 

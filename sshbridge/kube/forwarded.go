@@ -99,7 +99,7 @@ func (c *forwarded) open() error {
 	if err := c.f.s.gate.Record(c.p, true, sshwire.AppendRequest(nil, c.number, kube.PortForward, payload)); err != nil {
 		return err
 	}
-	out := newOutput(termmask.New(c.plan, false), c.deliver, func(n int64) {
+	out := newOutput(termmask.New(c.plan, false), false, c.deliver, func(n int64) {
 		c.mu.Lock()
 		c.masked += n
 		c.mu.Unlock()
@@ -177,7 +177,7 @@ func (c *forwarded) cancelled() {
 // pass records bytes of the client's and moves them on.
 func (c *forwarded) pass(b []byte, end bool) error {
 	if len(b) > 0 {
-		if err := c.f.s.gate.Record(c.p, true, sshwire.AppendData(nil, c.number, b)); err != nil {
+		if err := c.f.s.gate.Record(c.p, true, sshwire.AppendDataHead(nil, c.number, len(b)), b); err != nil {
 			return err
 		}
 		if err := c.f.up.Write(c.up, b); err != nil {
@@ -277,7 +277,7 @@ func (c *forwarded) begin() {
 
 // deliver records bytes of the target's and gives them to the client.
 func (c *forwarded) deliver(b []byte) error {
-	if err := c.f.s.gate.Record(c.p, false, sshwire.AppendData(nil, c.number, b)); err != nil {
+	if err := c.f.s.gate.Record(c.p, false, sshwire.AppendDataHead(nil, c.number, len(b)), b); err != nil {
 		return err
 	}
 	c.mu.Lock()

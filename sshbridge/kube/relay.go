@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"sync"
 
@@ -45,8 +44,8 @@ type relay struct {
 var errNotRecorded = errors.New("not recorded")
 
 // record keeps one message before what it stands for moves.
-func (x *relay) record(request bool, message []byte) error {
-	if err := x.s.gate.Record(x.p, request, message); err != nil {
+func (x *relay) record(request bool, message ...[]byte) error {
+	if err := x.s.gate.Record(x.p, request, message...); err != nil {
 		return fmt.Errorf("%w: %w", errNotRecorded, err)
 	}
 	return nil
@@ -177,7 +176,7 @@ func (x *relay) send(b, shown []byte) error {
 	if shown == nil {
 		shown = b
 	}
-	if err := x.record(true, sshwire.AppendData(nil, channelNumber, shown)); err != nil {
+	if err := x.record(true, sshwire.AppendDataHead(nil, channelNumber, len(shown)), shown); err != nil {
 		return err
 	}
 	return x.up.write(stdin, b)
@@ -267,77 +266,23 @@ func (x *relay) fromTarget() {
 	}
 }
 
-// output is one of the command's outputs on its way: masked, recorded, delivered.
-type output struct {
-	deliver func([]byte) error
-	pipe    *io.PipeWriter // nil: nothing is masked
-	done    chan error
-}
-
 func (x *relay) output(channel byte) *output {
-	return newOutput(termmask.New(x.plan, x.tty), func(b []byte) error { return x.deliver(channel, b) }, func(n int64) {
+	return newOutput(termmask.New(x.plan, x.tty), x.tty, func(b []byte) error { return x.deliver(channel, b) }, func(n int64) {
 		x.mu.Lock()
 		x.masked += n
 		x.mu.Unlock()
 	})
 }
 
-// newOutput delivers what a mask leaves; counted is told how much it has masked, at the end.
-func newOutput(m *termmask.Masker, deliver func([]byte) error, counted func(int64)) *output {
-	o := &output{deliver: deliver}
-	if m.Passes() {
-		return o
-	}
-	r, w := io.Pipe()
-	o.pipe, o.done = w, make(chan error, 1)
-	go func() {
-		err := m.Copy(r, func(b []byte) error {
-			if len(b) == 0 {
-				return nil
-			}
-			return o.deliver(b)
-		})
-		r.CloseWithError(errors.Join(err, io.ErrClosedPipe))
-		counted(m.Masked())
-		o.done <- err
-	}()
-	return o
-}
-
-func (o *output) take(b []byte) error {
-	if len(b) == 0 {
-		return nil
-	}
-	if o.pipe != nil {
-		_, err := o.pipe.Write(b)
-		return err
-	}
-	return o.deliver(b)
-}
-
-func (o *output) close() {
-	if o.pipe != nil {
-		o.pipe.Close()
-		<-o.done
-	}
-}
-
-// abort gives up what is not delivered yet, without waiting for it.
-func (o *output) abort() {
-	if o.pipe != nil {
-		_ = o.pipe.CloseWithError(io.ErrClosedPipe)
-	}
-}
-
 func (x *relay) deliver(channel byte, b []byte) error {
-	form := sshwire.AppendData
+	form := sshwire.AppendDataHead
 	if channel == stderr {
-		form = sshwire.AppendExtended
+		form = sshwire.AppendExtendedHead
 	}
 	if x.input != nil && channel == stdout {
 		x.input.Shown(b)
 	}
-	if err := x.record(false, form(make([]byte, 0, len(b)+16), channelNumber, b)); err != nil {
+	if err := x.record(false, form(make([]byte, 0, 16), channelNumber, len(b)), b); err != nil {
 		x.lost(err)
 		return err
 	}

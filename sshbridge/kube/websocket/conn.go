@@ -119,9 +119,7 @@ func (c *Conn) piece(first bool) (Message, error) {
 		return Message{}, unexpected(err)
 	}
 	if !c.client {
-		for i := range got {
-			c.buf[i] ^= c.mask[(c.masked+uint64(i))&3]
-		}
+		xor(c.buf[:got], c.mask, c.masked)
 		c.masked += uint64(got)
 	}
 	c.left -= uint64(got)
@@ -203,9 +201,7 @@ func (c *Conn) controlFrame(op byte, n uint64, mask [4]byte) error {
 		return unexpected(err)
 	}
 	if !c.client {
-		for i := range b {
-			b[i] ^= mask[i&3]
-		}
+		xor(b, mask, 0)
 	}
 	switch op {
 	case opPing:
@@ -278,9 +274,7 @@ func (c *Conn) send(op byte, parts ...[]byte) error {
 		b = append(b, p...)
 	}
 	if c.client {
-		for i := range b[from:] {
-			b[from+i] ^= mask[i&3]
-		}
+		xor(b[from:], mask, 0)
 	}
 	if cap(b) <= 4*Piece { // a large one is not kept
 		c.out = b
@@ -305,6 +299,22 @@ func (c *Conn) close(op byte, payload []byte) {
 	c.closed = true
 	_ = c.send(op, payload)
 	c.raw.Close()
+}
+
+// xor masks bytes, or takes the mask off (section 5.3); at is how many came before them.
+func xor(b []byte, mask [4]byte, at uint64) {
+	var eight [8]byte
+	for i := range eight {
+		eight[i] = mask[(at+uint64(i))&3]
+	}
+	m := binary.LittleEndian.Uint64(eight[:])
+	i := 0
+	for ; i+8 <= len(b); i += 8 {
+		binary.LittleEndian.PutUint64(b[i:], binary.LittleEndian.Uint64(b[i:])^m)
+	}
+	for ; i < len(b); i++ {
+		b[i] ^= eight[i&7]
+	}
 }
 
 // Accept is the value of Sec-WebSocket-Accept for a key (section 4.2.2).
