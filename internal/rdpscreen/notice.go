@@ -22,10 +22,9 @@ const (
 // Notice draws lines of text, broken to fit, at the top of a desktop of width by height in depth bits, and gives the
 // updates that show it. The font has ASCII; other characters are drawn as a box.
 func Notice(lines []string, width, height, depth int) []rdpwire.Update {
-	lines = fold(lines, max((width-2*margin)/charWidth, 8))
-	lines = lines[:min(len(lines), max((height-2*margin)/lineHeight, 1))]
+	lines = folded(lines, width, height)
 	// Pixels of a row are whole words, and what is right of the desktop is clipped.
-	img := image.NewRGBA(image.Rect(0, 0, (width+3)&^3, min(height, len(lines)*lineHeight+2*margin)))
+	img := image.NewRGBA(image.Rect(0, 0, (width+3)&^3, rowsOf(lines, height)))
 	draw.Draw(img, img.Rect, image.NewUniform(color.Black), image.Point{}, draw.Src)
 	d := font.Drawer{Dst: img, Src: image.NewUniform(color.White), Face: basicfont.Face7x13}
 	for i, l := range lines {
@@ -33,6 +32,19 @@ func Notice(lines []string, width, height, depth int) []rdpwire.Update {
 		d.DrawString(l)
 	}
 	return Updates(img, width, depth)
+}
+
+// NoticeRows is how many rows of the desktop Notice covers.
+func NoticeRows(lines []string, width, height int) int {
+	return rowsOf(folded(lines, width, height), height)
+}
+
+func rowsOf(lines []string, height int) int { return min(height, len(lines)*lineHeight+2*margin) }
+
+// folded breaks lines to the desktop's width, and leaves out what is below it.
+func folded(lines []string, width, height int) []string {
+	lines = fold(lines, max((width-2*margin)/charWidth, 8))
+	return lines[:min(len(lines), max((height-2*margin)/lineHeight, 1))]
 }
 
 // Updates shows a picture at the top left, of which width columns are seen.

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"dragoman.dev/dragoman/internal/action"
@@ -30,6 +31,9 @@ type Gate struct {
 	Timeout time.Duration // of holds whose policy gives none
 	Log     *slog.Logger
 	Now     func() time.Time
+
+	last    atomic.Int64 // when something was judged or recorded, in ns
+	waiting atomic.Int32 // holds
 }
 
 // Passed is an action that may run now. The zero value is none.
@@ -68,6 +72,7 @@ func told(words string, n notice.Notice) string {
 // to tell the client; it must not block for long. ctx withdraws a hold.
 func (g *Gate) Pass(ctx context.Context, act action.Action, digest string, waiting func(string)) (Passed, error) {
 	began := g.Now()
+	g.last.Store(began.UnixNano())
 	d := g.Judge.Judge(ctx, &act, nil)
 	return g.decided(ctx, act, d, digest, began, waiting)
 }
@@ -120,6 +125,8 @@ func (g *Gate) hold(ctx context.Context, p Passed, act action.Action, digest str
 		res check.HoldResponse
 		err error
 	}
+	g.waiting.Add(1)
+	defer func() { g.last.Store(g.Now().UnixNano()); g.waiting.Add(-1) }()
 	done, page := make(chan outcome, 1), g.Span.Opened().Page
 	held, err := g.Span.Hold(session.Holding{Ordinal: p.Ordinal, Action: act, Digest: digest, Decision: p.Decision, Timeout: g.Timeout},
 		func(res check.HoldResponse, err error) { done <- outcome{res, err} })
@@ -179,6 +186,7 @@ func (g *Gate) Result(p Passed, r record.Result) {
 // Record keeps one message of an action, to the target or from it, before what it stands for moves. The message is its parts, one
 // after the other.
 func (g *Gate) Record(p Passed, request bool, message ...[]byte) error {
+	g.last.Store(g.Now().UnixNano())
 	return g.Span.Commit(func(b *session.Batch) {
 		if request {
 			b.Request(p.Ordinal, message...)

@@ -64,7 +64,9 @@ const (
 // pass judges a transfer. What detectors apply to and cannot read is refused.
 func (k *clipboard) pass(act action.Action, digest string, what content) (gate.Passed, *mask.Plan, error) {
 	g := k.c.gate
-	p, err := g.Pass(k.c.ctx, act, digest, nil)
+	away := func() {}
+	p, err := g.Pass(k.c.ctx, act, digest, func(words string) { away = k.c.notice(words) })
+	away()
 	if err != nil {
 		return p, nil, err
 	}

@@ -63,8 +63,10 @@ type conn struct {
 	taken     atomic.Bool // the client has confirmed it
 	fastInput atomic.Bool // the target takes input by the fast path
 
+	notices notices
+
 	// Of the one reader of the target's side.
-	screen  rdpscreen.Screen // the target's, as the client sees it
+	screen  rdpscreen.Screen // the target's, as the client sees it, but for notices; guarded by notices.mu
 	inShare bool             // the client is in a share of the target's
 
 	up     *wire // nil before; guarded by last
@@ -118,6 +120,7 @@ func (c *conn) work() {
 		}
 		return
 	}
+	go c.gate.EndIdle(c.ctx, c.target.Idle, func() bool { return false })
 	err = c.fromTarget()
 	switch {
 	case c.ctx.Err() != nil:

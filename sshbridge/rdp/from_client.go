@@ -158,6 +158,7 @@ func (c *conn) inputsAtOnce(up *wire, events []rdpwire.Input) error {
 			return errors.Join(errors.New("input cannot be recorded"), err)
 		}
 	}
+	c.gate.Touch()
 	if c.fastInput.Load() {
 		return up.write(rdpwire.AppendFastInput(nil, events))
 	}

@@ -117,12 +117,25 @@ func (c *conn) targetUpdates(pdu []byte, o *outgoing) error {
 		return nil // nobody has a desktop for it; it is drawn anew for one who has
 	}
 	for _, u := range list {
-		if err := c.screen.Apply(u); err != nil {
+		if err := c.apply(u); err != nil {
 			return err
 		}
 	}
 	o.show(append([]byte(nil), pdu...))
 	return nil
+}
+
+func (c *conn) apply(u rdpwire.Update) error {
+	c.notices.mu.Lock()
+	defer c.notices.mu.Unlock()
+	return c.screen.Apply(u)
+}
+
+func (c *conn) resize(width, height, depth int) error {
+	c.notices.mu.Lock()
+	defer c.notices.mu.Unlock()
+	c.notices.depth, c.notices.rows = depth, 0
+	return c.screen.Resize(width, height)
 }
 
 // targetShare handles one share PDU of the target.
@@ -169,7 +182,7 @@ func (c *conn) targetShareData(s rdpwire.Share, o *outgoing) error {
 	if err != nil || !c.taken.Load() {
 		return err
 	}
-	if err := c.screen.Apply(u); err != nil {
+	if err := c.apply(u); err != nil {
 		return err
 	}
 	o.show(c.shareToClient(s))
@@ -182,11 +195,11 @@ func (c *conn) demand(body []byte, o *outgoing) error {
 	if err != nil {
 		return err
 	}
-	width, height, _, ok := rdpwire.Desktop(a.Sets)
+	width, height, depth, ok := rdpwire.Desktop(a.Sets)
 	if !ok {
 		return errors.New("the target does not say how large its desktop is")
 	}
-	if err := c.screen.Resize(width, height); err != nil {
+	if err := c.resize(width, height, depth); err != nil {
 		return err
 	}
 	c.taken.Store(false)

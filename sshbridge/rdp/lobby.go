@@ -148,6 +148,12 @@ func (l *lobby) say(lines ...string) {
 	}
 }
 
+func (l *lobby) fastOutput() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.fast
+}
+
 func (l *lobby) draw() error {
 	l.mu.Lock()
 	lines, shown, fast := append([]string{"Dragoman", ""}, l.lines...), l.shown, l.fast

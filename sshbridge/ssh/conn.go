@@ -41,6 +41,7 @@ type conn struct {
 
 	channels atomic.Uint32 // channels so far: their numbers
 	opened   atomic.Int32  // channels that are open
+	running  atomic.Int32  // commands that run: one that says nothing is at work
 	ending   sync.Once
 	forwards forwards
 	talking  sync.Mutex
@@ -85,6 +86,7 @@ func (c *conn) serve() {
 	}()
 	go c.globalRequests(reqs)
 	go c.keepAlive()
+	go c.gate.EndIdle(c.ctx, c.target.Idle, func() bool { return c.running.Load() > 0 })
 	var all sync.WaitGroup
 	for ch := range chans {
 		all.Go(func() { c.channel(ch) })

@@ -21,6 +21,8 @@ func (s *sessionChannel) exec(command string) {
 		s.fail(err.Error(), statusRefused)
 		return
 	}
+	s.c.running.Add(1)
+	defer s.c.running.Add(-1)
 	s.run(p, "exec", command, false)
 }
 
