@@ -128,7 +128,7 @@ func catalogOf(a *action.Action, rotate int) (doc map[string]any, path []string)
 		for i, c := range names {
 			cols = append(cols, []any{i + 1, c, basicTypes["text"], false, nil})
 		}
-		rels = append(rels, []any{oid, t.schema, t.name, "r", nil, nil, oid + 1, cols, true, true})
+		rels = append(rels, []any{oid, t.schema, t.name, "r", nil, nil, oid + 1, cols, true, true, false})
 		oid += 2
 	}
 	types := []any{}

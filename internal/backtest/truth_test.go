@@ -14,12 +14,12 @@ import (
 // are opaque or return rows.
 const shopCatalog = `{"v":1,"path":["pg_catalog","public"],"schemas":["pg_catalog","public","hr"],
 "rels":[
-[20000,"public","customers","r",null,null,20001,[[1,"id",23,true,null],[2,"name",25,false,null],[3,"email",25,false,null],[4,"ssn",25,false,null],[5,"email_lower",25,false,"lower(email)"]],false,false],
-[20010,"public","orders","p",null,null,20011,[[1,"id",23,true,null],[2,"customer_id",23,false,null],[3,"total",23,false,null],[4,"notes",25,false,null]],false,false],
-[20020,"public","orders_2026","r",[20010],null,20021,[[1,"id",23,true,null],[2,"customer_id",23,false,null],[3,"total",23,false,null],[4,"notes",25,false,null]],false,false],
-[20030,"public","contacts","v",null,"SELECT customers.id, customers.email AS mail FROM customers",20031,[[1,"id",23,false,null],[2,"mail",25,false,null]],false,false],
-[20040,"public","mails","v",null,"SELECT contacts.mail AS m FROM contacts",20041,[[1,"m",25,false,null]],false,false],
-[20050,"hr","customers","r",null,null,20051,[[1,"ssn",25,false,null],[2,"pay",23,false,null]],false,false]],
+[20000,"public","customers","r",null,null,20001,[[1,"id",23,true,null],[2,"name",25,false,null],[3,"email",25,false,null],[4,"ssn",25,false,null],[5,"email_lower",25,false,"lower(email)"]],false,false,false],
+[20010,"public","orders","p",null,null,20011,[[1,"id",23,true,null],[2,"customer_id",23,false,null],[3,"total",23,false,null],[4,"notes",25,false,null]],false,false,false],
+[20020,"public","orders_2026","r",[20010],null,20021,[[1,"id",23,true,null],[2,"customer_id",23,false,null],[3,"total",23,false,null],[4,"notes",25,false,null]],false,false,false],
+[20030,"public","contacts","v",null,"SELECT customers.id, customers.email AS mail FROM customers",20031,[[1,"id",23,false,null],[2,"mail",25,false,null]],false,false,false],
+[20040,"public","mails","v",null,"SELECT contacts.mail AS m FROM contacts",20041,[[1,"m",25,false,null]],false,false,false],
+[20050,"hr","customers","r",null,null,20051,[[1,"ssn",25,false,null],[2,"pay",23,false,null]],false,false,false]],
 "builtins":[["lower","i","f",false,25,[]],["count","i","a",false,20,[]],["max","i","a",false,0,null],["unnest","i","f",true,2283,[]],["generate_series","i","f",true,0,null]],
 "funcs":[["public","secret","f","v","plpgsql",false,null,false,25,[]]],
 "types":[[16,"pg_catalog","bool","b",0,0,0,false],[20,"pg_catalog","int8","b",0,0,0,false],[23,"pg_catalog","int4","b",0,0,0,false],[25,"pg_catalog","text","b",0,0,0,false]],

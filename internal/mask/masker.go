@@ -35,6 +35,9 @@ type Masker struct {
 	constNull bool // the type has no constant
 }
 
+// Hashes reports whether equal values become equal hashes.
+func (m *Masker) Hashes() bool { return m != nil && m.spec != nil && m.spec.Way == WayHash }
+
 // Masker gives what masks a result column's values, or nil when they may pass
 // as they are. cols are the value's origins; direct says that the value is
 // one origin's, unchanged (several columns then name the same value, a view's

@@ -95,7 +95,7 @@ func analysePostgres(text string, tables []table, masked map[string][]string) ([
 		for i, c := range columns(text, masked[t.String()]) {
 			cols = append(cols, []any{i + 1, c, basicTypes["text"], false, nil})
 		}
-		rels = append(rels, []any{oid, t.schema, t.name, "r", nil, nil, oid + 1, cols, true, true})
+		rels = append(rels, []any{oid, t.schema, t.name, "r", nil, nil, oid + 1, cols, true, true, false})
 		oid += 2
 	}
 	types, functions := []any{}, []any{}

@@ -43,6 +43,7 @@ const flushAt = 1 << 20
 type CopyStream struct {
 	opts   CopyOptions
 	null   []byte
+	vague  bool // a value may look like the null string: then nothing passes as NULL
 	cols   Columns
 	limits Limits
 
@@ -114,6 +115,14 @@ func (c *CopyStream) check() error {
 	}
 	if strings.ContainsAny(string(c.null), "\r\n"+string(d)) || c.opts.Format == CopyCSV && strings.IndexByte(string(c.null), q) >= 0 {
 		return fmt.Errorf("%w: COPY null string %q", ErrMalformed, c.null)
+	}
+	// Text has no quotes that tell NULL from a value. \N is no value's form; an empty one tells nothing else.
+	if c.vague = c.opts.Format == CopyText && len(c.null) > 0 && string(c.null) != `\N`; c.vague {
+		for _, m := range c.cols {
+			if m.Hashes() {
+				return fmt.Errorf("%w: COPY null string %q, of which a hash would tell", ErrMalformed, c.null)
+			}
+		}
 	}
 	return nil
 }
@@ -214,7 +223,7 @@ func (c *CopyStream) endField() {
 	}
 	raw, over := c.raw, c.over
 	c.raw, c.over = c.raw[:0], false
-	if !over && string(raw) == string(c.null) {
+	if !over && !c.vague && string(raw) == string(c.null) {
 		c.line = append(c.line, raw...)
 		return
 	}

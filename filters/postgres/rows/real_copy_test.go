@@ -60,7 +60,7 @@ var copyForms = []struct {
 	opts CopyOptions
 }{
 	{"FORMAT text", CopyOptions{}},
-	{"FORMAT text, DELIMITER '*', NULL 'nix', HEADER", CopyOptions{Delimiter: '*', Null: ptr("nix"), Header: true}},
+	{"FORMAT text, DELIMITER '*', NULL '\\N', HEADER", CopyOptions{Delimiter: '*', Null: ptr(`\N`), Header: true}},
 	{"FORMAT csv", CopyOptions{Format: CopyCSV}},
 	{"FORMAT csv, HEADER, DELIMITER ';', QUOTE '''', NULL 'r'", CopyOptions{Format: CopyCSV, Header: true, Delimiter: ';', Quote: '\'', Null: ptr("r")}},
 	{"FORMAT csv, ESCAPE '\\', FORCE_QUOTE *", CopyOptions{Format: CopyCSV, Escape: '\\'}},

@@ -243,6 +243,20 @@ func TestCopyErrors(t *testing.T) {
 			t.Errorf("%s: got %v", c.name, err)
 		}
 	}
+	for _, null := range []string{"secret", "se"} { // what is no value's form only in the agent's hope
+		s, err := NewCopyStream(CopyOptions{Null: &null}, Columns{r, nil}, Limits{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, _, err := s.Write(nil, []byte("secret\tb\nse\tc\n\\N\td\n"))
+		if err != nil || strings.Contains(string(out), "se") {
+			t.Errorf("null string %q: %q %v", null, out, err)
+		}
+	}
+	hashed := masker(t, mask.Spec{Columns: []string{"t.c"}, Way: mask.WayHash}, mask.TextType)
+	if _, err := NewCopyStream(CopyOptions{Null: ptr("guess")}, Columns{hashed}, Limits{}); !errors.Is(err, ErrMalformed) {
+		t.Error("a guess is hashed", err)
+	}
 	for _, o := range []CopyOptions{{Encoding: "sjis"}, {Encoding: "GB18030"}, {Format: CopyCSV, Encoding: "Big5"}, {Delimiter: '\n'}, {Format: 9}, {Format: CopyCSV, Delimiter: '"'}, {Null: ptr("a\tb")}} {
 		if _, err := NewCopyStream(o, Columns{r}, Limits{}); err == nil {
 			t.Errorf("%+v is accepted", o)

@@ -4,6 +4,7 @@ import (
 	pg "github.com/pganalyze/pg_query_go/v6"
 
 	"dragoman.dev/dragoman/internal/action"
+	"dragoman.dev/dragoman/internal/sql"
 )
 
 // own is a column with what it comes from; it is not read.
@@ -40,6 +41,14 @@ func (a *analysis) ownColumns(rv *pg.RangeVar, names []*pg.Node) lineage {
 	return l
 }
 
+// kept names a column of a relation as the place where values stay.
+func (a *analysis) kept(rv *pg.RangeVar, name string) sql.Column {
+	if r := a.lookup(rv.GetSchemaname(), rv.GetRelname()); r != nil {
+		return sql.Column{Schema: r.Schema, Table: r.Name, Name: name}
+	}
+	return sql.Column{Schema: rv.GetSchemaname(), Table: rv.GetRelname(), Name: name}
+}
+
 // alterTable looks at the commands whose success depends on what the rows hold.
 func (a *analysis) alterTable(s *pg.AlterTableStmt) {
 	for _, n := range s.Cmds {
@@ -47,6 +56,8 @@ func (a *analysis) alterTable(s *pg.AlterTableStmt) {
 		switch c.GetSubtype() {
 		case pg.AlterTableType_AT_AlterColumnType:
 			a.probe(a.ownColumns(s.Relation, []*pg.Node{pg.MakeStrNode(c.Name)}))
+		case pg.AlterTableType_AT_DropExpression: // from now on nobody knows what the column was made of
+			a.flow(a.kept(s.Relation, c.Name), a.ownColumns(s.Relation, []*pg.Node{pg.MakeStrNode(c.Name)}))
 		case pg.AlterTableType_AT_ClusterOn:
 			a.probe(a.ownRow(s.Relation))
 		case pg.AlterTableType_AT_AttachPartition:

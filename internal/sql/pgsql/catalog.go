@@ -37,7 +37,8 @@ type Relation struct {
 	RowType      uint32
 	// ReadCode: reading it runs row security or rules. WriteCode: writing to it runs triggers, foreign keys, or
 	// defaults, checks and indexes with functions that are not of the core.
-	ReadCode, WriteCode bool
+	// Ruled: a rule changes what INSERT, UPDATE or DELETE does, and with it what RETURNING gives.
+	ReadCode, WriteCode, Ruled bool
 
 	viewDef  string
 	parents  []*Relation

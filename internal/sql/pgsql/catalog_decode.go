@@ -47,7 +47,7 @@ func (core *Core) Decode(doc []byte) (*Catalog, error) {
 // copy is the relation as it was read.
 func (r *Relation) copy() *Relation {
 	return &Relation{OID: r.OID, Schema: r.Schema, Name: r.Name, Kind: r.Kind, Columns: r.Columns, RowType: r.RowType,
-		ReadCode: r.ReadCode, WriteCode: r.WriteCode, viewDef: r.viewDef}
+		ReadCode: r.ReadCode, WriteCode: r.WriteCode, Ruled: r.Ruled, viewDef: r.viewDef}
 }
 
 // DecodeCatalog reads what CatalogQuery returns.

@@ -15,7 +15,7 @@ import "strings"
 // Layout, by array position:
 //
 //	schemas  name
-//	rels     oid, schema, name, relkind, [parent oid], view definition, row type oid, [column], reading runs code, writing runs code
+//	rels     oid, schema, name, relkind, [parent oid], view definition, row type oid, [column], reading runs code, writing runs code, ruled
 //	column   attnum, name, type oid, not null, expression of a generated column
 //	builtins name, worst volatility, kinds, returns set, result type oid (0: differs), [[out name, type oid]] (null: differs)
 //	funcs    schema, name, kind, volatility, language, security definer, extension, returns set, result type oid, [[out name, type oid]]
@@ -79,7 +79,8 @@ code AS MATERIALIZED (
 rels AS (
   SELECT pg_catalog.json_agg(pg_catalog.json_build_array(c.oid::pg_catalog.int8, ns.nspname, c.relname, c.relkind, inh.parents,
       CASE WHEN c.relkind IN ('v','m') AND c.oid >= 16384 AND c.oid NOT IN (SELECT oid FROM busy) THEN pg_catalog.pg_get_viewdef(c.oid) END,
-      c.reltype::pg_catalog.int8, att.cols, c.relrowsecurity OR c.relhasrules, c.relhastriggers OR c.oid IN (SELECT oid FROM code))
+      c.reltype::pg_catalog.int8, att.cols, c.relrowsecurity OR c.relhasrules, c.relhastriggers OR c.oid IN (SELECT oid FROM code),
+      c.relhasrules AND EXISTS (SELECT FROM pg_catalog.pg_rewrite w WHERE w.ev_class = c.oid AND w.ev_type <> '1'))
     ORDER BY c.oid) AS j
   FROM pg_catalog.pg_class c JOIN ns ON ns.oid = c.relnamespace
   LEFT JOIN att ON att.attrelid = c.oid LEFT JOIN inh ON inh.inhrelid = c.oid

@@ -83,7 +83,7 @@ func readRelation(r *jsonReader) relRow {
 		r.close()
 		out.rel.Columns = append(out.rel.Columns, c)
 	})
-	out.rel.ReadCode, out.rel.WriteCode = r.boolean(), r.boolean()
+	out.rel.ReadCode, out.rel.WriteCode, out.rel.Ruled = r.boolean(), r.boolean(), r.boolean()
 	r.close()
 	return out
 }

@@ -109,10 +109,10 @@ func TestDecodeCatalogErrors(t *testing.T) {
 	}
 	// Views that refer to each other, parents that do, and names that are nowhere.
 	c, err := DecodeCatalog([]byte(`{"v":1,"path":["s"],"rels":[
-		[1,"s","a","v",null,"select x from b",0,[[1,"x",25,false,null]],false,false],
-		[2,"s","b","v",null,"select x from a",0,[[1,"x",25,false,null]],false,false],
-		[3,"s","c","r",[4],null,0,[[1,"x",25,false,null]],false,false],
-		[4,"s","d","r",[3,9],null,0,[[1,"x",25,false,"upper(y)"]],false,false]]}`))
+		[1,"s","a","v",null,"select x from b",0,[[1,"x",25,false,null]],false,false,false],
+		[2,"s","b","v",null,"select x from a",0,[[1,"x",25,false,null]],false,false,false],
+		[3,"s","c","r",[4],null,0,[[1,"x",25,false,null]],false,false,false],
+		[4,"s","d","r",[3,9],null,0,[[1,"x",25,false,"upper(y)"]],false,false,false]]}`))
 	if err != nil {
 		t.Fatal(err)
 	}

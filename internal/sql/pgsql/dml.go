@@ -258,5 +258,12 @@ func (a *analysis) returningIn(list []*pg.Node, it *item, sc *scope) rowset {
 		}
 	}
 	inner := &scope{parent: sc, source: source{items, sc.rowset}}
-	return a.targetList(list, inner, false)
+	out := a.targetList(list, inner, false)
+	if it.rel != nil && it.rel.Ruled {
+		for i := range out.columns { // a rule may have a RETURNING of its own
+			out.columns[i].lineage = a.join(derived(out.columns[i].lineage), nowhere)
+		}
+		a.unresolved()
+	}
+	return out
 }

@@ -194,7 +194,7 @@ func FuzzScanner(f *testing.F) {
 
 // FuzzCatalog: a document gives a catalog or an error, and a catalog can be asked.
 func FuzzCatalog(f *testing.F) {
-	f.Add([]byte(`{"v":1,"path":["s"],"schemas":["s"],"rels":[[1,"s","a","v",[2],"select 1 as x",3,[[1,"x",25,false,null]],false,false]],
+	f.Add([]byte(`{"v":1,"path":["s"],"schemas":["s"],"rels":[[1,"s","a","v",[2],"select 1 as x",3,[[1,"x",25,false,null]],false,false,false]],
 		"builtins":[["upper","i","f",false,25,[]],["unnest","i","f",true,0,null]],"funcs":[["s","f","f","v","sql",false,null,true,3,[["a",25]]]],
 		"types":[[3,"s","a","c",1,0,0,false]],"ops":[["+","s","s","f",null]],"casts":[[25,"s","f",null]]}`))
 	f.Add([]byte(`{"v":1,"rels":null}`))
