@@ -132,7 +132,15 @@ func (c *conn) finish(r *run, status, code, message, tag string) {
 	}
 	r.over = true
 	c.s.Result(r.ordinal, record.Result{Status: status, Code: code, Message: message, Tag: tag, Rows: r.rows, Bytes: r.bytes,
-		Masked: r.masked, Duration: c.now().Sub(r.started)})
+		Masked: r.masked, Duration: c.now().Sub(r.started), MaskedColumns: r.whole()})
+}
+
+// whole are the columns that were masked whatever their values, as record.Result names them.
+func (r *run) whole() string {
+	if r.masked == 0 || r.head == nil {
+		return ""
+	}
+	return mask.WholeColumns(len(r.head.cols), func(i int) *mask.Masker { return r.head.cols[i].Mask })
 }
 
 // refused records an action that is not forwarded, and its end.

@@ -35,6 +35,7 @@ type run struct {
 	masked  int64
 	over    bool
 	columns *columns // of the result, nil before it is described
+	shown   *columns // of which values were masked
 }
 
 // moment is what is true of a statement here and now, beside its text.
@@ -151,7 +152,7 @@ func (c *conn) finish(r *run, status, code, message, tag string) {
 	}
 	r.over = true
 	c.s.Result(r.ordinal, record.Result{Status: status, Code: code, Message: message, Tag: tag, Rows: r.rows, Bytes: r.bytes,
-		Masked: r.masked, Duration: durationSince(c.now(), r.started)})
+		Masked: r.masked, Duration: durationSince(c.now(), r.started), MaskedColumns: r.shown.whole()})
 }
 
 // refused records an action that is not forwarded, and its end.

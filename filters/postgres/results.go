@@ -16,6 +16,14 @@ type columns struct {
 	any     bool
 }
 
+// whole are those that are masked whatever their values, as record.Result names them.
+func (c *columns) whole() string {
+	if c == nil {
+		return ""
+	}
+	return mask.WholeColumns(len(c.maskers), func(i int) *mask.Masker { return c.maskers[i] })
+}
+
 // shape is what the target said of a prepared statement's result: as a
 // RowDescription's body, or that there are no rows.
 type shape struct {
@@ -226,7 +234,7 @@ func (c *conn) dataRow(e *entry, run *run, m *wire.Piece) bool {
 		if err != nil {
 			return false
 		}
-		a.rows.row = stream
+		a.rows.row, run.shown = stream, cols
 		return c.rowPiece(e, run, m)
 	}
 	dst := c.scratch()
@@ -238,6 +246,7 @@ func (c *conn) dataRow(e *entry, run *run, m *wire.Piece) bool {
 	if masked > 0 {
 		raw = out[len(dst):]
 		c.buffer = out
+		run.shown = cols
 	}
 	run.masked += int64(masked)
 	run.bytes += int64(len(raw))
