@@ -1,7 +1,6 @@
 package http
 
 import (
-	"encoding/json"
 	"net"
 	"slices"
 	"strings"
@@ -21,9 +20,11 @@ func (s *stream) forward() {
 	s.prepare()
 	up := s.up.begin(s.ended, s.req.HasBody(), s.fields.Get("content-length"))
 	s.maskRecord()
+	s.word()
+	head := s.requestHead()
 	s.keep(&s.upWaits, func(b *session.Batch) {
 		s.announce(b)
-		b.Request(s.ordinal, s.requestHead())
+		b.Request(s.ordinal, head)
 		up.add(b.Request, s.ordinal, s.kept)
 		if s.ended {
 			s.upEnd = true
@@ -43,16 +44,26 @@ func (s *stream) forward() {
 	})
 }
 
-// announce records the action and its decision, once.
+// word puts the action and its decision into words before announce, under whose lock the session's other streams wait.
+func (s *stream) word() {
+	if s.ordinal != 0 {
+		return
+	}
+	act := s.maskedAction()
+	payload, err := record.AppendAction(make([]byte, 0, 1<<10), &act, &s.d)
+	if err != nil {
+		payload = []byte("{}")
+	}
+	s.worded = payload
+}
+
+// announce records the action and its decision, once. word comes before.
 func (s *stream) announce(b *session.Batch) {
 	if s.ordinal != 0 {
 		return
 	}
-	payload, err := json.Marshal(record.ActionPayload{Action: s.maskedAction(), Decision: s.d})
-	if err != nil {
-		payload = []byte("{}")
-	}
-	s.ordinal = b.Action(payload)
+	s.ordinal = b.Action(s.worded)
+	s.worded = nil
 	s.noteTrace(b, s.ordinal)
 	s.tellTrace()
 	s.announceOthers(b)
@@ -147,7 +158,7 @@ func (s *stream) prepare() {
 	if s.plan != nil && s.plan.Content() || s.rpc != nil {
 		replace(h, s.fields, header.Request(s.fields))
 	}
-	if ip, _, err := net.SplitHostPort(s.host.ClientAddr()); err == nil {
+	if ip, _, err := net.SplitHostPort(s.client); err == nil {
 		h.Set("x-forwarded-for", ip)
 	}
 	if s.trace.host != nil {

@@ -40,6 +40,7 @@ func (s *stream) hold() {
 		return
 	}
 	s.phase = holding
+	s.word()
 	s.keep(&s.upWaits, s.announce, func(err error) {
 		if err != nil {
 			s.refuse(notRecorded())

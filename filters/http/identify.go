@@ -29,7 +29,7 @@ func (p proof) none() bool { return p.token == "" && p.spiffe == "" }
 // identify takes the proof from a request's header fields and connection.
 func (s *stream) identify(list header.List) (proof, *problem) {
 	var p proof
-	if !s.host.TLS().Active && !s.cfg.AllowCleartext {
+	if !s.cfg.AllowCleartext && !s.host.TLS().Active {
 		return p, &problem{Status: 403, Code: "tls_required", Detail: "This gateway takes credentials over TLS only.", Hint: "Use https."}
 	}
 	name := "authorization"
@@ -90,9 +90,9 @@ func (s *stream) certificate(list header.List) (id, digest string) {
 
 // key is what makes requests belong to one session: the same target, the same proof, the same client.
 func (s *stream) key(p proof) string {
-	host, _, err := net.SplitHostPort(s.host.ClientAddr())
+	host, _, err := net.SplitHostPort(s.client)
 	if err != nil {
-		host = s.host.ClientAddr()
+		host = s.client
 	}
 	return session.SpanKey("http", s.cfg.Target.Name, p.token, p.spiffe, p.certDigest, host,
 		strconv.FormatUint(s.t.generation.Load(), 10))
@@ -101,7 +101,7 @@ func (s *stream) key(p proof) string {
 func (s *stream) opening(p proof, list header.List) session.SpanOpening {
 	return session.SpanOpening{
 		Request: check.OpenRequest{Target: s.cfg.Target.Name, Token: p.token, SPIFFE: p.spiffe, CertDigest: p.certDigest,
-			Session: policy.Session{Client: s.host.ClientAddr(), Application: short(list.Get("user-agent"), 256)}},
+			Session: policy.Session{Client: s.client, Application: short(list.Get("user-agent"), 256)}},
 		Mode:    s.cfg.mode,
 		Limits:  session.Limits{Idle: s.cfg.Limits.IdleTimeout},
 		Timeout: openTimeout,

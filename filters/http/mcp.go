@@ -3,7 +3,6 @@ package http
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 
 	"dragoman.dev/dragoman/filters/http/content"
@@ -200,7 +199,8 @@ func (s *stream) announceOthers(b *session.Batch) {
 	}
 	for i := range s.rpc.list[1:] {
 		m := &s.rpc.list[i+1]
-		if payload, err := json.Marshal(record.ActionPayload{Action: maskedAs(m.plan, m.action), Decision: m.d}); err == nil {
+		act := maskedAs(m.plan, m.action)
+		if payload, err := record.AppendAction(nil, &act, &m.d); err == nil {
 			m.ordinal = b.Action(payload)
 			s.noteTrace(b, m.ordinal)
 		}

@@ -36,6 +36,7 @@ func (s *stream) keepAnswer(p *problem) {
 		p.status = "error"
 	}
 	s.finished = true
+	s.word()
 	s.keep(&s.upWaits, func(b *session.Batch) {
 		s.announce(b)
 		p.Instance = instance(s.sh.span.ID(), s.ordinal)

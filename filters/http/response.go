@@ -35,13 +35,14 @@ func (s *stream) EncodeHeaders(h api.ResponseHeaderMap, end bool) api.StatusType
 	}
 	down := s.down.begin(end, true, masked.Get("content-length"))
 	if !end && s.canWait(masked) {
-		s.waiting = masked
+		s.waiting = s.responseHead(masked)
 		return api.HeaderStopIteration
 	}
 	s.answered = true
 	status := api.HeaderContinue
+	head := s.responseHead(masked)
 	s.keep(&s.downWaits, func(b *session.Batch) {
-		b.Response(s.ordinal, s.responseHead(masked))
+		b.Response(s.ordinal, head)
 		if end {
 			down.end(b.Response, s.ordinal)
 			s.close(b)
@@ -68,7 +69,7 @@ func (s *stream) canWait(list header.List) bool {
 // addHead adds a head that has waited.
 func (s *stream) addHead(b *session.Batch) {
 	if s.waiting != nil {
-		b.Response(s.ordinal, s.responseHead(s.waiting))
+		b.Response(s.ordinal, s.waiting)
 		s.waiting, s.answered = nil, true
 	}
 }

@@ -45,6 +45,7 @@ type stream struct {
 	fields   header.List
 	proof    proof
 	arrival  arrival
+	client   string // address, host:port
 	tries    int
 	req      *request.Request
 	kept     []byte // of the body, before it may pass
@@ -61,6 +62,7 @@ type stream struct {
 	shown   action.Action // with the body's fields, for those who decide
 	d       policy.Decision
 	plan    *mask.Plan
+	worded  []byte // action and decision as they are recorded
 	ordinal uint64
 	trace   traced
 	held    *session.Held
@@ -70,8 +72,8 @@ type stream struct {
 	piece   api.BufferInstance // of such a body, while its callback runs
 
 	// the response
-	answered  bool        // its head is on its way to the client
-	waiting   header.List // a head that waits for the body's first piece
+	answered  bool   // its head is on its way to the client
+	waiting   []byte // a head that waits for the body's first piece, as it is recorded
 	code      int
 	down      bodyLog
 	downWaits int
@@ -101,7 +103,7 @@ type arrival struct {
 // DecodeHeaders implements api.StreamFilter.
 func (s *stream) DecodeHeaders(h api.RequestHeaderMap, end bool) api.StatusType {
 	s.head, s.ended = h, end
-	s.fields = listOf(h)
+	s.fields, s.client = listOf(h), s.host.ClientAddr()
 	s.recoded = s.recodes()
 	return s.run(s.begin, api.HeaderStopIteration)
 }

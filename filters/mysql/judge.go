@@ -106,7 +106,7 @@ func (c *conn) announce(j *judged) {
 		return
 	}
 	var stack [256]byte
-	params := statement.AppendParams(stack[:0], j.action.Params)
+	params := record.AppendParams(stack[:0], j.action.Params)
 	if m := c.remember(j.st); m != nil && !j.moment {
 		m.sheet = statement.SheetFor(m.sheet, j.st, &j.action, &j.d)
 		j.ordinal = c.s.Action(m.sheet.Head, params, m.sheet.Tail)

@@ -8,10 +8,10 @@ import (
 	"hash"
 	"unicode/utf8"
 
-	"dragoman.dev/dragoman/filters/statement"
 	"dragoman.dev/dragoman/internal/action"
 	wire "dragoman.dev/dragoman/internal/mysqlwire"
 	"dragoman.dev/dragoman/internal/policy"
+	"dragoman.dev/dragoman/internal/record"
 	"dragoman.dev/dragoman/internal/sql"
 	"dragoman.dev/dragoman/internal/sql/mysql"
 )
@@ -203,7 +203,7 @@ func (c *conn) execute(m *wire.Piece, p *prepared, j *judged) {
 	case policy.Hold:
 		raw = append([]byte(nil), raw...)
 		params := j.action.Params
-		c.holdAll(list, list, holding{what: "execute", text: p.text, exact: [][]byte{raw[9:], statement.AppendParams(nil, params)},
+		c.holdAll(list, list, holding{what: "execute", text: p.text, exact: [][]byte{raw[9:], record.AppendParams(nil, params)},
 			again: func() []*judged {
 				o := overlay{conn: c}
 				return []*judged{c.decide(o.withInner(p.current(c)), moment{params: params, unresolved: c.uncertain()})}

@@ -7,6 +7,7 @@ import (
 	"dragoman.dev/dragoman/filters/statement"
 	"dragoman.dev/dragoman/internal/action"
 	"dragoman.dev/dragoman/internal/policy"
+	"dragoman.dev/dragoman/internal/record"
 	"dragoman.dev/dragoman/internal/sql"
 )
 
@@ -250,7 +251,7 @@ func (c *conn) executeAgain(m *wire.Piece, name string, po *portal) bool {
 		raw := slices.Clone(m.Raw)
 		names, act := inner(j), j.action
 		act.Text += names
-		c.holdAction(j, act, statement.Digest([]byte("execute"), []byte(st.Action.Text), raw, statement.AppendParams(nil, act.Params), []byte(names)), []*judged{j}, nil, holdDone{
+		c.holdAction(j, act, statement.Digest([]byte("execute"), []byte(st.Action.Text), raw, record.AppendParams(nil, act.Params), []byte(names)), []*judged{j}, nil, holdDone{
 			allowed: func() { forward(&wire.Piece{Type: wire.Execute, Raw: raw, Body: raw[5:], First: true, Last: true}) },
 			refused: func(status string, rep wire.Report) {
 				c.refused(j, status, rep)

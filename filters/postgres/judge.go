@@ -122,15 +122,15 @@ func (c *conn) announce(j *judged) {
 	var stack [256]byte
 	if j.sheet == nil {
 		if s := c.shape.sheetFor(j); s != nil {
-			text := append(statement.AppendString(stack[:0], j.action.Text), paramsName...)
-			j.ordinal = c.s.Action(s.head, statement.AppendParams(text, j.action.Params), s.tail)
+			text := append(record.AppendString(stack[:0], j.action.Text), paramsName...)
+			j.ordinal = c.s.Action(s.head, record.AppendParams(text, j.action.Params), s.tail)
 			return
 		}
 		head, tail := statement.Payload(j.action, j.d)
-		j.ordinal = c.s.Action(head, statement.AppendParams(nil, j.action.Params), tail)
+		j.ordinal = c.s.Action(head, record.AppendParams(nil, j.action.Params), tail)
 		return
 	}
-	j.ordinal = c.s.Action(j.sheet.Head, statement.AppendParams(stack[:0], j.action.Params), j.sheet.Tail)
+	j.ordinal = c.s.Action(j.sheet.Head, record.AppendParams(stack[:0], j.action.Params), j.sheet.Tail)
 }
 
 // start makes a run of a judged statement that is about to be forwarded.

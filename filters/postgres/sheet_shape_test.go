@@ -5,7 +5,6 @@ import (
 	"reflect"
 	"testing"
 
-	"dragoman.dev/dragoman/filters/statement"
 	"dragoman.dev/dragoman/internal/action"
 	"dragoman.dev/dragoman/internal/policy"
 	"dragoman.dev/dragoman/internal/record"
@@ -26,7 +25,7 @@ func TestShapeSheet(t *testing.T) {
 			t.Fatalf("%d: no sheet", i)
 		}
 		b := append([]byte{}, sheet.head...)
-		b = statement.AppendParams(append(statement.AppendString(b, text), paramsName...), nil)
+		b = record.AppendParams(append(record.AppendString(b, text), paramsName...), nil)
 		b = append(b, sheet.tail...)
 		var got record.ActionPayload
 		if err := json.Unmarshal(b, &got); err != nil {

@@ -3,7 +3,6 @@ package session
 import (
 	"context"
 	"errors"
-	"sync"
 	"time"
 
 	"dragoman.dev/dragoman/internal/check"
@@ -25,7 +24,7 @@ type Limits struct {
 // A Span moves no bytes. Whoever has some records them with Record and passes
 // them on when done is called, and only then (rule 2).
 type Span struct {
-	mu sync.Mutex
+	mu lock
 	core
 	mode  record.Mode
 	users int // streams that are open, and holds that wait

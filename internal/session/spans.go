@@ -3,7 +3,7 @@ package session
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
+	"encoding/binary"
 	"hash/maphash"
 	"sync"
 )
@@ -32,13 +32,13 @@ func (l *spans) init() {
 // SpanKey makes a key of what a session is for: target, credential, client. The parts are secret
 // (tokens), so the key is a digest of them, each with its length.
 func SpanKey(parts ...string) string {
-	h := sha256.New()
+	var stack [512]byte
+	b := stack[:0]
 	for _, p := range parts {
-		n := len(p)
-		h.Write([]byte{byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)})
-		h.Write([]byte(p))
+		b = append(binary.BigEndian.AppendUint32(b, uint32(len(p))), p...)
 	}
-	return hex.EncodeToString(h.Sum(nil))
+	sum := sha256.Sum256(b)
+	return string(sum[:])
 }
 
 // Span gives the live span of a key, or opens it as o says. done is called once: before

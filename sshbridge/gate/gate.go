@@ -7,7 +7,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -84,7 +83,7 @@ func (g *Gate) Refuse(ctx context.Context, act action.Action, rule, reason, hint
 }
 
 func (g *Gate) decided(ctx context.Context, act action.Action, d policy.Decision, digest string, began time.Time, waiting func(string)) (Passed, error) {
-	payload, err := json.Marshal(record.ActionPayload{Action: act, Decision: d})
+	payload, err := record.AppendAction(nil, &act, &d)
 	if err != nil {
 		return Passed{}, err
 	}

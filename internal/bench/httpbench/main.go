@@ -24,6 +24,7 @@ type options struct {
 	time            time.Duration
 	mib             int64
 	hold            time.Duration
+	peer            string
 }
 
 func main() {
@@ -34,7 +35,8 @@ func main() {
 	flag.IntVar(&o.rounds, "rounds", 5, "interleaved rounds")
 	flag.DurationVar(&o.time, "time", 5*time.Second, "how long each load lasts")
 	flag.Int64Var(&o.mib, "mib", 1024, "size of the long body; 0 leaves it out")
-	flag.DurationVar(&o.hold, "hold", 0, "load dragoman this long and do nothing else, for profiles")
+	flag.DurationVar(&o.hold, "hold", 0, "load one peer this long and do nothing else, for profiles")
+	flag.StringVar(&o.peer, "peer", dragoman, "the peer that -hold loads")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -51,8 +53,12 @@ func run(ctx context.Context, o options) error {
 	}
 	defer r.stop()
 	if o.hold > 0 {
-		fmt.Println("Envoy's process:", r.peers[dragoman].proxy)
-		got, err := r.load(ctx, loads[0], r.peers[dragoman], o.hold)
+		p := r.peers[o.peer]
+		if p == nil {
+			return fmt.Errorf("no peer is called %q: %q", o.peer, names)
+		}
+		fmt.Println("Envoy's process:", p.proxy)
+		got, err := r.load(ctx, loads[0], p, o.hold)
 		fmt.Printf("%.0f requests a second, %.1f µs of Envoy and %.1f of the control plane each\n", got.perSecond, got.proxy, got.control)
 		return err
 	}
