@@ -129,7 +129,8 @@ func (r *rig) start(ctx context.Context) error {
 envoy: {binary: %s, version: %s, module: %s, concurrency: 2, drain_time: 1s}
 targets:
 %spolicy: {dir: policy}
-`, binary, envoy.Version, r.bin, r.targets())}
+admin: {listen: "127.0.0.1:%d"}
+`, binary, envoy.Version, r.bin, r.targets(), freePort())}
 	for name := range r.ports {
 		files[name+".password"] = r.xrdp.Password
 	}

@@ -25,7 +25,7 @@ async function load() {
     before = s.seconds;
     scenes.push({...s, time: now});
   }
-  seek.max = String(now);
+  seek.max = (Math.ceil(now * 10) / 10).toFixed(1); // a step of the slider, so that it gets to the last picture
   await show(scenes.length ? scenes.find((s) => s.png).time : 0);
   box.dataset.state = "ready";
 }
