@@ -129,8 +129,7 @@ func (r *rig) start(ctx context.Context) error {
 envoy: {binary: %s, version: %s, module: %s, concurrency: 2, drain_time: 1s}
 targets:
 %spolicy: {dir: policy}
-admin: {listen: "127.0.0.1:%d"}
-`, binary, envoy.Version, r.bin, r.targets(), freePort())}
+`, binary, envoy.Version, r.bin, r.targets())}
 	for name := range r.ports {
 		files[name+".password"] = r.xrdp.Password
 	}
