@@ -91,7 +91,7 @@ func TestPortForward(t *testing.T) {
 	const page = "hello from the pod, alice@example.com\n"
 	ctx := context.Background()
 	if err := shared.cluster.Pod(ctx, "default", "web", "/bin/sh", "-c",
-		"mkdir /www; echo '"+strings.TrimSpace(page)+"' > /www/index.html; dd if=/dev/zero of=/www/big bs=1000000 count=8; exec httpd -f -p 8080 -h /www"); err != nil {
+		"mkdir /www; echo '"+strings.TrimSpace(page)+"' > /www/index.html; dd if=/dev/zero of=/www/big bs=1000000 count=8; httpd -p 8081 -h /www; exec httpd -f -p 8080 -h /www"); err != nil {
 		t.Fatal(err)
 	}
 	token := shared.token(t, "ops")
@@ -133,5 +133,34 @@ func TestPortForward(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestHoldForward: a connection that is held says nothing until it is approved, then it moves; one that is denied never does, and the
+// others of the same port-forward go on meanwhile.
+func TestHoldForward(t *testing.T) {
+	f := shared.at(shared.spdy).forward(t, shared.token(t, "ops"), "", "web", ":8080", ":8081")
+	for _, c := range []struct {
+		answer string
+		moves  bool
+	}{{"approve", true}, {"deny", false}} {
+		got := make(chan []byte, 1)
+		go func() { got <- talk(t, f.ports[1], "GET /index.html HTTP/1.0\r\n\r\n") }()
+		id := shared.waiting(t)
+		if b := talk(t, f.ports[0], "GET /index.html HTTP/1.0\r\n\r\n"); !bytes.Contains(b, []byte("hello from the pod")) {
+			t.Errorf("beside one that waits: %q", b)
+		}
+		select {
+		case b := <-got:
+			t.Errorf("before anybody said so: %q", b)
+		default:
+		}
+		shared.must(t, "approvals", c.answer, id, "--as", "user:dana@example.com", "--group", "leads")
+		if b := <-got; bytes.Contains(b, []byte("hello from the pod")) != c.moves {
+			t.Errorf("%s: %q", c.answer, b)
+		}
+	}
+	if err := shared.await(func() bool { return strings.Contains(f.said.String(), "dragoman") }); err != nil {
+		t.Errorf("kubectl says %q", f.said)
 	}
 }

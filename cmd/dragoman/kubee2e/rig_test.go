@@ -38,6 +38,8 @@ type rig struct {
 	port    int
 	spdy    int // of a target whose streams are carried over SPDY
 	locked  int // of a target without shells, whose clients may have certificates
+	old     int // of a target that speaks SPDY only, as API servers before 1.30 do
+	before  *before
 	up      *child.Child
 	log     string
 }
@@ -62,6 +64,7 @@ const rules = `rules:
   - {name: ops, verdict: allow, when: {groups: [ops], kinds: [exec, shell]}}
   - {name: forward, verdict: allow, when: {groups: [ops], kinds: [forward]}}
   - {name: no-7070, verdict: block, when: {kinds: [forward], paths: ["web.default:7070"]}, reason: that port is nobody's business}
+  - {name: ask-forward, verdict: hold, when: {kinds: [forward], paths: ["web.default:8081"]}, approvers: [leads], reason: people decide about that port}
   - {name: no-rm, verdict: block, when: {commands: [rm]}, reason: nothing is removed here, hint: ask for a ticket}
   - {name: system, verdict: block, when: {namespaces: [kube-system], resources: [pods/exec]}, reason: not in kube-system}
   - {name: ask, verdict: hold, when: {groups: [ops], commands: [touch]}, approvers: [leads], reason: people decide about new files}
@@ -110,6 +113,9 @@ func (r *rig) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if r.before, err = newBefore(r.cluster); err != nil {
+		return err
+	}
 	binary, err := envoy.Ensure(ctx, filepath.Join(repo, ".tools"), envoy.Version)
 	if err != nil {
 		return err
@@ -117,7 +123,7 @@ func (r *rig) start(ctx context.Context) error {
 	if binary, err = filepath.Abs(binary); err != nil {
 		return err
 	}
-	r.port, r.spdy, r.locked, r.config = freePort(), freePort(), freePort(), filepath.Join(r.dir, "dragoman.yaml")
+	r.port, r.spdy, r.locked, r.old, r.config = freePort(), freePort(), freePort(), freePort(), filepath.Join(r.dir, "dragoman.yaml")
 	for name, text := range map[string]string{"policy/rules.yaml": rules,
 		"token": "Bearer " + token, "gw.crt": string(cert), "gw.key": string(key),
 		"dragoman.yaml": fmt.Sprintf(`data: data
@@ -143,9 +149,15 @@ targets:
     credentials: {header: Authorization, value: "file:token"}
     tls: {client: {cert: gw.crt, key: gw.key, client_ca: %[6]s}, upstream: {mode: verify-full, ca: %[6]s}}
     kubernetes: {exec_only: true}
+  - name: old
+    protocol: kubernetes
+    address: %[9]s
+    listen: 127.0.0.1:%[10]d
+    credentials: {header: Authorization, value: "file:token"}
+    tls: {client: {cert: gw.crt, key: gw.key}, upstream: {mode: verify-full, ca: %[6]s}}
 identity: {spiffe: [{name: example.org, groups: [ops]}]}
 policy: {dir: policy}
-`, binary, envoy.Version, r.bin, strings.TrimPrefix(r.cluster.Server, "https://"), r.port, r.cluster.CAFile, r.spdy, r.locked)} {
+`, binary, envoy.Version, r.bin, strings.TrimPrefix(r.cluster.Server, "https://"), r.port, r.cluster.CAFile, r.spdy, r.locked, r.before.address(), r.old)} {
 		path := filepath.Join(r.dir, name)
 		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o600)); err != nil {
 			return err
