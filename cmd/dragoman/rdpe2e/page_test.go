@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"image"
 	"image/png"
+	"math/rand/v2"
+	"net"
 	"os"
 	"strings"
 	"testing"
@@ -16,6 +18,17 @@ import (
 
 	"github.com/chromedp/chromedp"
 )
+
+// withPage is what of the config has the gateway serve its page, on a port below those that the kernel gives to outgoing connections.
+func withPage() string {
+	for {
+		port := 20000 + rand.IntN(12000)
+		if l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+			l.Close()
+			return fmt.Sprintf("admin: {listen: \"127.0.0.1:%d\"}\n", port)
+		}
+	}
+}
 
 // page is a Chromium that an administrator is signed in with, and where the page is.
 func page(t *testing.T) (context.Context, string) {

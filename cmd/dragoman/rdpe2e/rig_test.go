@@ -112,6 +112,7 @@ func (r *rig) targets() string {
 	add("shadow", r.shadow, "{mode: require}", "{nla: true}")
 	add("wrong", r.shadow, "{mode: require}", "{}")
 	add("stranger", r.xrdp.Server, "{mode: verify-full, ca: other.crt}", "{}")
+	b.WriteString(withPage())
 	return b.String()
 }
 
