@@ -24,6 +24,7 @@ type answer struct {
 	defs  []wire.Column
 	raw   []byte // of the definitions, as far as they are kept
 	known *head  // the result so far is as the last time
+	more  uint16 // StatusMoreResults, when it was said before the rows
 	at    int    // in known's definitions
 	drop  bool   // the rest of the result is not for the client
 	skip  bool   // the rest of a long message is not for the client

@@ -77,6 +77,9 @@ func (c *conn) askToken(tls bool) {
 	switch {
 	case c.hello.Plugin == wire.PluginClear:
 		c.onToken(c.hello.Auth)
+	case c.hello.Plugin == wire.PluginDialog || !tls && c.hello.Attr("_client_name") == mariadbJDBC:
+		c.asked = wire.PluginDialog
+		c.send(wire.AppendAuthSwitch(nil, wire.PluginDialog, []byte(dialogQuestion)))
 	case tls && c.hello.Plugin == wire.PluginSHA2 && !c.isConnectorJ():
 		c.asked = wire.PluginSHA2
 		c.send([]byte{wire.HeadMoreAuth, 4})
@@ -88,6 +91,13 @@ func (c *conn) askToken(tls bool) {
 		c.send(wire.AppendAuthSwitch(nil, wire.PluginClear, nil))
 	}
 }
+
+// dialogQuestion is what MariaDB's dialog plugin asks (its PAM plugin's protocol): a question whose answer is not shown (4), the
+// last one (1). A client answers the first such question with the password that it was given.
+const dialogQuestion = "\x05Token: "
+
+// mariadbJDBC is what MariaDB's JDBC driver calls itself. Without TLS it sends no password in clear text but to this plugin.
+const mariadbJDBC = "MariaDB Connector/J"
 
 // isConnectorJ is for a client that reads the packets of caching_sha2_password in another way when the version is one that
 // MariaDB announces (5.5.5-…). Within TLS it sends its password in clear text.

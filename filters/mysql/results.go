@@ -23,6 +23,10 @@ func (c *conn) resultAnswer(r *command, m *wire.Piece) bool {
 		}
 		c.forward(r, m)
 		a.phase = phRows
+		if end.Status&wire.StatusOutParams != 0 {
+			// MySQL says that more follows here only, not behind the row (its send_out_parameters).
+			a.more = end.Status & wire.StatusMoreResults
+		}
 		if end.Status&wire.StatusCursorExists != 0 && r.com == wire.ComStmtExecute {
 			c.resultDone(r, end)
 		}
@@ -30,6 +34,7 @@ func (c *conn) resultAnswer(r *command, m *wire.Piece) bool {
 	case phRows:
 		if end, is := c.terminator(m); is {
 			c.forward(r, m)
+			end.Status |= a.more
 			c.resultDone(r, end)
 			return true
 		}

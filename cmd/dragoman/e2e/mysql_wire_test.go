@@ -23,9 +23,10 @@ type rawMySQL struct {
 	id uint32 // of the greeting
 }
 
-func rawConnect(t testing.TB, p mysqlPlace, caps uint32) *rawMySQL {
+// dialMySQL connects and reads the greeting.
+func dialMySQL(t testing.TB, addr string) *rawMySQL {
 	t.Helper()
-	c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", p.Port))
+	c, err := net.Dial("tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,12 +37,12 @@ func rawConnect(t testing.TB, p mysqlPlace, caps uint32) *rawMySQL {
 		t.Fatal(err)
 	}
 	r.id = g.Thread
-	res := wire.Response{Caps: caps, Charset: 45, User: "agent", Database: p.Database, Auth: []byte(p.Password + "\x00"), Plugin: wire.PluginClear}
-	r.send(1, res.Append(nil))
-	if b := r.next(); b[0] != wire.HeadOK {
-		t.Fatalf("login: %q", b)
-	}
 	return r
+}
+
+func rawConnect(t testing.TB, p mysqlPlace, caps uint32) *rawMySQL {
+	t.Helper()
+	return rawConnectAs(t, p, caps, 45)
 }
 
 func (r *rawMySQL) send(seq byte, body []byte) {
