@@ -27,7 +27,7 @@ import (
 var marker = regexp.MustCompile(`k-[0-9]+-[0-9]+`)
 
 // TestZKill kills Envoy, the bridge with the control plane, or both, under load. For every command that ran in the pod, and every
-// object that was made, there is a frame. It is the last test, since the others have no use for it.
+// object that was made, there is a frame, and of every answer that a client has seen, too: at most what was not delivered is missing. It is the last test, since the others have no use for it.
 func TestZKill(t *testing.T) {
 	if _, err := shared.cluster.Kubectl(t.Context(), "exec", "shell", "--", "rm", "-f", "/tmp/ran"); err != nil {
 		t.Fatal(err)
@@ -37,6 +37,7 @@ func TestZKill(t *testing.T) {
 	stop := make(chan struct{})
 	var load sync.WaitGroup
 	var answered atomic.Int64
+	var seen said
 	hammer := func(worker int, args func(mark string) []string) {
 		for n := 0; ; n++ {
 			select {
@@ -47,7 +48,9 @@ func TestZKill(t *testing.T) {
 			ctx, cancel := context.WithTimeout(context.Background(), limit)
 			cmd := exec.CommandContext(ctx, shared.cluster.Tools.Kubectl, args(fmt.Sprintf("k-%d-%d", worker, n))...)
 			cmd.Env = append(os.Environ(), "KUBECONFIG="+config)
-			if cmd.Run() == nil {
+			out, err := cmd.Output()
+			_, _ = seen.Write(out)
+			if err == nil {
 				answered.Add(1)
 			}
 			cancel()
@@ -56,7 +59,7 @@ func TestZKill(t *testing.T) {
 	for w := range 2 {
 		load.Go(func() {
 			hammer(w, func(mark string) []string {
-				return []string{"exec", "shell", "--", "sh", "-c", "echo " + mark + " >> /tmp/ran"}
+				return []string{"exec", "shell", "--", "sh", "-c", "echo " + mark + " >> /tmp/ran; echo " + mark}
 			})
 		})
 	}
@@ -79,19 +82,25 @@ func TestZKill(t *testing.T) {
 		t.Fatal(err)
 	}
 	ran, made := marker.FindAllString(string(out), -1), marker.FindAllString(string(objects), -1)
+	shown := marker.FindAllString(seen.String(), -1)
 	var missing []string
 	err = shared.await(func() bool {
 		missing = nil
-		kept := recorded(t, filepath.Join(shared.dir, "data"))
+		kept, answers := recorded(t, filepath.Join(shared.dir, "data"))
 		for _, m := range append(ran, made...) {
 			if !kept[m] {
 				missing = append(missing, m)
 			}
 		}
+		for _, m := range shown {
+			if !answers[m] {
+				missing = append(missing, "the answer "+m)
+			}
+		}
 		return len(missing) == 0
 	})
-	t.Logf("%d commands ran, %d objects were made, %d without a frame", len(ran), len(made), len(missing))
-	if err != nil || len(ran) < 10 || len(made) < 5 {
+	t.Logf("%d commands ran, %d objects were made, %d answers were seen, %d without a frame", len(ran), len(made), len(shown), len(missing))
+	if err != nil || len(ran) < 10 || len(made) < 5 || len(shown) < 15 {
 		t.Errorf("%v: no frame for %v", err, missing)
 	}
 	for _, m := range made {
@@ -144,8 +153,8 @@ func childOf(parent int, name string) int {
 	return 0
 }
 
-// recorded is the set of markers in actions and requests, in whatever file below the data folder.
-func recorded(t *testing.T, data string) map[string]bool {
+// recorded are the sets of markers in actions and requests, and in responses, in whatever file below the data folder.
+func recorded(t *testing.T, data string) (kept, answers map[string]bool) {
 	t.Helper()
 	ring, err := envelope.Open(context.Background(), "file:"+filepath.Join(data, "keys", "bodies.kek"))
 	if err != nil {
@@ -153,7 +162,7 @@ func recorded(t *testing.T, data string) map[string]bool {
 	}
 	defer ring.Close()
 	archive := audit.NewArchive(blob.NewFiles(filepath.Join(data, "audit")), ring)
-	kept := map[string]bool{}
+	kept, answers = map[string]bool{}, map[string]bool{}
 	_ = filepath.WalkDir(data, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return nil
@@ -173,12 +182,15 @@ func recorded(t *testing.T, data string) map[string]bool {
 			if err != nil { // its end, or where it is cut off
 				return nil
 			}
-			if f.Kind == record.KindRequest || f.Kind == record.KindAction {
-				for _, m := range marker.FindAllString(string(f.Payload), -1) {
+			for _, m := range marker.FindAllString(string(f.Payload), -1) {
+				switch f.Kind {
+				case record.KindRequest, record.KindAction:
 					kept[m] = true
+				case record.KindResponse:
+					answers[m] = true
 				}
 			}
 		}
 	})
-	return kept
+	return kept, answers
 }
