@@ -4,11 +4,8 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,6 +16,7 @@ import (
 	"time"
 
 	"dragoman.dev/dragoman/envoy"
+	"dragoman.dev/dragoman/internal/e2erig"
 	"dragoman.dev/dragoman/internal/pgserver"
 )
 
@@ -185,7 +183,7 @@ func (g *gateway) stop() {
 	select {
 	case <-g.done:
 	case <-time.After(60 * time.Second):
-		g.t.Errorf("dragoman up did not stop within 20 s")
+		g.t.Errorf("dragoman up did not stop within a minute")
 		syscall.Kill(-g.cmd.Process.Pid, syscall.SIGKILL)
 		<-g.done
 	}
@@ -197,30 +195,17 @@ func (g *gateway) stop() {
 // run runs the command line and returns stdout, stderr and the exit code.
 func (g *gateway) run(args ...string) (stdout, stderr string, code int) {
 	g.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
-	defer cancel()
-	var o, e bytes.Buffer
-	cmd := exec.CommandContext(ctx, filepath.Join(g.bin, "dragoman"), append(args, "-c", g.config)...)
-	cmd.Stdout, cmd.Stderr = &o, &e
-	err := cmd.Run()
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
-		return o.String(), e.String(), exit.ExitCode()
-	}
+	stdout, stderr, code, err := e2erig.CLI{Bin: g.bin, Config: g.config}.Run(args...)
 	if err != nil {
 		g.t.Fatal(err)
 	}
-	return o.String(), e.String(), 0
+	return stdout, stderr, code
 }
 
 // must is run that fails the test unless the exit code is 0.
 func (g *gateway) must(args ...string) string {
 	g.t.Helper()
-	o, e, code := g.run(args...)
-	if code != 0 {
-		g.t.Fatalf("dragoman %s: exit %d\n%s%s", strings.Join(args, " "), code, o, e)
-	}
-	return o
+	return e2erig.CLI{Bin: g.bin, Config: g.config}.Must(g.t, args...)
 }
 
 // token mints a token for an agent that acts for a human.
@@ -231,14 +216,7 @@ func (g *gateway) token(groups ...string) string {
 
 func (g *gateway) tokenFor(subject, onBehalfOf string, groups ...string) string {
 	g.t.Helper()
-	args := []string{"token", "create", "--subject", subject, "--ttl", "1h"}
-	if onBehalfOf != "" {
-		args = append(args, "--on-behalf-of", onBehalfOf)
-	}
-	for _, group := range groups {
-		args = append(args, "--group", group)
-	}
-	return strings.TrimSpace(g.must(args...))
+	return e2erig.CLI{Bin: g.bin, Config: g.config}.Token(g.t, subject, onBehalfOf, groups...)
 }
 
 // syncBuffer is a buffer that several goroutines write.
@@ -261,25 +239,14 @@ func (s *syncBuffer) String() string {
 
 var _ io.Writer = (*syncBuffer)(nil)
 
-// handed are the ports that freePort gave.
-var handed sync.Map
-
-// freePort gives a port that nobody listens on, each one once. It is below those that
-// the kernel gives to outgoing connections, so that none of them takes it meanwhile.
+// freePort gives a port that nobody listens on.
 func freePort(t testing.TB) int {
 	t.Helper()
-	for range 1000 {
-		port := 20000 + rand.IntN(12000)
-		if _, taken := handed.LoadOrStore(port, true); taken {
-			continue
-		}
-		if l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
-			l.Close()
-			return port
-		}
+	port := e2erig.FreePort()
+	if port == 0 {
+		t.Fatal("no free port")
 	}
-	t.Fatal("no free port")
-	return 0
+	return port
 }
 
 // postgres starts a server of the version and stops it with the test.

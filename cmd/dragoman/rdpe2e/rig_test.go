@@ -3,23 +3,16 @@
 package rdpe2e
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
-	"dragoman.dev/dragoman/envoy"
-	"dragoman.dev/dragoman/internal/child"
+	"dragoman.dev/dragoman/internal/e2erig"
 	"dragoman.dev/dragoman/internal/rdpserver"
 )
 
@@ -30,16 +23,12 @@ const limit = 120 * time.Second
 
 // rig is a gateway in front of xrdp, as several targets, and of a shadow server. All tests share it.
 type rig struct {
+	*e2erig.Up
 	xrdp   *rdpserver.Xrdp
 	shown  *rdpserver.Display // what the shadow server shows
 	shadow *rdpserver.Server
 	screen *rdpserver.Display // the client's
-	dir    string
-	config string
-	bin    string
 	ports  map[string]int
-	up     *child.Child
-	log    string
 }
 
 var shared *rig
@@ -67,12 +56,9 @@ masks:
 `
 
 func newRig(ctx context.Context) (*rig, error) {
-	r := &rig{bin: os.Getenv("DRAGOMAN_BIN"), ports: map[string]int{}}
-	var err error
-	if r.bin == "" {
-		return r, errors.New("DRAGOMAN_BIN is not set: make test-rdp builds and runs it")
-	}
-	if r.bin, err = filepath.Abs(r.bin); err != nil {
+	up, err := e2erig.New(limit)
+	r := &rig{Up: up, ports: map[string]int{}}
+	if err != nil {
 		return r, err
 	}
 	if r.screen, err = rdpserver.StartDisplay(1024, 768); err != nil {
@@ -90,10 +76,6 @@ func newRig(ctx context.Context) (*rig, error) {
 	if r.xrdp, err = rdpserver.StartXrdp(ctx); err != nil {
 		return r, err
 	}
-	// A short folder: a unix socket's path has at most 107 bytes.
-	if r.dir, err = os.MkdirTemp("", "dgm-"); err != nil {
-		return r, err
-	}
 	return r, r.start(ctx)
 }
 
@@ -101,7 +83,7 @@ func newRig(ctx context.Context) (*rig, error) {
 func (r *rig) targets() string {
 	var b strings.Builder
 	add := func(name string, s *rdpserver.Server, tls, rdp string) {
-		r.ports[name] = freePort()
+		r.ports[name] = e2erig.FreePort()
 		fmt.Fprintf(&b, "  - {name: %s, protocol: rdp, address: %q, listen: \"127.0.0.1:%d\", credentials: {user: %s, password: \"file:%s\"}, tls: {upstream: %s}, rdp: %s}\n",
 			name, s.Address(), r.ports[name], s.User, name+".password", tls, rdp)
 	}
@@ -118,19 +100,11 @@ func (r *rig) targets() string {
 
 // start writes the configuration and runs `dragoman up`.
 func (r *rig) start(ctx context.Context) error {
-	binary, err := envoy.Ensure(ctx, filepath.Join(repo, ".tools"), envoy.Version)
+	head, err := r.Head(ctx, filepath.Join(repo, ".tools"))
 	if err != nil {
 		return err
 	}
-	if binary, err = filepath.Abs(binary); err != nil {
-		return err
-	}
-	r.config = filepath.Join(r.dir, "dragoman.yaml")
-	files := map[string]string{"policy/rules.yaml": rules, "dragoman.yaml": fmt.Sprintf(`data: data
-envoy: {binary: %s, version: %s, module: %s, concurrency: 2, drain_time: 1s}
-targets:
-%spolicy: {dir: policy}
-`, binary, envoy.Version, r.bin, r.targets())}
+	files := map[string]string{"policy/rules.yaml": rules, "dragoman.yaml": head + "targets:\n" + r.targets() + "policy: {dir: policy}\n"}
 	for name := range r.ports {
 		files[name+".password"] = r.xrdp.Password
 	}
@@ -140,47 +114,15 @@ targets:
 		return err
 	}
 	files["other.crt"] = string(other)
-	for name, text := range files {
-		path := filepath.Join(r.dir, name)
-		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o600)); err != nil {
-			return err
-		}
-	}
-	r.log = filepath.Join(r.dir, "up.log")
-	log, err := os.Create(r.log)
-	if err != nil {
+	if err := r.Write(files); err != nil {
 		return err
 	}
-	defer log.Close()
-	cmd := exec.Command(filepath.Join(r.bin, "dragoman"), "up", "-c", r.config)
-	cmd.Stdout, cmd.Stderr = log, log
-	if r.up, err = child.Start(cmd, syscall.SIGTERM); err != nil {
-		return err
-	}
-	for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
-		b, _ := os.ReadFile(r.log)
-		if bytes.Contains(b, []byte("\nready\n")) {
-			return nil
-		}
-		select {
-		case <-r.up.Done():
-			return fmt.Errorf("dragoman up ended:\n%s", b)
-		default:
-		}
-	}
-	return errors.New("dragoman up is not ready")
+	return r.Launch()
 }
 
 func (r *rig) stop(failed bool) {
-	if r.up != nil {
-		r.up.End(syscall.SIGTERM, limit)
-	}
-	if b, err := os.ReadFile(r.log); failed && err == nil {
-		for _, l := range bytes.Split(b, []byte("\n")) {
-			if !bytes.Contains(l, []byte("from=envoy")) {
-				fmt.Fprintf(os.Stderr, "%s\n", l)
-			}
-		}
+	if r.Up != nil {
+		r.End(failed, os.Stderr)
 	}
 	if r.xrdp != nil {
 		if failed {
@@ -196,39 +138,19 @@ func (r *rig) stop(failed bool) {
 			d.Stop()
 		}
 	}
-	if r.dir != "" && !failed {
-		os.RemoveAll(r.dir)
-	}
 }
 
 // run runs the command line.
-func (r *rig) run(args ...string) (string, error) {
-	cmd := exec.Command(filepath.Join(r.bin, "dragoman"), append(args, "-c", r.config)...)
-	var said bytes.Buffer
-	cmd.Stderr = &said
-	out, err := cmd.Output()
-	if err != nil {
-		err = fmt.Errorf("dragoman %v: %w\n%s%s", args, err, out, &said)
-	}
-	return string(out), err
-}
+func (r *rig) run(args ...string) (string, error) { return r.Output(args...) }
 
 func (r *rig) must(t *testing.T, args ...string) string {
 	t.Helper()
-	out, err := r.run(args...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return out
+	return r.Must(t, args...)
 }
 
 func (r *rig) token(t *testing.T, subject string, groups ...string) string {
 	t.Helper()
-	args := []string{"token", "create", "--subject", subject, "--on-behalf-of", "user:alice@example.com", "--ttl", "1h"}
-	for _, g := range groups {
-		args = append(args, "--group", g)
-	}
-	return strings.TrimSpace(r.must(t, args...))
+	return r.Token(t, subject, "user:alice@example.com", groups...)
 }
 
 // await waits for a condition.
@@ -271,15 +193,4 @@ func (r *rig) last(t *testing.T, subject string) string {
 	var s session
 	await(t, "the session of "+subject+" ends", func() bool { s = r.session(t, subject); return s.Sealed })
 	return s.ID
-}
-
-// freePort is below the ports that the kernel gives to outgoing connections.
-func freePort() int {
-	for {
-		port := 20000 + rand.IntN(12000)
-		if l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
-			l.Close()
-			return port
-		}
-	}
 }
