@@ -107,6 +107,13 @@ func TestProvider(t *testing.T) {
 	if res := fetch(t, mid, "GET", u.String(), nil); res.status != http.StatusForbidden {
 		t.Errorf("with another state: %d", res.status)
 	}
+	begun := fetch(t, newBrowser(), "GET", page.URL+"/login/oidc?next=https://evil.example/", nil)
+	for _, want := range []string{"code_challenge=", "code_challenge_method=S256", "nonce=", "state="} {
+		if !strings.Contains(begun.to, want) || strings.Contains(begun.to, "evil.example") {
+			t.Errorf("the provider is asked without %s: %s", want, begun.to)
+		}
+	}
+	signsInAnew(t, page.URL, issuer)
 	// Known to the provider, and without a role here.
 	if _, res := signInAt(t, page.URL, issuer, "test-user@"+strings.Split(strings.Split(issuer, "://")[1], ":")[0]); res.status != http.StatusForbidden || !strings.Contains(res.body, "has no role here") {
 		t.Errorf("without a role: %d\n%s", res.status, res.body)
@@ -150,7 +157,12 @@ func fetch(t *testing.T, c *http.Client, method, link string, form url.Values) f
 func signInAt(t *testing.T, page, issuer, name string) (*http.Client, fetched) {
 	t.Helper()
 	c := newBrowser()
-	f := fetch(t, c, "GET", page+"/login/oidc?next=/sessions?live=true", nil)
+	return c, signInWith(t, c, page, issuer, name, "/sessions?live=true")
+}
+
+func signInWith(t *testing.T, c *http.Client, page, issuer, name, next string) fetched {
+	t.Helper()
+	f := fetch(t, c, "GET", page+"/login/oidc?next="+url.QueryEscape(next), nil)
 	for f.to != "" && !strings.HasPrefix(f.to, page) {
 		f = fetch(t, c, "GET", f.to, nil)
 	}
@@ -165,10 +177,46 @@ func signInAt(t *testing.T, page, issuer, name string) (*http.Client, fetched) {
 	if f.to == "" {
 		t.Fatalf("the provider does not send the browser back: %d\n%s", f.status, f.body)
 	}
-	return c, fetch(t, c, "GET", f.to, nil)
+	return fetch(t, c, "GET", f.to, nil)
 }
 
 type noRevocations struct{}
 
 func (noRevocations) Check(context.Context, identity.Proof) error         { return nil }
 func (noRevocations) Subscribe(func(identity.Revocation)) (cancel func()) { return func() {} }
+
+// signsInAnew: a login that somebody has planted is not the one that a sign-in leads to, a sign-in leads to our own pages only, and ends when
+// its person says so.
+func signsInAnew(t *testing.T, page, issuer string) {
+	t.Helper()
+	c := newBrowser()
+	at, err := url.Parse(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Jar.SetCookies(at, []*http.Cookie{{Name: cookieName, Value: "planted", Path: "/"}})
+	if res := signInWith(t, c, page, issuer, "test-user2", "//evil.example/"); res.status != http.StatusOK || strings.Contains(res.body, "evil.example") {
+		t.Errorf("signed in: %d\n%s", res.status, res.body)
+	}
+	value := ""
+	for _, k := range c.Jar.Cookies(at) {
+		if k.Name == cookieName {
+			value = k.Value
+		}
+	}
+	planted := newBrowser()
+	planted.Jar.SetCookies(at, []*http.Cookie{{Name: cookieName, Value: "planted", Path: "/"}})
+	if res := fetch(t, planted, "GET", page+"/sessions", nil); value == "planted" || value == "" || res.status != http.StatusSeeOther {
+		t.Errorf("the login is %q, and the planted one: %d", value, res.status)
+	}
+	csrf := csrfField.FindStringSubmatch(fetch(t, c, "GET", page+"/sessions", nil).body)
+	if csrf == nil {
+		t.Fatal("no form")
+	}
+	fetch(t, c, "POST", page+"/logout", url.Values{"csrf": {csrf[1]}})
+	stolen := newBrowser()
+	stolen.Jar.SetCookies(at, []*http.Cookie{{Name: cookieName, Value: value, Path: "/"}})
+	if res := fetch(t, stolen, "GET", page+"/sessions", nil); res.status != http.StatusSeeOther {
+		t.Errorf("after signing out: %d", res.status)
+	}
+}
