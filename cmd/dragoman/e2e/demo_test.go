@@ -23,7 +23,10 @@ func (p place) as(token string) place {
 }
 
 // demoGateway runs the demo's own configuration on free ports.
-func demoGateway(t *testing.T) (*gateway, place) {
+func demoGateway(t *testing.T) (*gateway, place) { return demoGatewayWith(t, "") }
+
+// demoGatewayWith has more rules, as items of the list.
+func demoGatewayWith(t *testing.T, rules string) (*gateway, place) {
 	t.Helper()
 	db := postgres(t, pgserver.Newest, pgserver.Options{})
 	if err := shop.Fill(context.Background(), db, "demo-password"); err != nil {
@@ -39,17 +42,18 @@ func demoGateway(t *testing.T) (*gateway, place) {
 	// The harness names data and Envoy itself.
 	config = regexp.MustCompile(`(?m)^(data|envoy):.*\n(?:[ #].*\n|\n)*`).ReplaceAllString(config, "")
 	s := setup{Config: config, Files: map[string]string{"data/shop-password": "demo-password\n"}}
-	rules, err := os.ReadDir(repo + "/examples/demo/policy")
+	folder, err := os.ReadDir(repo + "/examples/demo/policy")
 	if err != nil && !os.IsNotExist(err) {
 		t.Fatal(err)
 	}
-	for _, f := range rules {
+	for _, f := range folder {
 		b, err := os.ReadFile(repo + "/examples/demo/policy/" + f.Name())
 		if err != nil {
 			t.Fatal(err)
 		}
 		s.Files["policy/"+f.Name()] = string(b)
 	}
+	s.Files["policy/rules.yaml"] += rules
 	g := newGateway(t, s).start()
 	return g, place{Port: port, User: "agent", Database: "shop"}
 }

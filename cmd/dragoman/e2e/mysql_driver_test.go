@@ -20,7 +20,7 @@ import (
 func TestMySQLDriver(t *testing.T) {
 	for _, kind := range []mysqlserver.Kind{mysqlserver.MariaDB, mysqlserver.MySQL} {
 		t.Run(string(kind), func(t *testing.T) {
-			g, s, port := mysqlGateway(t, kind)
+			g, s, port := mysqlGateway(t, kind, "estimates: true")
 			mysqlExec(t, mysqlRoot(t, s, "shop"), mysqlTypes)
 			p := mysqlPlace{Port: port, Password: g.token("writers"), Database: "shop"}
 			for name, params := range map[string]string{"prepared": "multiStatements=true&maxAllowedPacket=0", "text": "interpolateParams=true&multiStatements=true&parseTime=false"} {
@@ -232,6 +232,7 @@ func driverHold(t *testing.T, g *gateway, db *sql.DB) {
 			t.Fatal("no hold")
 		}
 		if approve {
+			awaitEstimate(t, g, id, "deletes about 1 row; reads shop.orders by ")
 			g.must("approvals", "approve", id, "--as", "user:dana@example.com", "--group", "dba")
 		} else {
 			g.must("approvals", "deny", id, "--as", "user:dana@example.com", "--group", "dba", "--reason", "not today")

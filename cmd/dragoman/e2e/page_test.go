@@ -80,7 +80,7 @@ func signIn(t *testing.T, ctx context.Context, base, token string) {
 // TestPage is the page in a real browser: an administrator reads a session, a hold appears while an approver looks and is
 // approved by somebody who may, and an agent's token is revoked.
 func TestPage(t *testing.T) {
-	g, p := demoGateway(t)
+	g, p := demoGatewayWith(t, pairRules)
 	agent := p.as(g.token("analysts", "dba"))
 	if out := agent.psql(t, "SELECT id, name, email, ssn FROM customers ORDER BY id LIMIT 3;\nDROP TABLE orders;\n"); !strings.Contains(out, "42501") {
 		t.Fatalf("the agent's session:\n%s", out)
@@ -117,6 +117,7 @@ func TestPage(t *testing.T) {
 	}
 	approveInBrowsers(t, g, agent, alloc, base)
 	policyInBrowser(t, g, admin, base)
+	pairInBrowsers(t, g, agent, alloc, base)
 	identitiesInBrowser(t, p, admin, base)
 	revokeInBrowser(t, g, p, admin, base)
 }
@@ -155,9 +156,12 @@ func approveInBrowsers(t *testing.T, g *gateway, agent place, alloc context.Cont
 	if !strings.Contains(statement, "UPDATE orders SET quantity = 3 WHERE id = 8") {
 		t.Errorf("the inbox shows %q", statement)
 	}
-	shot(t, dana, "approvals")
-
 	id := awaitHold(t, g)
+	do(t, dana, "see what the target expects", chromedp.WaitVisible(chromedp.CSS(".cards .estimate")))
+	if e := text(t, dana, ".cards .estimate"); !strings.Contains(e, "changes about 1 row; reads public.orders by index orders_pkey (about 1 row of about ") {
+		t.Errorf("the inbox shows %q", e)
+	}
+	shot(t, dana, "approvals")
 	if told, err := chromedp.Run(dana, chromedp.Evaluate[string](`window.told || ""`)); err != nil || told != "An action waits for a decision "+id {
 		t.Errorf("the desktop was told %q: %v", told, err)
 	}
