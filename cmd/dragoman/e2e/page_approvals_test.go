@@ -86,7 +86,10 @@ func pairInBrowsers(t *testing.T, g *gateway, agent place, alloc context.Context
 			t.Fatalf("it ran with %d of 2 approvals:\n%s", i, out)
 		default:
 		}
-		do(t, who, name+" approves", chromedp.Click(chromedp.CSS(`button[value="approve"]`)), chromedp.WaitVisible(`//li[contains(., "approved by user:`+name+`@example.com")]`))
+		press(t, who, `button[value="approve"]`)
+		if page := text(t, who, "main"); !strings.Contains(page, "approved by user:"+name+"@example.com (dba)") {
+			t.Errorf("%s has approved:\n%s", name, page)
+		}
 	}
 	select {
 	case out := <-held:
