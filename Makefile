@@ -122,6 +122,11 @@ bench-mysql: build tools ## compare MariaDB reached directly, through plain Envo
 bench-http: build tools ## compare HTTP through plain Envoy, with ext_authz, and through ours; writes docs/performance.md (4 min)
 	$(GO) run ./internal/bench/httpbench -tools $(TOOLS) -bin bin -doc docs/performance.md $(HTTPBENCHFLAGS)
 
+.PHONY: bench-kube
+bench-kube: build tools ## compare a real API server reached directly and through ours; prints (docs/performance-kubernetes.md); as root (2 min)
+	@$(GO) run ./internal/tools -dir $(TOOLS) -kube
+	DRAGOMAN_BIN=$(CURDIR)/bin $(GO) test -tags kube -run '^$$' -bench . -benchtime 40x ./cmd/dragoman/kubee2e
+
 .PHONY: bench-ssh
 bench-ssh: build tools ## compare OpenSSH reached directly and through ours; writes docs/performance.md (3 min)
 	$(GO) run ./internal/bench/sshbench -tools $(TOOLS) -bin bin -doc docs/performance.md $(SSHBENCHFLAGS)

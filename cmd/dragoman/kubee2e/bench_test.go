@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	core "k8s.io/api/core/v1"
 	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
 	typed "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/rest"
@@ -86,6 +87,19 @@ func BenchmarkList(b *testing.B) {
 	calls(b, func(c *typed.CoreV1Client) error {
 		_, err := c.Pods("").List(context.Background(), meta.ListOptions{})
 		return err
+	})
+}
+
+// BenchmarkCreateDelete makes a config map and deletes it: two calls.
+func BenchmarkCreateDelete(b *testing.B) {
+	n := 0
+	calls(b, func(c *typed.CoreV1Client) error {
+		n++
+		m := &core.ConfigMap{ObjectMeta: meta.ObjectMeta{Name: "bench-" + strconv.Itoa(n)}, Data: map[string]string{"a": "b"}}
+		if _, err := c.ConfigMaps("default").Create(context.Background(), m, meta.CreateOptions{}); err != nil {
+			return err
+		}
+		return c.ConfigMaps("default").Delete(context.Background(), m.Name, meta.DeleteOptions{})
 	})
 }
 
