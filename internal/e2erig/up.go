@@ -2,7 +2,6 @@ package e2erig
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -12,7 +11,6 @@ import (
 	"syscall"
 	"time"
 
-	"dragoman.dev/dragoman/envoy"
 	"dragoman.dev/dragoman/internal/child"
 )
 
@@ -40,13 +38,10 @@ func New(limit time.Duration) (*Up, error) {
 	return &Up{CLI: CLI{Bin: bin, Config: filepath.Join(dir, "dragoman.yaml")}, Dir: dir, Limit: limit, log: filepath.Join(dir, "up.log")}, err
 }
 
-// Head begins the configuration, with the Envoy of a tools folder.
-func (u *Up) Head(ctx context.Context, tools string) (string, error) {
-	binary, err := envoy.Ensure(ctx, tools, envoy.Version)
-	if err == nil {
-		binary, err = filepath.Abs(binary)
-	}
-	return fmt.Sprintf("data: data\nenvoy: {binary: %s, version: %s, module: %s, concurrency: 2, drain_time: 1s}\n", binary, envoy.Version, u.Bin), err
+// Head begins the configuration, with an Envoy.
+func (u *Up) Head(binary, version string) (string, error) {
+	binary, err := filepath.Abs(binary)
+	return fmt.Sprintf("data: data\nenvoy: {binary: %s, version: %s, module: %s, concurrency: 2, drain_time: 1s}\n", binary, version, u.Bin), err
 }
 
 // Write puts files into the folder.

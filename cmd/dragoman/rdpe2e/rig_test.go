@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"dragoman.dev/dragoman/envoy"
 	"dragoman.dev/dragoman/internal/e2erig"
 	"dragoman.dev/dragoman/internal/rdpserver"
 )
@@ -100,7 +101,11 @@ func (r *rig) targets() string {
 
 // start writes the configuration and runs `dragoman up`.
 func (r *rig) start(ctx context.Context) error {
-	head, err := r.Head(ctx, filepath.Join(repo, ".tools"))
+	binary, err := envoy.Ensure(ctx, filepath.Join(repo, ".tools"), envoy.Version)
+	if err != nil {
+		return err
+	}
+	head, err := r.Head(binary, envoy.Version)
 	if err != nil {
 		return err
 	}
