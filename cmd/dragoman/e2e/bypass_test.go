@@ -112,7 +112,7 @@ const bypassRules = `rules:
       tables: ["*.*"]
 masks:
   - name: ssn
-    columns: ["public.customers.ssn", "public.customers.card", "public.keyed.code"]
+    columns: ["public.customers.ssn", "public.customers.card", "public.keyed.code", "public.people.ssn"]
     way: redact
   - name: email
     columns: ["public.customers.email"]
