@@ -58,7 +58,7 @@ addEventListener("keydown", (e) => {
   const act = {
     "/": () => {
       const f = document.querySelector('main [type="search"]') || document.querySelector('main input:not([type="hidden"])');
-      if (f) setTimeout(() => f.focus()); // once the key itself is done with
+      if (f) addEventListener("keyup", () => f.focus(), {once: true}); // once the key itself is done with
     },
     "?": show, j: () => step(1), k: () => step(-1),
     o: () => { if (lines().includes(document.activeElement)) document.activeElement.click(); },
