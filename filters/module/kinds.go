@@ -16,7 +16,6 @@ import (
 // first config that Envoy loads; when it cannot be, every session is refused
 // with the reason.
 var runtime = sync.OnceValue(func() *session.Runtime {
-	loosenHeap()
 	log := newLogger()
 	rt, err := session.NewRuntime(os.Getenv, log)
 	if err != nil {

@@ -59,10 +59,26 @@ func (c *Call) Action(method, target, contentType string, body []byte) action.Ac
 	if len(bytes.TrimSpace(body)) > 0 {
 		c.body(a.Features, contentType, body)
 	}
-	if a.Features[FeaturePatch] == "apply" { // what is not there it makes
+	if a.Features[FeaturePatch] == "apply" || c.Verb == "update" && c.putCreates() { // what is not there it makes
 		a.Verbs = append(a.Verbs, "create")
+		slices.Sort(a.Verbs)
 	}
 	return a
+}
+
+// putCreates reports whether a PUT makes an object that is not there: the kinds whose strategy in the API server (Kubernetes 1.37,
+// pkg/registry, AllowCreateOnUpdate) says so. Of custom resources none does.
+func (c *Call) putCreates() bool {
+	if c.Subresource != "" {
+		return false
+	}
+	switch c.Group + "/" + c.Resource {
+	case "/services", "/endpoints", "/events", "/limitranges", "events.k8s.io/events", "coordination.k8s.io/leases", "coordination.k8s.io/leasecandidates",
+		"node.k8s.io/runtimeclasses", "rbac.authorization.k8s.io/roles", "rbac.authorization.k8s.io/rolebindings",
+		"rbac.authorization.k8s.io/clusterroles", "rbac.authorization.k8s.io/clusterrolebindings":
+		return true
+	}
+	return false
 }
 
 // features are those of the head.

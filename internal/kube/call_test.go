@@ -135,8 +135,20 @@ func TestWhatCounts(t *testing.T) {
 	if a := act("POST", "/api/v1/nodes/n/proxy/run?dryRun=All", "", ""); a.Has(FeatureDryRun) {
 		t.Error("what is passed on is no dry run")
 	}
-	if a := act("PATCH", pod, "application/apply-patch+yaml", `{"kind":"Pod"}`); !slices.Equal(a.Verbs, []string{"patch", "create"}) {
+	if a := act("PATCH", pod, "application/apply-patch+yaml", `{"kind":"Pod"}`); !slices.Equal(a.Verbs, []string{"create", "patch"}) {
 		t.Errorf("an apply makes what is not there: %v", a.Verbs)
+	}
+	for path, verbs := range map[string][]string{
+		"/api/v1/namespaces/dev/services/a":                     {"create", "update"},
+		"/apis/rbac.authorization.k8s.io/v1/clusterroles/admin": {"create", "update"},
+		"/apis/coordination.k8s.io/v1/namespaces/dev/leases/a":  {"create", "update"},
+		"/api/v1/namespaces/dev/services/a/status":              {"update"},
+		"/apis/example.com/v1/namespaces/dev/services/a":        {"update"},
+		pod: {"update"},
+	} {
+		if a := act("PUT", path, "application/json", `{}`); !slices.Equal(a.Verbs, verbs) {
+			t.Errorf("PUT %s has the verbs %v, not %v", path, a.Verbs, verbs)
+		}
 	}
 	if a := act("POST", "/apis/networking.k8s.io/v1/namespaces/dev/ingresses", "", `{"spec":{"tls":[{"secretName":"cert"}]}}`); a.Has(FeatureSecretUse) {
 		t.Error("an ingress shows no secret")

@@ -50,6 +50,7 @@ func newRuntime(env func(string) string, log *slog.Logger) (*Runtime, error) {
 		return nil, errors.Join(err, conn.Close())
 	}
 	rt := New(Options{Node: node, Authorizer: check.NewClient(conn, nil), Spool: spool, Log: log})
+	rt.slack = make([]byte, slack)
 	ctx, cancel := context.WithCancel(context.Background())
 	shipped := make(chan struct{})
 	shipper := ship.NewShipper(ship.Options{Spool: spool, Conn: conn, Node: node, OnControl: rt.control, Log: log})
