@@ -113,6 +113,7 @@ bench: build tools ## compare direct, plain Envoy, pgbouncer and ours; writes do
 	$(MAKE) bench-ssh
 	$(MAKE) bench-http
 	$(MAKE) bench-mysql
+	$(MAKE) bench-kube
 
 .PHONY: bench-mysql
 bench-mysql: build tools ## compare MariaDB reached directly, through plain Envoy and through ours; writes docs/performance.md (2 min)
