@@ -22,7 +22,7 @@ func AppendAction(b []byte, a *action.Action, d *policy.Decision) ([]byte, error
 		return nil, err
 	}
 	b = AppendString(append(b, `,"text":`...), a.Text)
-	b = AppendParams(append(b, paramsKey...), a.Params)
+	b = appendList(append(b, paramsKey...), a.Params, appendParam)
 	b = AppendString(append(b, `,"fingerprint":`...), a.Fingerprint)
 	if b, err = appendDecision(append(b, `},"decision":`...), d); err != nil {
 		return nil, err
@@ -75,8 +75,13 @@ func appendFunction(b []byte, f *action.Function) []byte {
 	return append(strconv.AppendBool(append(b, `,"opaque":`...), f.Opaque), '}')
 }
 
-// AppendParams appends parameters as the JSON of an action has them.
-func AppendParams(b []byte, list []action.Param) []byte { return appendList(b, list, appendParam) }
+// AppendParams appends parameters as the JSON of an action has them; none are an empty array.
+func AppendParams(b []byte, list []action.Param) []byte {
+	if list == nil {
+		return append(b, "[]"...)
+	}
+	return appendList(b, list, appendParam)
+}
 
 func appendParam(b []byte, p *action.Param) []byte {
 	b = AppendString(append(b, `{"value":`...), p.Value)
