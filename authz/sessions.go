@@ -190,6 +190,29 @@ func (s *Sessions) Ended(id string) {
 	}
 }
 
+// EndedOn is Ended, by the word of a node: only that of the session's own counts, since who forgets a session ends it no more.
+func (s *Sessions) EndedOn(node, id string) {
+	s.find(id)
+	switch of, ok := s.NodeOf(id); {
+	case !ok:
+	case of != node:
+		s.log.Error("a node says that another's session is over", "session", id, "node", node, "of_node", of)
+	default:
+		s.Ended(id)
+	}
+}
+
+// NodeOf is the node that has a live session, as far as it is known here.
+func (s *Sessions) NodeOf(id string) (string, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e, ok := s.live[id]
+	if !ok {
+		return "", false
+	}
+	return e.Node, true
+}
+
 // forget lets go of a session here.
 func (s *Sessions) forget(id string) bool {
 	s.mu.Lock()

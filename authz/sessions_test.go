@@ -207,3 +207,21 @@ func TestHold(t *testing.T) {
 	}
 	w.policyIs(policy.Decision{})
 }
+
+// TestEndedOn: only the node that has a session says that it is over; another's word leaves it where it can be revoked.
+func TestEndedOn(t *testing.T) {
+	w := newWorld(t)
+	res, err := w.Open(t.Context(), openOf(w.mint(t, token.MintRequest{Subject: "agent:a"})))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.sessions.EndedOn("another", res.Session)
+	w.sessions.EndedOn("gw", "ses_none")
+	if of, ok := w.sessions.NodeOf(res.Session); !ok || of != "gw" {
+		t.Fatalf("after another node's word: %q %v", of, ok)
+	}
+	w.sessions.EndedOn("gw", res.Session)
+	if _, ok := w.sessions.NodeOf(res.Session); ok {
+		t.Fatal("still there")
+	}
+}

@@ -175,7 +175,8 @@ func (c *control) openRecords(ctx context.Context) error {
 		return err
 	}
 	c.onClose(c.closeAccess)
-	c.ship = ship.NewServer(ship.ServerOptions{Ingest: ingest{c}, Log: c.log,
+	in := ingest{c.records, func() *authz.Sessions { return c.sessions }}
+	c.ship = ship.NewServer(ship.ServerOptions{Ingest: in, Owns: in.owns, Log: c.log,
 		Authenticate: func(ctx context.Context, claimed string) (string, error) { return c.xds.Caller(ctx, claimed) }})
 	return nil
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
+	"dragoman.dev/dragoman/authz"
 	"dragoman.dev/dragoman/internal/check"
 	"dragoman.dev/dragoman/internal/config"
 	"dragoman.dev/dragoman/internal/httpcred"
@@ -13,19 +15,43 @@ import (
 )
 
 // ingest keeps what nodes ship, and tells the registry when a session is over.
-type ingest struct{ c *control }
+type ingest struct {
+	records  ship.Ingest
+	sessions func() *authz.Sessions // made after it, before anything is shipped
+}
 
-// Append implements ship.Ingest.
+// owns reports whether a session is the node's, as far as the registry knows.
+func (i ingest) owns(node, session string) bool {
+	of, live := i.sessions().NodeOf(session)
+	return !live || of == node
+}
+
+// Append implements ship.Ingest. What a node ships of a session that is live on another one is not taken, so that
+// nobody is first with another's record, or ends it.
 func (i ingest) Append(ctx context.Context, node string, chunks []ship.Chunk) ([]ship.Ack, error) {
-	acks, err := i.c.records.Append(ctx, node, chunks)
-	if err == nil {
-		for _, ch := range chunks {
-			if ch.Ended {
-				i.c.sessions.Ended(ch.Session)
-			}
+	var foreign []ship.Ack
+	own := make([]ship.Chunk, 0, len(chunks))
+	for _, ch := range chunks {
+		switch {
+		case i.owns(node, ch.Session):
+			own = append(own, ch)
+		case !slices.ContainsFunc(foreign, func(a ship.Ack) bool { return a.Session == ch.Session }):
+			foreign = append(foreign, ship.Ack{Session: ch.Session, Diverged: true})
 		}
 	}
-	return acks, err
+	if len(own) == 0 {
+		return foreign, nil
+	}
+	acks, err := i.records.Append(ctx, node, own)
+	if err != nil {
+		return nil, err
+	}
+	for _, ch := range own {
+		if ch.Ended {
+			i.sessions().EndedOn(node, ch.Session)
+		}
+	}
+	return append(acks, foreign...), nil
 }
 
 // ender ends sessions where they are.

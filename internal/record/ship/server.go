@@ -56,6 +56,9 @@ type ServerOptions struct {
 	// Authenticate returns the node's proven id, or an error. nil: the id that it claims is taken, for
 	// sockets that only our own processes can reach.
 	Authenticate func(ctx context.Context, claimed string) (string, error)
+	// Owns reports whether a session is the node's: another's is not noted as what the node has, and its end is told elsewhere.
+	// nil: any is.
+	Owns func(node, session string) bool
 	// Initial gives what each node is told when it connects, for example all
 	// revoked credentials: a node that was away missed their EndByToken.
 	Initial func(node string) []Control
@@ -159,6 +162,9 @@ func (s *Server) leave(p *peer) {
 
 // note keeps who ships which session, from its first sign of life on.
 func (s *Server) note(p *peer, c Chunk) {
+	if s.opt.Owns != nil && !s.opt.Owns(p.node, c.Session) {
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if c.Ended {

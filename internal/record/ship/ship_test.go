@@ -311,6 +311,20 @@ func TestControlWhileIngestIsSlow(t *testing.T) {
 	}
 }
 
+// TestAnothersSession: who ships of another node's session is not the one that is told to end it.
+func TestAnothersSession(t *testing.T) {
+	s := NewServer(ServerOptions{Ingest: newMemory(), Owns: func(node, session string) bool { return node == "n1" }})
+	own, other := &peer{node: "n1", control: make(chan Control, 1)}, &peer{node: "n2", control: make(chan Control, 1)}
+	s.join(own)
+	s.join(other)
+	s.note(own, Chunk{Session: "ses_a"})
+	s.note(other, Chunk{Session: "ses_a"})
+	s.note(other, Chunk{Session: "ses_a", Ended: true})
+	if !s.EndSession(t.Context(), "ses_a", "revoked") || len(own.control) != 1 || len(other.control) != 0 {
+		t.Fatalf("%d are told to the session's node, %d to another", len(own.control), len(other.control))
+	}
+}
+
 func TestNodeIsAuthenticated(t *testing.T) {
 	m := newMemory()
 	c := newControl(t, ServerOptions{Ingest: m, Authenticate: func(_ context.Context, claimed string) (string, error) {
