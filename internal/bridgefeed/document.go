@@ -26,13 +26,17 @@ type Document struct {
 
 // Of makes the document of a node.
 func Of(cfg *config.Config, node string, bundle policy.Bundle) ([]byte, error) {
-	d := Document{Bridge: cfg.Bridge, Keys: cfg.Identity.SSH, Sockets: cfg.SocketDir(node), Files: map[string][]byte{}, Policy: bundle}
+	d := Document{Sockets: cfg.SocketDir(node), Files: map[string][]byte{}, Policy: bundle}
 	for _, t := range cfg.Targets {
 		if !t.Bridged() || !slices.Contains(t.Nodes, node) {
 			continue
 		}
 		t.Credentials = config.Credentials{}
 		d.Targets = append(d.Targets, t)
+		if t.Protocol == config.ProtocolSSH { // whoever has no such target is told no host key of ours
+			d.Bridge = config.Bridge{HostKeys: slices.Clone(cfg.Bridge.HostKeys), HostCertificates: slices.Clone(cfg.Bridge.HostCertificates)}
+			d.Keys = cfg.Identity.SSH
+		}
 	}
 	for _, p := range d.paths() {
 		if *p == "" {

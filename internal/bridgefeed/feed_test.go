@@ -69,6 +69,28 @@ func TestDocument(t *testing.T) {
 	}
 }
 
+// TestHostKeys: the private keys that clients of ssh targets see go to bridges that have such a target.
+func TestHostKeys(t *testing.T) {
+	key := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(key, []byte("private"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg := &config.Config{Bridge: config.Bridge{HostKeys: []string{key}}, Targets: []config.Target{
+		{Name: "a", Protocol: config.ProtocolSSH, Nodes: []string{"ssh"}}, {Name: "b", Protocol: config.ProtocolRDP, Nodes: []string{"rdp"}},
+		{Name: "c", Protocol: config.ProtocolKubernetes, Nodes: []string{"kube"}}, {Name: "d", Protocol: config.ProtocolPostgres, Nodes: []string{"sql"}}}}
+	cfg.Identity.SSH.Keys = []config.SSHKey{{Subject: "user:dana"}}
+	for node, has := range map[string]int{"ssh": 1, "rdp": 0, "kube": 0, "sql": 0, "idle": 0} {
+		raw, err := Of(cfg, node, policy.Bundle{Revision: "r1"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, err := Parse(raw)
+		if err != nil || len(d.Files) != has || len(d.Bridge.HostKeys) != has || len(d.Keys.Keys) != has {
+			t.Errorf("%s is told %s %v", node, raw, err)
+		}
+	}
+}
+
 // TestFollow: a document comes at once and when it has changed, to whom it is for, and again after the control plane was away.
 func TestFollow(t *testing.T) {
 	l, err := net.Listen("unix", filepath.Join(t.TempDir(), "s"))
