@@ -17,6 +17,7 @@ const (
 	MethodCall       = "tools/call"
 	MethodRead       = "resources/read"
 	MethodPrompt     = "prompts/get"
+	MethodTaskResult = "tasks/result"
 	MethodComplete   = "completion/complete"
 	MethodCancelled  = "notifications/cancelled"
 	MethodLog        = "notifications/message"

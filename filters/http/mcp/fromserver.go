@@ -39,6 +39,8 @@ func (w *work) params(p *object) error {
 			if err := w.text(p, name); err != nil {
 				return err
 			}
+		} else if err := w.document(p, name, true); err != nil { // a log's data may be any JSON: a document of its own
+			return err
 		}
 	}
 	if w.out.Method != MethodSample {

@@ -3,6 +3,7 @@ package mcp
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 
 	"dragoman.dev/dragoman/filters/http/content/jsonbody"
 	"dragoman.dev/dragoman/internal/mask"
@@ -19,7 +20,23 @@ func (w *work) called(result *object) error {
 			return err
 		}
 	}
-	return w.rest(result, "structuredContent", "content")
+	return w.documents(result, "structuredContent", "content")
+}
+
+// documents masks all members but those named as documents of their own, as those that a protocol's newer version,
+// or a server of its own accord, adds: _meta, and what else has values of the answer. Hints for display are none.
+func (w *work) documents(o *object, but ...string) error {
+	for i := range *o {
+		m := &(*o)[i]
+		if slices.Contains(but, m.name) {
+			continue
+		}
+		if err := w.document(o, m.name, m.name != "annotations" && m.name != "icons"); err != nil {
+			return err
+		}
+		w.name(m)
+	}
+	return nil
 }
 
 // items does something with each item of a list.
@@ -64,13 +81,13 @@ func (w *work) block(item *object) error {
 		if err := w.text(item, "text"); err != nil {
 			return err
 		}
-		return w.rest(item, "type", "text")
+		return w.documents(item, "type", "text")
 	case "image", "audio":
 		if !w.plan.PassOpaque() {
 			w.hide(item)
 			return nil
 		}
-		return w.rest(item, "type", "data")
+		return w.documents(item, "type", "data")
 	case "resource":
 		inner, ok := readObject(item.get("resource"))
 		if !ok {
@@ -82,15 +99,22 @@ func (w *work) block(item *object) error {
 		if w.changed {
 			item.set("resource", inner.append(nil))
 		}
-		return w.rest(item, "type", "resource")
+		return w.documents(item, "type", "resource")
+	case "tool_use":
+		if err := w.document(item, "input", true); err != nil {
+			return err
+		}
+		return w.documents(item, "type", "input")
+	case "tool_result": // in what the server asks a model
+		return w.called(item)
 	case "resource_link":
-		return w.rest(item, "type")
+		return w.documents(item, "type")
 	}
 	if !w.plan.PassOpaque() {
 		w.hide(item)
 		return nil
 	}
-	return w.rest(item, "type")
+	return w.documents(item, "type")
 }
 
 // hide puts a text for a block that cannot be looked into.
@@ -110,7 +134,7 @@ func (w *work) resource(item *object) error {
 		w.changed = true
 		w.out.Masked++
 	}
-	return w.rest(item, "text", "blob")
+	return w.documents(item, "text", "blob")
 }
 
 func (w *work) promptMessage(item *object) error {
@@ -118,7 +142,7 @@ func (w *work) promptMessage(item *object) error {
 		if err := w.items(item, "content", w.block); err != nil {
 			return err
 		}
-		return w.rest(item, "role", "content")
+		return w.documents(item, "role", "content")
 	}
 	inner, ok := readObject(item.get("content"))
 	if !ok {
@@ -130,7 +154,7 @@ func (w *work) promptMessage(item *object) error {
 	if w.changed {
 		item.set("content", inner.append(nil))
 	}
-	return w.rest(item, "role", "content")
+	return w.documents(item, "role", "content")
 }
 
 // text masks a text: as JSON where it is a JSON object or list, else by the detectors. A text that is not JSON

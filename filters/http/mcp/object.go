@@ -3,6 +3,7 @@ package mcp
 import (
 	"bytes"
 	"encoding/json"
+	"io"
 	"strings"
 )
 
@@ -40,10 +41,11 @@ func readObject(raw []byte) (o object, ok bool) {
 		seen[folded] = true
 		o = append(o, member{name, value})
 	}
-	if _, err := d.Token(); err != nil || d.More() {
+	if _, err := d.Token(); err != nil {
 		return nil, false
 	}
-	return o, true
+	_, err := d.Token() // More is false before a bracket, too
+	return o, err == io.EOF
 }
 
 // get is a member's value, nil without it.

@@ -215,15 +215,23 @@ func (r *Reply) event(e *sse.Event) error {
 		}
 		e.Data = out
 	}
-	values := r.plan.Values()
-	for i, c := range e.Comments {
-		if out, _, n := values.Text(nil, mask.Named{}, nil, c); n > 0 {
-			e.Comments[i] = out
-			r.masked += n
-		}
+	e.Type, e.ID, e.Retry = r.text(e.Type), r.text(e.ID), r.text(e.Retry)
+	for i := range e.Comments {
+		e.Comments[i] = r.text(e.Comments[i])
 	}
 	r.dst = e.Append(r.dst)
 	return nil
+}
+
+// text runs the detectors on what an event has beside its data.
+func (r *Reply) text(b []byte) []byte {
+	values := r.plan.Values()
+	out, _, n := values.Text(nil, mask.Named{}, nil, b)
+	if n == 0 {
+		return b
+	}
+	r.masked += n
+	return bytes.ReplaceAll(out, []byte("\n"), []byte(" "))
 }
 
 // body is a message or a batch.

@@ -90,7 +90,7 @@ func (w *work) answer() error {
 	switch asked.Method {
 	case MethodList:
 		err = w.tools(&result, asked.Allow)
-	case MethodCall:
+	case MethodCall, MethodTaskResult:
 		w.out.Failed = string(result.get("isError")) == "true"
 		err = w.called(&result)
 	case MethodRead:

@@ -49,7 +49,7 @@ func (m *Masker) event(e *Event) error {
 			return err
 		}
 	}
-	e.Type, e.ID = m.text(e.Type), m.text(e.ID)
+	e.Type, e.ID, e.Retry = m.text(e.Type), m.text(e.ID), m.text(e.Retry)
 	for i := range e.Comments {
 		e.Comments[i] = m.text(e.Comments[i])
 	}
