@@ -13,10 +13,12 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/zitadel/oidc/v3/example/server/storage"
+	zitadel "github.com/zitadel/oidc/v3/pkg/oidc"
 	"github.com/zitadel/oidc/v3/pkg/op"
 
 	"dragoman.dev/dragoman/internal/identity"
@@ -24,8 +26,22 @@ import (
 	"dragoman.dev/dragoman/web/api"
 )
 
+// groups has the provider tell, in the ID token, in which groups its users are.
+type groups struct {
+	*storage.Storage
+	in func(user string) []string
+}
+
+// SetUserinfoFromRequest implements op.CanSetUserinfoFromRequest.
+func (g groups) SetUserinfoFromRequest(ctx context.Context, info *zitadel.UserInfo, token op.IDTokenRequest, scopes []string) error {
+	if list := g.in(token.GetSubject()); list != nil {
+		info.AppendClaims("groups", list)
+	}
+	return g.Storage.SetUserinfoFromRequest(ctx, info, token, scopes)
+}
+
 // provider runs a real OpenID provider with a login page, on loopback.
-func provider(t *testing.T, redirect string) (issuer string) {
+func provider(t *testing.T, redirect string, in func(user string) []string) (issuer string) {
 	t.Helper()
 	storage.RegisterClients(storage.WebClient("dragoman", "a-client-secret", redirect))
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -33,7 +49,7 @@ func provider(t *testing.T, redirect string) (issuer string) {
 		t.Fatal(err)
 	}
 	issuer = "http://" + l.Addr().String()
-	store := storage.NewStorage(storage.NewUserStore(issuer))
+	store := groups{storage.NewStorage(storage.NewUserStore(issuer)), in}
 	var key [32]byte
 	rand.Read(key[:])
 	p, err := op.NewProvider(&op.Config{CryptoKey: key, CryptoKeyId: "k", CodeMethodS256: true}, store, op.StaticIssuer(issuer), op.WithAllowInsecure(),
@@ -65,7 +81,13 @@ func TestProvider(t *testing.T) {
 	var handler http.Handler
 	page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler.ServeHTTP(w, r) }))
 	defer page.Close()
-	issuer := provider(t, page.URL+"/login/oidc/callback")
+	var in atomic.Pointer[[]string] // the groups of id1
+	issuer := provider(t, page.URL+"/login/oidc/callback", func(user string) []string {
+		if list := in.Load(); list != nil && user == "id1" {
+			return *list
+		}
+		return nil
+	})
 	verifier, err := oidc.New(oidc.Config{Issuer: issuer, Audiences: []string{"dragoman"}, AllowHTTP: true, Now: time.Now,
 		Log: slog.New(slog.DiscardHandler), Mapping: oidc.Mapping{SubjectPrefix: "user:"}})
 	if err != nil {
@@ -76,7 +98,8 @@ func TestProvider(t *testing.T) {
 		t.Fatal(err)
 	}
 	back := &backend{}
-	logins := NewLogins(api.Bearer{Authenticator: auth, Grants: []api.Grant{{Subjects: []string{"user:id2"}, Roles: []api.Role{api.Auditor}}}}, time.Now)
+	logins := NewLogins(api.Bearer{Authenticator: auth, Grants: []api.Grant{{Subjects: []string{"user:id2"}, Roles: []api.Role{api.Auditor}},
+		{Groups: []string{"on-call"}, Roles: []api.Role{api.Approver}}}}, time.Now)
 	client, err := oidc.NewClient(nil)
 	if err != nil {
 		t.Fatal(err)
@@ -115,8 +138,24 @@ func TestProvider(t *testing.T) {
 	}
 	signsInAnew(t, page.URL, issuer)
 	// Known to the provider, and without a role here.
-	if _, res := signInAt(t, page.URL, issuer, "test-user@"+strings.Split(strings.Split(issuer, "://")[1], ":")[0]); res.status != http.StatusForbidden || !strings.Contains(res.body, "has no role here") {
+	name := "test-user@" + strings.Split(strings.Split(issuer, "://")[1], ":")[0]
+	if _, res := signInAt(t, page.URL, issuer, name); res.status != http.StatusForbidden || !strings.Contains(res.body, "has no role here") {
 		t.Errorf("without a role: %d\n%s", res.status, res.body)
+	}
+	in.Store(&[]string{"on-call-guests"})
+	if _, res := signInAt(t, page.URL, issuer, name); res.status != http.StatusForbidden {
+		t.Errorf("with another group: %d\n%s", res.status, res.body)
+	}
+	// The group that the provider tells gives the role, and no other.
+	in.Store(&[]string{"on-call"})
+	c, back1 = signInAt(t, page.URL, issuer, name)
+	if back1.status != http.StatusOK {
+		t.Fatalf("with a group: %d\n%s", back1.status, back1.body)
+	}
+	for path, want := range map[string]int{"/approvals": http.StatusOK, "/tokens": http.StatusForbidden} {
+		if res := fetch(t, c, "GET", page.URL+path, nil); res.status != want {
+			t.Errorf("an approver at %s: %d, not %d", path, res.status, want)
+		}
 	}
 }
 
