@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -155,9 +156,17 @@ func (c callbacks) OnStreamDeltaRequest(id int64, req *discovery.DeltaDiscoveryR
 		c.s.opt.Log.Warn("xds: a stream is refused", "err", err)
 		return status.Error(codes.PermissionDenied, err.Error())
 	}
+	if !slices.Contains(served, req.GetTypeUrl()) { // it would be kept for as long as the stream is there
+		c.s.opt.Log.Warn("xds: a stream is refused: it asks for what is not served", "type", shortURL(req.GetTypeUrl()[:min(len(req.GetTypeUrl()), 200)]))
+		return status.Error(codes.InvalidArgument, "no such type is served")
+	}
 	c.s.answered(id, req)
 	return nil
 }
+
+// served are the types that a snapshot has, and those of which Envoys may ask although there are none.
+var served = []string{resource.ListenerType, resource.ClusterType, resource.SecretType, resource.ExtensionConfigType,
+	resource.EndpointType, resource.RouteType, resource.ScopedRouteType, resource.VirtualHostType, resource.RuntimeType}
 
 func (c callbacks) OnStreamDeltaResponse(id int64, _ *discovery.DeltaDiscoveryRequest, resp *discovery.DeltaDiscoveryResponse) {
 	c.s.sent(id, resp)

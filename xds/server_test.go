@@ -94,6 +94,21 @@ func TestRefused(t *testing.T) {
 			t.Fatalf("got %v, %v", m, err)
 		}
 	})
+	t.Run("types that are not served", func(t *testing.T) {
+		c := r.open(r.dialTLS(sidecar), "sidecar")
+		c.want(resource.ListenerType, []string{"*"}, "dragoman/127.0.0.1:15433")
+		c.subscribe("type.googleapis.com/made.up.Type1", "*")
+		if m, _, err := c.next(); status.Code(err) != codes.InvalidArgument {
+			t.Fatalf("got %v, %v", m, err)
+		}
+		for _, n := range r.server.Nodes() {
+			for _, ty := range n.Types {
+				if ty.Type == "Type1" {
+					t.Errorf("it is kept: %+v", n)
+				}
+			}
+		}
+	})
 	t.Run("state of the world", func(t *testing.T) {
 		str, err := discovery.NewAggregatedDiscoveryServiceClient(r.dialUnix()).StreamAggregatedResources(t.Context())
 		if err == nil {
