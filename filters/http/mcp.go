@@ -90,6 +90,15 @@ func (s *stream) settleMessages(worst int) {
 	l := s.rpc.list
 	l[0], l[worst] = l[worst], l[0]
 	s.action, s.d, s.plan = l[0].action, l[0].d, l[0].plan
+	if s.d.Verdict == policy.Allow && len(l) > 1 {
+		var masks []mask.Spec
+		for i := range l {
+			masks = mcp.Union(masks, l[i].d.Mask)
+		}
+		if !s.maskBy(masks) {
+			return
+		}
+	}
 	switch {
 	case s.d.Verdict == policy.Allow:
 		s.forward()
@@ -101,6 +110,20 @@ func (s *stream) settleMessages(worst int) {
 	default:
 		s.refuse(blockedBy(&s.d))
 	}
+}
+
+// maskBy makes the plan for what answers no single message: heads, notifications, what is not JSON-RPC.
+func (s *stream) maskBy(masks []mask.Spec) bool {
+	d := policy.Decision{Mask: masks}
+	plan, err := d.Plan(&s.t.plans, s.sh.span.Opened().MaskKey)
+	if err != nil {
+		s.t.rt.Log().Error("mask plan", "target", s.cfg.Target.Name, "error", err)
+		s.d = policy.Decision{Rule: d.Rule, Reason: d.Reason, Revision: s.d.Revision}
+		s.refuse(blockedBy(&s.d))
+		return false
+	}
+	s.plan = plan
+	return true
 }
 
 func weight(v policy.Verdict) int {
@@ -164,9 +187,14 @@ func (s *stream) expectAnswers() bool {
 	if s.rpc == nil {
 		return true
 	}
+	if len(s.rpc.list) == 0 { // what comes may belong to anything that was asked before
+		if masks := s.rpc.conv.Masks(); len(masks) > 0 && !s.maskBy(mcp.Union(s.d.Mask, masks)) {
+			return false
+		}
+	}
 	for i := range s.rpc.list {
 		m := &s.rpc.list[i]
-		if err := s.rpc.conv.Ask(m.Message, mcp.Asked{Plan: m.plan, Allow: s.mayCall}); err != nil {
+		if err := s.rpc.conv.Ask(m.Message, mcp.Asked{Plan: m.plan, Masks: m.d.Mask, Allow: s.mayCall}); err != nil {
 			for _, before := range s.rpc.list[:i] {
 				s.rpc.conv.Forget(before.ID)
 			}

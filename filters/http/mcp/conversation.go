@@ -1,6 +1,8 @@
 package mcp
 
 import (
+	"reflect"
+	"slices"
 	"sync"
 
 	"dragoman.dev/dragoman/internal/mask"
@@ -12,6 +14,8 @@ type Asked struct {
 	Tool   string // of tools/call
 	// Plan masks the answer; nil masks nothing.
 	Plan *mask.Plan
+	// Masks are what the plan was made of.
+	Masks []mask.Spec
 	// Allow says whether the identity may call a tool. Tools that it may not call are left out of the
 	// answer to tools/list; nil leaves all out.
 	Allow func(tool string) bool
@@ -24,7 +28,11 @@ type Conversation struct {
 	lim     Limits
 	waiting map[ID]Asked
 	order   []ID // oldest first; may name some that were answered
+	masks   []mask.Spec
 }
+
+// maxMasks bounds what a conversation remembers of masks; a policy has few.
+const maxMasks = 1024
 
 // NewConversation is one in which nothing was asked.
 func NewConversation(lim Limits) *Conversation {
@@ -46,12 +54,34 @@ func (c *Conversation) Ask(m *Message, asked Asked) error {
 	for len(c.waiting) >= c.lim.Pending {
 		c.forgetOldest()
 	}
+	if c.masks = Union(c.masks, asked.Masks); len(c.masks) > maxMasks {
+		return &Error{Code: codeInvalid, Message: "the session has been under too many masks; begin another", ID: m.ID}
+	}
 	c.waiting[m.ID] = asked
 	c.order = append(c.order, m.ID)
 	if len(c.order) > 2*c.lim.Pending {
 		c.tidy()
 	}
 	return nil
+}
+
+// Masks are those of all that was asked. They hold for what answers nothing, on a stream on which what belongs to
+// an earlier request may come.
+func (c *Conversation) Masks() []mask.Spec {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.masks)
+}
+
+// Union is all masks of both lists, each once, in their order.
+func Union(a, b []mask.Spec) []mask.Spec {
+	out := slices.Clip(a)
+	for _, s := range b {
+		if !slices.ContainsFunc(out, func(t mask.Spec) bool { return reflect.DeepEqual(s, t) }) {
+			out = append(out, s)
+		}
+	}
+	return out
 }
 
 // Forget takes back a request that was not sent after all.

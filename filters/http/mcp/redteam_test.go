@@ -59,3 +59,60 @@ func TestEventFields(t *testing.T) {
 		t.Errorf("%q %v", got, err)
 	}
 }
+
+// JSON-RPC is read as such whatever the status and the type say.
+func TestMessagesThatSayTheyAreNone(t *testing.T) {
+	p := plan(t, mask.Spec{Name: "j", JSON: []string{"$.people[*].ssn"}})
+	for _, h := range []content.Head{{Status: 400, Type: "application/json"}, {Status: 200, Type: "text/json"}, {Status: 200, Type: "application/x+json; charset=utf-8"},
+		{Status: 500, Type: "text/plain"}, {Status: 200, Type: ""}, {Status: 404, Type: "application/json", Encoding: "gzip"}} {
+		for _, body := range []string{
+			`{"jsonrpc":"2.0","id":1,"error":{"code":-1,"message":"mallory is not","data":{"people":[{"ssn":"mallory"}]}}}`,
+			`[{"jsonrpc":"2.0","id":1,"result":{"content":[],"structuredContent":{"people":[{"ssn":"mallory"}]}}}]`,
+			`{"jsonrpc":"2.0","id":null,"error":{"code":-1,"message":"mallory"}}`,
+			`{"jsonrpc":"2.0","id":"server-error","error":{"code":-1,"message":"mallory"}}`,
+			`{"jsonrpc":"2.0","id":1,"error":{},"error":{"code":-1,"message":"mallory"}}`,
+			`{"jsonrpc":"2.0","id":1,"error":{"code":-1,"message":"mallory"}}{"jsonrpc":"2.0"}`,
+			`{"JSONRPC":"2.0","id":1,"error":{"code":-1,"message":"mallory"}}`,
+		} {
+			c := NewConversation(Limits{})
+			ask(t, c, call, Asked{Plan: p})
+			if h.Encoding != "" {
+				body = string(pack(t, h.Encoding, body))
+			}
+			got, _ := reply(c, h, p, body, 9, nil)
+			if h.Encoding != "" && got != "" {
+				got = unpack(t, h.Encoding, got)
+			}
+			if strings.Contains(got, "mallory") {
+				t.Errorf("%+v: %s", h, got)
+			}
+		}
+		c := NewConversation(Limits{})
+		ask(t, c, `{"jsonrpc":"2.0","id":1,"method":"tools/list"}`, Asked{Allow: func(string) bool { return false }})
+		if h.Encoding == "" {
+			if got, err := reply(c, h, nil, `{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"mallory"}]}}`, 9, nil); err != nil || strings.Contains(got, "mallory") {
+				t.Errorf("%+v: %s %v", h, got, err)
+			}
+		}
+	}
+	text := plan(t, mask.Spec{Name: "t", Detectors: []string{"email"}})
+	long := strings.Repeat("lorem ipsum ", 1<<19)
+	if got, err := reply(NewConversation(Limits{}), content.Head{Status: 500, Type: "text/plain"}, text, long+"m@secret.example", 1<<16, nil); err != nil || len(got) < len(long) || strings.Contains(got, "secret") {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+	if got, err := reply(NewConversation(Limits{}), content.Head{Status: 500, Type: "text/plain"}, text, "["+long, 1<<16, nil); err == nil {
+		t.Errorf("%d bytes of what may be a message", len(got))
+	}
+}
+
+// A conversation knows all masks that it has seen, each once.
+func TestMasksOfAConversation(t *testing.T) {
+	a, b := mask.Spec{Name: "a", Detectors: []string{"email"}}, mask.Spec{Name: "b", JSON: []string{"$.x"}}
+	c := NewConversation(Limits{})
+	ask(t, c, call, Asked{Masks: []mask.Spec{a}})
+	ask(t, c, strings.Replace(call, `"id":1`, `"id":2`, 1), Asked{Masks: []mask.Spec{b, a}})
+	ask(t, c, strings.Replace(call, `"id":1`, `"id":3`, 1), Asked{})
+	if m := c.Masks(); len(m) != 2 || m[0].Name != "a" || m[1].Name != "b" {
+		t.Errorf("%+v", m)
+	}
+}

@@ -2,7 +2,10 @@ package mcp
 
 import (
 	"bytes"
+	"encoding/json"
 	"mime"
+	"slices"
+	"strings"
 
 	"dragoman.dev/dragoman/filters/http/content"
 	"dragoman.dev/dragoman/filters/http/content/coding"
@@ -29,7 +32,10 @@ type Reply struct {
 	conv    *Conversation
 	plan    *mask.Plan
 	observe func(Outcome)
-	other   *content.Stream // what is neither JSON nor events
+	other   *content.Stream // what is neither JSON nor events, and in a coding that is not known
+	loose   *content.Stream // what masks a body that may be JSON-RPC, when it is none
+	spilled bool            // it is none
+	failed  bool            // the status says that nothing was done
 	events  *sse.Decoder    // of an event stream
 	dec     *coding.Decoder
 	enc     *coding.Encoder
@@ -55,16 +61,36 @@ func (c *Conversation) Reply(h content.Head, plan *mask.Plan, observe func(Outco
 		r.events = sse.NewDecoder(c.lim.Body)
 	case err == nil && name == "application/json" && h.Status < 400:
 	default:
-		r.other, err = content.New(h, plan, content.Limits{})
-		return r, err
+		return r, r.maybe(h)
 	}
+	return r, r.decode(h)
+}
+
+// maybe is a body of which its head does not say that it is JSON-RPC, and which may be so all the same: an error with
+// a status of 400, another type for JSON. It is kept until it is known.
+func (r *Reply) maybe(h content.Head) (err error) {
+	r.failed = h.Status >= 400
+	if _, unknown := coding.Parse(h.Encoding); unknown != nil {
+		r.other, err = content.New(h, r.plan, content.Limits{})
+		return err
+	}
+	plain := h
+	plain.Encoding = ""
+	if r.loose, err = content.New(plain, r.plan, content.Limits{}); err != nil {
+		return err
+	}
+	return r.decode(h)
+}
+
+// decode undoes the body's codings.
+func (r *Reply) decode(h content.Head) error {
 	names, err := coding.Parse(h.Encoding)
 	if err != nil || len(names) == 0 {
-		return r, err
+		return err
 	}
 	r.dec = coding.NewDecoder(names, 0)
 	r.enc, err = coding.NewEncoder(names)
-	return r, err
+	return err
 }
 
 // Changes reports whether the body may come out other than it went in.
@@ -74,6 +100,9 @@ func (r *Reply) Changes() bool { return r.other == nil || r.other.Changes() }
 func (r *Reply) Masked() int {
 	if r.other != nil {
 		return r.other.Masked()
+	}
+	if r.loose != nil {
+		return r.masked + r.loose.Masked()
 	}
 	return r.masked
 }
@@ -123,6 +152,14 @@ func (r *Reply) take(plain []byte) error {
 	if r.events != nil {
 		return r.events.Write(plain, r.event)
 	}
+	if r.loose != nil && !r.spilled && len(r.buf)+len(plain) > r.conv.lim.Body {
+		if t := bytes.TrimSpace(r.buf); len(t) > 0 && t[0] != '{' && t[0] != '[' {
+			return r.spill(plain)
+		}
+	}
+	if r.spilled {
+		return r.spill(plain)
+	}
 	if len(r.buf)+len(plain) > r.conv.lim.Body {
 		return refusal.New(refusal.TooLarge, "a message of the MCP server has more than %d bytes", r.conv.lim.Body)
 	}
@@ -164,9 +201,50 @@ func (r *Reply) end() error {
 	if r.events != nil {
 		return r.events.Close(r.event)
 	}
-	out, err := r.body(bytes.TrimSpace(r.buf))
+	raw := bytes.TrimSpace(r.buf)
+	if r.loose != nil && (r.spilled || !isRPC(raw)) {
+		err := r.spill(nil)
+		if err == nil {
+			r.dst, err = r.loose.Close(r.dst)
+		}
+		return err
+	}
+	out, err := r.body(raw)
 	r.dst = append(r.dst, out...)
 	return err
+}
+
+// spill masks what has come as content of its type: it is not JSON-RPC.
+func (r *Reply) spill(plain []byte) (err error) {
+	r.spilled = true
+	for _, b := range [][]byte{r.buf, plain} {
+		if err == nil && len(b) > 0 {
+			r.dst, err = r.loose.Write(r.dst, b)
+		}
+	}
+	r.buf = nil
+	return err
+}
+
+// isRPC reports whether a body is to be read as JSON-RPC: as soon as anything in it says so.
+func isRPC(raw []byte) bool {
+	if len(raw) == 0 || raw[0] != '{' && raw[0] != '[' {
+		return false
+	}
+	items := []json.RawMessage{raw}
+	if raw[0] == '[' {
+		items, _ = readList(raw)
+	}
+	for _, item := range items {
+		o, ok := readObject(item)
+		if !ok && len(item) > 0 && item[0] == '{' && json.Valid(item) {
+			return true // a name twice: it can be read in two ways
+		}
+		if slices.ContainsFunc(o, func(m member) bool { return strings.EqualFold(m.name, "jsonrpc") }) {
+			return true
+		}
+	}
+	return !json.Valid(raw) && bytes.Contains(bytes.ToLower(raw), []byte("jsonrpc"))
 }
 
 func (r *Reply) finish(err error) error {
@@ -189,6 +267,7 @@ func (r *Reply) Abort() {
 	if r.other != nil {
 		r.other.Abort()
 	}
+	r.loose.Abort()
 	if r.err == nil {
 		r.keep(refusal.New(refusal.State, "the body was given up"))
 	}

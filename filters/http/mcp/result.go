@@ -73,6 +73,9 @@ func (w *work) answer() error {
 		return w.fault()
 	}
 	asked, ok := w.r.conv.answered(w.out.ID)
+	if !ok && w.out.Failed && w.r.failed { // some servers answer under an id of their own
+		return w.fault()
+	}
 	if !ok {
 		w.instead = unasked(w.out.ID)
 		w.out.Failed = true

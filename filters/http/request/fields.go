@@ -23,7 +23,8 @@ const (
 var classes = func() map[string]class {
 	m := map[string]class{}
 	for _, name := range []string{"authorization", "proxy-authorization", "content-length", "content-type", "content-encoding", "host", "origin",
-		"content-range", "from", "if-range", "max-forwards", "range", "referer", "user-agent", "transfer-encoding"} {
+		"content-range", "from", "if-range", "max-forwards", "range", "referer", "user-agent", "transfer-encoding",
+		"mcp-session-id", "last-event-id", "mcp-protocol-version"} {
 		m[name] |= single
 	}
 	for _, name := range []string{"authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key", "api-key", "x-auth-token", "x-amz-security-token"} {
