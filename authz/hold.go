@@ -32,7 +32,7 @@ func (s *Service) hold(ctx context.Context, req check.HoldRequest) (check.HoldRe
 		log.Warn("a hold is refused: the session is another gateway's or target's", "of_node", live.Node, "of_target", live.Target.Name)
 		return check.HoldResponse{}, noSession
 	}
-	h.Identity, h.Protocol = live.Identity, live.Target.Protocol
+	h.Identity, h.Protocol, h.User, h.Database = live.Identity, live.Target.Protocol, live.Session.User, live.Session.Database
 	held, refusal := s.wait(ctx, log, h)
 	if _, ok := s.Sessions.Get(h.Session); !ok && refusal == nil && held.State == hold.Used {
 		log.Warn("an approved action is refused: its session is ending")

@@ -122,7 +122,7 @@ func (s *Service) change(ctx context.Context, id string, e Event) (hold.Hold, er
 // its fate is not known. Neither lets it run.
 func (s *Service) Hold(ctx context.Context, h hold.Hold) (hold.Hold, error) {
 	now := s.c.Now().UTC()
-	h.Created, h.State, h.Decisions, h.Ended = now, hold.Pending, []hold.Decision{}, time.Time{}
+	h.Created, h.State, h.Decisions, h.Ended, h.Estimate = now, hold.Pending, []hold.Decision{}, time.Time{}, nil
 	h.Purpose = s.purposes.get(purposeKey(h.Identity, h.Target), now)
 	if len(h.Approvers) == 0 {
 		h.Approvers = slices.Clone(s.c.Approvers)

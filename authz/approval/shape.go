@@ -25,9 +25,13 @@ const maxShapes = 1000
 // can be the thing itself, so they have no shape.
 var shapeVerbs = []string{"select", "insert", "update", "delete", "merge"}
 
+// shapeless are features of statements whose literals say more than which rows: what is set or run, and which file is meant; and of those that are not alone.
+var shapeless = []string{action.FeatureUnparsed, action.FeatureMulti, action.FeatureUnresolved, action.FeatureDynamic, action.FeatureOpaque, action.FeatureProgram, action.FeatureServerFile,
+	action.FeatureRole, action.FeatureSetting, action.FeatureReplication, action.FeatureDDL, action.FeatureCopy, action.FeatureFunctionCall}
+
 // shapeOf is a digest of everything of an action but its literals, "" when it has no shape.
 func shapeOf(a *action.Action) string {
-	if a.Kind != action.KindSQL || a.Fingerprint == "" || len(a.Verbs) == 0 || a.Has(action.FeatureUnparsed) {
+	if a.Kind != action.KindSQL || a.Fingerprint == "" || len(a.Verbs) == 0 || slices.ContainsFunc(shapeless, a.Has) {
 		return ""
 	}
 	for _, v := range a.Verbs {
@@ -70,7 +74,8 @@ func checkShape(h *hold.Hold, d *hold.Decision) error {
 
 // covers reports whether a word given at g counts for h at a time.
 func covers(g *hold.Hold, d *hold.Decision, h *hold.Hold, now time.Time) bool {
-	if !d.Approve || d.ShapeFor <= 0 || d.Of != "" || !now.Before(d.At.Add(min(d.ShapeFor, hold.MaxShape))) || g.ID == h.ID || g.Target != h.Target || g.Rule != h.Rule {
+	life := min(d.ShapeFor, h.ShapeFor, hold.MaxShape) // policy may say less by now than when the word was given
+	if !d.Approve || d.ShapeFor <= 0 || d.Of != "" || !now.Before(d.At.Add(life)) || g.ID == h.ID || g.Target != h.Target || g.Rule != h.Rule {
 		return false
 	}
 	if g.Session != h.Session && !(d.ShapePool && h.ShapePool && sameCredential(g, h)) {
@@ -81,7 +86,8 @@ func covers(g *hold.Hold, d *hold.Decision, h *hold.Hold, now time.Time) bool {
 
 func sameCredential(g, h *hold.Hold) bool {
 	a, b := &g.Identity, &h.Identity
-	return a.TokenID != "" && a.TokenID == b.TokenID && a.Issuer == b.Issuer && slices.Equal(a.Actors, b.Actors)
+	return a.TokenID != "" && a.TokenID == b.TokenID && a.Issuer == b.Issuer && slices.Equal(a.Actors, b.Actors) &&
+		g.Database == h.Database && g.User == h.User // a table of another database is another one
 }
 
 // repeat decides on a hold what was said about its shape before. What cannot be repeated is left to people.

@@ -70,6 +70,13 @@ func TestShape(t *testing.T) {
 			"policy now says no": func(h *hold.Hold) { h.ShapeFor = 0 },
 			"another quorum":     func(h *hold.Hold) { h.Quorum = 2 },
 			"other approvers":    func(h *hold.Hold) { h.Approvers = []string{"owners"} },
+			"policy now says less": func(h *hold.Hold) { h.ShapeFor = time.Nanosecond },
+			"another session, other database": func(h *hold.Hold) {
+				h.Session, h.Database = "ses_two", "prod"
+			},
+			"another session, other login": func(h *hold.Hold) {
+				h.Session, h.User = "ses_two", "owner"
+			},
 			"another session, other token": func(h *hold.Hold) {
 				h.Session, h.Identity.TokenID = "ses_two", "tok_2"
 			},
@@ -91,6 +98,18 @@ func TestShape(t *testing.T) {
 		}
 		if got := <-holding(t.Context(), s, other); (got.h.State == hold.Used) != pool {
 			t.Errorf("pool %v: another connection of the same token ends as %s", pool, got.h.State)
+		}
+	}
+}
+
+// TestShapeless: no shape is approved of a statement whose literals are the thing itself.
+func TestShapeless(t *testing.T) {
+	for _, feature := range []string{"", action.FeatureServerFile, action.FeatureSetting, action.FeatureRole, action.FeatureProgram, action.FeatureDynamic,
+		action.FeatureOpaque, action.FeatureMulti, action.FeatureUnparsed, action.FeatureUnresolved, action.FeatureReplication} {
+		h := shaped(1, false)
+		h.Action.Features = map[string]any{feature: true}
+		if got := approval.Shaped(&h); got != (feature == "") {
+			t.Errorf("%q: %v", feature, got)
 		}
 	}
 }

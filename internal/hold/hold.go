@@ -28,6 +28,8 @@ type Hold struct {
 	Session  string            `json:"session"`
 	Target   string            `json:"target"`
 	Protocol string            `json:"protocol,omitempty"` // of the target
+	User     string            `json:"user,omitempty"`     // as whom the session is at the target, as far as the client says that
+	Database string            `json:"database,omitempty"` // the session's, as far as the client says that
 	Identity identity.Identity `json:"identity"`
 	Action   action.Action     `json:"action"`
 	// Digest is the hex SHA-256 of the exact bytes and parameters that are
