@@ -61,15 +61,15 @@ func TestShape(t *testing.T) {
 		}
 		n := 100
 		for name, change := range map[string]func(*hold.Hold){
-			"another rule":       func(h *hold.Hold) { h.Rule = "other" },
-			"another target":     func(h *hold.Hold) { h.Target = "other" },
-			"another shape":      func(h *hold.Hold) { h.Action.Fingerprint = "f2" },
-			"another table":      func(h *hold.Hold) { h.Action.Writes[0].Schema = "secret" },
-			"no WHERE":           func(h *hold.Hold) { h.Action.Features = map[string]any{} },
-			"a call":             func(h *hold.Hold) { h.Action.Functions = []action.Function{{Name: "dblink", Opaque: true}} },
-			"policy now says no": func(h *hold.Hold) { h.ShapeFor = 0 },
-			"another quorum":     func(h *hold.Hold) { h.Quorum = 2 },
-			"other approvers":    func(h *hold.Hold) { h.Approvers = []string{"owners"} },
+			"another rule":         func(h *hold.Hold) { h.Rule = "other" },
+			"another target":       func(h *hold.Hold) { h.Target = "other" },
+			"another shape":        func(h *hold.Hold) { h.Action.Fingerprint = "f2" },
+			"another table":        func(h *hold.Hold) { h.Action.Writes[0].Schema = "secret" },
+			"no WHERE":             func(h *hold.Hold) { h.Action.Features = map[string]any{} },
+			"a call":               func(h *hold.Hold) { h.Action.Functions = []action.Function{{Name: "dblink", Opaque: true}} },
+			"policy now says no":   func(h *hold.Hold) { h.ShapeFor = 0 },
+			"another quorum":       func(h *hold.Hold) { h.Quorum = 2 },
+			"other approvers":      func(h *hold.Hold) { h.Approvers = []string{"owners"} },
 			"policy now says less": func(h *hold.Hold) { h.ShapeFor = time.Nanosecond },
 			"another session, other database": func(h *hold.Hold) {
 				h.Session, h.Database = "ses_two", "prod"
