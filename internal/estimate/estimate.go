@@ -18,6 +18,9 @@ import (
 	"slices"
 	"time"
 
+	driverMySQL "github.com/go-sql-driver/mysql"
+	"github.com/jackc/pgx/v5/pgconn"
+
 	"dragoman.dev/dragoman/internal/action"
 )
 
@@ -134,6 +137,19 @@ func each(r Request, f func(addr string) error) (err error) {
 		if err = f(addr); err == nil || !errors.Is(err, errUnreachable) {
 			return err
 		}
+	}
+	return err
+}
+
+// saidBy leaves out a server's own words, which cite values of the statement: they are not for a log.
+func saidBy(err error) error {
+	var pg *pgconn.PgError
+	var my *driverMySQL.MySQLError
+	switch {
+	case errors.As(err, &pg):
+		return fmt.Errorf("the target does not plan it: SQLSTATE %s", pg.Code)
+	case errors.As(err, &my):
+		return fmt.Errorf("the target does not plan it: error %d", my.Number)
 	}
 	return err
 }

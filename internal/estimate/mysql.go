@@ -44,7 +44,7 @@ func MySQL(ctx context.Context, r Request, now time.Time) (out *hold.Estimate, e
 		}
 		defer conn.Close()
 		out, err = askMySQL(ctx, conn, &r.Action)
-		return err
+		return saidBy(err)
 	})
 	if err != nil {
 		return nil, err

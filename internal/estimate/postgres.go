@@ -38,7 +38,7 @@ func Postgres(ctx context.Context, r Request, now time.Time) (out *hold.Estimate
 			_ = conn.Close(end)
 		}()
 		out, err = askPostgres(ctx, conn, &r.Action, explain, verb)
-		return err
+		return saidBy(err)
 	})
 	if err != nil {
 		return nil, err
