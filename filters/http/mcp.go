@@ -3,6 +3,7 @@ package http
 import (
 	"bytes"
 	"context"
+	"encoding/hex"
 	"errors"
 
 	"dragoman.dev/dragoman/filters/http/content"
@@ -39,7 +40,10 @@ func (s *stream) talkKey(id string) string {
 	if id == "" {
 		return ""
 	}
-	return s.sh.span.ID() + "/" + id
+	// Of the identity, not of our session: one that reaches the same MCP session from two addresses must not have
+	// the answer to one question taken for that to another.
+	who := s.sh.span.Opened().Identity
+	return hex.EncodeToString([]byte(session.SpanKey(append([]string{who.Issuer, who.Subject}, who.Actors...)...))) + "/" + id
 }
 
 func (s *stream) converse() *rpc {

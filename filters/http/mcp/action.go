@@ -43,7 +43,7 @@ func (m *Message) readCall(lim Limits) error {
 		return bad("tools/call needs the name of a tool")
 	}
 	for name := range p {
-		if lower := strings.ToLower(name); lower != name && (lower == "name" || lower == "arguments" || lower == "task") {
+		if lower := request.Fold(name); lower != name && (lower == "name" || lower == "arguments" || lower == "task") {
 			return bad("params have a name that differs from one that is known in case only")
 		}
 	}

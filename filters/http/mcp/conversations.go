@@ -6,7 +6,7 @@ import (
 	"sync"
 )
 
-// Conversations are those of one target, by a key: the gateway's session, a slash, and
+// Conversations are those of one target, by a key: the identity, a slash, and
 // the MCP session (the header Mcp-Session-Id). Nobody has part in another's, and nobody can push out
 // another's: what is before the slash is the owner, who may have maxOwned. It is safe for concurrent use.
 type Conversations struct {
@@ -23,7 +23,7 @@ type owned struct {
 
 // Bounds of conversations: of one owner, and of owners. Beyond them the oldest are forgotten.
 const (
-	maxOwned  = 64
+	maxOwned  = 512
 	maxOwners = 16384
 )
 

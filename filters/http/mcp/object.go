@@ -4,7 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
-	"strings"
+
+	"dragoman.dev/dragoman/filters/http/request"
 )
 
 // object is a JSON object with its members in order, so that what is not
@@ -34,7 +35,7 @@ func readObject(raw []byte) (o object, ok bool) {
 			return nil, false
 		}
 		var value json.RawMessage
-		folded := strings.ToLower(name)
+		folded := request.Fold(name)
 		if d.Decode(&value) != nil || seen[folded] || len(o) >= maxMembers {
 			return nil, false
 		}

@@ -116,3 +116,16 @@ func TestMasksOfAConversation(t *testing.T) {
 		t.Errorf("%+v", m)
 	}
 }
+
+// Servers that do not regard case take these for what they know, and so would not do what was judged.
+func TestNamesThatAreOthers(t *testing.T) {
+	for _, body := range []string{
+		"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{\"name\":\"get\",\"argument\u017F\":{\"all\":true}}}",
+		"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{\"name\":\"get\",\"tas\\u212a\":{}}}",
+		"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{\"name\":\"get\",\"arguments\":{\"users\":1,\"u\u017Fers\":2}}}",
+	} {
+		if p, err := ParsePost([]byte(body), Limits{}); err == nil {
+			t.Errorf("%s passes: %+v", body, p)
+		}
+	}
+}

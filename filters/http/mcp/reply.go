@@ -5,12 +5,12 @@ import (
 	"encoding/json"
 	"mime"
 	"slices"
-	"strings"
 
 	"dragoman.dev/dragoman/filters/http/content"
 	"dragoman.dev/dragoman/filters/http/content/coding"
 	"dragoman.dev/dragoman/filters/http/content/refusal"
 	"dragoman.dev/dragoman/filters/http/content/sse"
+	"dragoman.dev/dragoman/filters/http/request"
 	"dragoman.dev/dragoman/internal/mask"
 )
 
@@ -240,7 +240,7 @@ func isRPC(raw []byte) bool {
 		if !ok && len(item) > 0 && item[0] == '{' && json.Valid(item) {
 			return true // a name twice: it can be read in two ways
 		}
-		if slices.ContainsFunc(o, func(m member) bool { return strings.EqualFold(m.name, "jsonrpc") }) {
+		if slices.ContainsFunc(o, func(m member) bool { return request.Fold(m.name) == "jsonrpc" }) {
 			return true
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"mime"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"dragoman.dev/dragoman/filters/http/content/coding"
@@ -132,6 +133,9 @@ func (b *Body) form(body []byte, lim Limits) {
 // overrides notes fields that frameworks take for the method.
 func (b *Body) overrides() {
 	for _, p := range b.Fields {
+		if strings.EqualFold(p.Name, "_charset_") && !strings.EqualFold(p.Value, "utf-8") {
+			b.ambiguous("a form that names its character encoding")
+		}
 		if strings.EqualFold(p.Name, "_method") {
 			b.Features[action.FeatureMethodOverride] = p.Value
 		}
@@ -230,7 +234,7 @@ func (l *leaves) object(path string) error {
 		if err != nil || !ok {
 			return ErrNotJSON
 		}
-		folded := strings.ToLower(name)
+		folded := Fold(name)
 		if seen[folded] {
 			return ErrDuplicate
 		}
@@ -244,6 +248,26 @@ func (l *leaves) object(path string) error {
 	}
 	_, err := l.dec.Token()
 	return err
+}
+
+// Fold is a name in a form that is equal for all names that readers which do not regard case take for one: "\u017F" is
+// another s for them, the Kelvin sign another k.
+func Fold(name string) string {
+	for i := 0; i < len(name); i++ {
+		if name[i] >= utf8.RuneSelf {
+			return strings.Map(foldRune, name)
+		}
+	}
+	return strings.ToLower(name)
+}
+
+// foldRune is the lower case of the first of all runes that are equal but for case.
+func foldRune(r rune) rune {
+	first := r
+	for n := unicode.SimpleFold(r); n != r; n = unicode.SimpleFold(n) {
+		first = min(first, n)
+	}
+	return unicode.ToLower(first)
 }
 
 func (l *leaves) list(path string) error {

@@ -2,6 +2,7 @@ package request
 
 import (
 	"bytes"
+	"mime"
 	"strings"
 
 	"dragoman.dev/dragoman/filters/http/content/layer"
@@ -42,7 +43,7 @@ func (b *Body) multipart(body []byte, boundary string, lim Limits) {
 		return
 	}
 	for _, p := range parts {
-		if p.head.Name == "" || p.head.Encoding != "" || strings.ContainsAny(p.head.Name, "\"\\\r\n\x00") {
+		if p.head.Name == "" || p.head.Encoding != "" || p.head.Extended || !plainText(p.head.Type) || strings.ContainsAny(p.head.Name, "\"\\\r\n\x00") {
 			b.Features[action.FeatureOpaqueBody] = true
 			return
 		}
@@ -54,6 +55,16 @@ func (b *Body) multipart(body []byte, boundary string, lim Limits) {
 		b.Fields = append(b.Fields, Pair{p.head.Name, value})
 	}
 	b.overrides()
+}
+
+// plainText reports whether what is in a part is not in another character encoding.
+func plainText(contentType string) bool {
+	if contentType == "" {
+		return true
+	}
+	_, params, err := mime.ParseMediaType(contentType)
+	charset := strings.ToLower(params["charset"])
+	return err == nil && (charset == "" || charset == "utf-8" || charset == "us-ascii")
 }
 
 // part keeps what is in a part.

@@ -25,6 +25,7 @@ const (
 type Part struct {
 	Type, Encoding string // Content-Type, Content-Transfer-Encoding; in lower case where that is allowed
 	Name, Filename string // of form-data
+	Extended       bool   // its Content-Disposition has a parameter in the form of RFC 8187 or 2231, which RFC 7578 does not have
 }
 
 // Masker masks one body.
@@ -232,7 +233,7 @@ func (m *Masker) fields(head []byte) (p Part, out []byte, err error) {
 			if err != nil {
 				return p, nil, refusal.New(refusal.Undecodable, "a part's Content-Disposition is malformed")
 			}
-			p.Name, p.Filename = params["name"], params["filename"]
+			p.Name, p.Filename, p.Extended = params["name"], params["filename"], extended(value)
 		}
 		masked, _, n := m.values.Text(nil, mask.Named{}, nil, []byte(value))
 		if n > 0 {
@@ -247,6 +248,27 @@ func (m *Masker) fields(head []byte) (p Part, out []byte, err error) {
 		return p, out, nil
 	}
 	return p, nil, refusal.New(refusal.Coding, "a part has a transfer encoding that is not undone here")
+}
+
+// extended reports whether there is a star before an equals sign outside of quotation marks.
+func extended(disposition string) bool {
+	quoted, name := false, false
+	for i := 0; i < len(disposition); i++ {
+		switch c := disposition[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == ';':
+			name = true
+		case c == '=':
+			name = false
+		case c == '*' && name:
+			return true
+		}
+	}
+	return false
 }
 
 // isToken checks a field's name, in lower case (RFC 9110, section 5.6.2).
