@@ -244,6 +244,9 @@ func (s *stream) EncodeTrailers(t api.ResponseTrailerMap) api.StatusType {
 			return api.TrailerStopIteration
 		}
 		masked, _ := header.Mask(s.plan, list)
+		if c, ok := s.masker.(changing); ok && c.Changes() { // digests of what is not shown
+			masked = header.Response(masked)
+		}
 		replace(t, list, masked)
 		list = masked
 		s.masked = max(s.masked, int64(s.masker.Masked()))

@@ -1,6 +1,7 @@
 package header
 
 import (
+	"encoding/base64"
 	"strings"
 
 	"dragoman.dev/dragoman/internal/mask"
@@ -43,6 +44,9 @@ func structural(name string) bool {
 }
 
 func maskField(plan *mask.Plan, v *mask.Values, f Field) (string, int) {
+	if f.Name == "content-type" && strings.Contains(f.Value, ";") {
+		return maskType(v, f.Value)
+	}
 	if structural(f.Name) {
 		return f.Value, 0
 	}
@@ -60,11 +64,52 @@ func maskField(plan *mask.Plan, v *mask.Values, f Field) (string, int) {
 	case "location", "content-location", "referer", "link", "refresh", "x-original-url", "x-forwarded-uri":
 		return maskURL(plan, v, f.Value)
 	}
+	if strings.HasSuffix(f.Name, "-bin") {
+		if value, n := maskBinary(v, f.Value); n > 0 {
+			return value, n
+		}
+	}
 	out, _, n := v.Text(nil, mask.Named{}, []byte(f.Name), []byte(f.Value))
+	if n == 0 && strings.Contains(f.Value, "%") { // as in grpc-message, filename*
+		out, _, n = v.Text(nil, mask.Named{}, []byte(f.Name), []byte(unescape(f.Value)))
+	}
 	if n == 0 {
 		return f.Value, 0
 	}
 	return clean(out), n
+}
+
+// maskBinary looks into gRPC's binary metadata, among them the details of a status. One with a find is hidden whole.
+func maskBinary(v *mask.Values, value string) (string, int) {
+	total := 0
+	parts := strings.Split(value, ",")
+	for i, part := range parts {
+		plain, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(strings.TrimSpace(part), "="))
+		if err != nil {
+			continue
+		}
+		if _, _, n := v.Text(nil, mask.Named{}, nil, plain); n > 0 {
+			parts[i] = ""
+			total += n
+		}
+	}
+	return strings.Join(parts, ","), total
+}
+
+// maskType takes from a Content-Type the parameters with a find, such as a file's name.
+func maskType(v *mask.Values, value string) (string, int) {
+	parts := strings.Split(value, ";")
+	keep, total := parts[:1], 0
+	for _, part := range parts[1:] {
+		_, _, n := v.Text(nil, mask.Named{}, nil, []byte(part))
+		if n == 0 {
+			_, _, n = v.Text(nil, mask.Named{}, nil, []byte(unescape(part)))
+		}
+		if total += n; n == 0 {
+			keep = append(keep, part)
+		}
+	}
+	return strings.Join(keep, ";"), total
 }
 
 // clean takes out what may not be in a header's value.

@@ -23,33 +23,33 @@ func Query(plan *mask.Plan, query string) (string, int) {
 	return maskQuery(plan, &v, query)
 }
 
-// maskURL masks the query and the fragment as parameters, and what stands before as text.
+// maskURL masks what stands behind each "?" and "#" as parameters, and what stands before the first as text. There may be
+// more than one: a list of links, a path within a fragment.
 func maskURL(plan *mask.Plan, v *mask.Values, s string) (string, int) {
-	before, rest, found := strings.Cut(s, "?")
-	mark := "?"
-	if !found {
-		if before, rest, found = strings.Cut(s, "#"); found {
-			mark = "#"
+	before, rest := s, ""
+	if i := strings.IndexAny(s, "?#"); i >= 0 {
+		before, rest = s[:i], s[i:]
+	}
+	path, _, n := v.Text(nil, mask.Named{}, nil, []byte(before))
+	if n > 0 {
+		before = clean(path)
+	}
+	var b strings.Builder
+	b.WriteString(before)
+	for rest != "" {
+		mark := rest[0]
+		query := rest[1:]
+		if i := strings.IndexAny(query, "?#"); i >= 0 {
+			query, rest = query[:i], query[i:]
+		} else {
+			rest = ""
 		}
-	}
-	var n int
-	path, _, hits := v.Text(nil, mask.Named{}, nil, []byte(before))
-	if hits > 0 {
-		before, n = clean(path), hits
-	}
-	if !found {
-		return before, n
-	}
-	query, fragment, more := strings.Cut(rest, "#")
-	query, hits = maskQuery(plan, v, query)
-	n += hits
-	out := before + mark + query
-	if more {
-		fragment, hits = maskQuery(plan, v, fragment)
+		query, hits := maskQuery(plan, v, query)
 		n += hits
-		out += "#" + fragment
+		b.WriteByte(mark)
+		b.WriteString(query)
 	}
-	return out, n
+	return b.String(), n
 }
 
 func maskQuery(plan *mask.Plan, v *mask.Values, query string) (string, int) {
@@ -62,6 +62,7 @@ func maskQuery(plan *mask.Plan, v *mask.Values, query string) (string, int) {
 		pair, end := strings.CutSuffix(pair, "&")
 		name, value, found := strings.Cut(pair, "=")
 		plain := unescape(name)
+		plain = plain[strings.LastIndexAny(plain, "/&;, ")+1:] // "#/done;token=…"
 		name, hits := maskPart(v, "", name)
 		n += hits
 		b.WriteString(name)
@@ -88,7 +89,17 @@ func maskParam(plan *mask.Plan, v *mask.Values, name, value string) (string, int
 	if plain == value {
 		return value, 0
 	}
-	return maskPart(v, name, value) // a value within a value: still escaped
+	if out, n := maskPart(v, name, value); n > 0 { // a value within a value: still escaped
+		return out, n
+	}
+	if !strings.ContainsAny(plain, "?#") {
+		return value, 0
+	}
+	inner, n := maskURL(plan, v, plain) // a location within it, which is shorter
+	if n == 0 {
+		return value, 0
+	}
+	return url.QueryEscape(inner), n
 }
 
 func maskPart(v *mask.Values, name, s string) (string, int) {
