@@ -44,11 +44,23 @@ var kinds = map[string]kind{
 	"application/grpc": kindGRPC, "application/grpc-web": kindGRPC,
 }
 
+// unreadable is opaque, but for what has names that masks are about: others may read such a type all the same.
+func unreadable(s string) mediaType {
+	s = strings.ToLower(s)
+	switch {
+	case strings.Contains(s, "multipart/"): // without a boundary, and so refused
+		return mediaType{kind: kindMultipart}
+	case strings.Contains(s, "x-www-form-urlencoded"):
+		return mediaType{kind: kindForm}
+	}
+	return mediaType{}
+}
+
 // parseType reads a Content-Type; what cannot be read is opaque.
 func parseType(s string) mediaType {
 	name, params, err := mime.ParseMediaType(s)
 	if err != nil {
-		return mediaType{}
+		return unreadable(s)
 	}
 	t := mediaType{name: name, charset: strings.ToLower(params["charset"]), params: params}
 	k, known := kinds[name]

@@ -1,15 +1,18 @@
 package grpc
 
 import (
+	"bytes"
 	"strings"
 
 	"dragoman.dev/dragoman/filters/http/content/coding"
 	"dragoman.dev/dragoman/filters/http/content/refusal"
+	"dragoman.dev/dragoman/filters/http/header"
 	"dragoman.dev/dragoman/internal/mask"
 )
 
 // Masker masks a gRPC body.
 type Masker struct {
+	plan   *mask.Plan
 	values mask.Values
 	dec    *Decoder
 	coding []string // of compressed messages
@@ -20,7 +23,7 @@ type Masker struct {
 // NewMasker masks by the plan; encoding is the header grpc-encoding, limit is of a
 // message, in bytes, 0 for DefaultMessage.
 func NewMasker(plan *mask.Plan, encoding string, limit int) (*Masker, error) {
-	m := &Masker{values: plan.Values(), dec: NewDecoder(limit)}
+	m := &Masker{plan: plan, values: plan.Values(), dec: NewDecoder(limit)}
 	switch e := strings.ToLower(strings.TrimSpace(encoding)); e {
 	case "", "identity":
 	case "gzip", "deflate", "zstd":
@@ -52,7 +55,7 @@ func (m *Masker) message(msg *Message) error {
 	var out []byte
 	var n int
 	if msg.Trailers {
-		out, _, n = m.values.Text(nil, mask.Named{}, nil, plain)
+		out, n = m.trailers(plain)
 	} else if out, n, err = scrub(&m.values, plain, 0); err != nil {
 		return err
 	}
@@ -77,6 +80,26 @@ func (m *Masker) message(msg *Message) error {
 	msg.Data = out
 	m.dst = msg.Append(m.dst)
 	return nil
+}
+
+// trailers masks the lines of gRPC-Web's trailers as header fields.
+func (m *Masker) trailers(lines []byte) ([]byte, int) {
+	var out []byte
+	total := 0
+	for line := range bytes.SplitAfterSeq(lines, []byte("\n")) {
+		name, value, found := bytes.Cut(line, []byte(":"))
+		text := bytes.TrimSpace(value)
+		list := header.List{{Name: strings.ToLower(string(bytes.TrimSpace(name))), Value: string(text)}}
+		if masked, n := header.Mask(m.plan, list); found && n > 0 {
+			total += n
+			line = append(append(append(bytes.Clone(name), ": "...), masked[0].Value...), "\r\n"...)
+		}
+		out = append(out, line...)
+	}
+	if again, _, n := m.values.Text(nil, mask.Named{}, nil, out); n > 0 { // what is no field
+		return again, total + n
+	}
+	return out, total
 }
 
 func (m *Masker) plain(msg *Message) (plain []byte, err error) {

@@ -233,7 +233,11 @@ func (m *Masker) fields(head []byte) (p Part, out []byte, err error) {
 			if err != nil {
 				return p, nil, refusal.New(refusal.Undecodable, "a part's Content-Disposition is malformed")
 			}
-			p.Name, p.Filename, p.Extended = params["name"], params["filename"], extended(value)
+			p.Extended = extended(value)
+			if p.Extended && m.plan.HasFields() && strings.Contains(strings.ReplaceAll(strings.ToLower(value), "filename*", ""), "name*") {
+				return p, nil, refusal.New(refusal.Undecodable, "a part has a name in two forms")
+			}
+			p.Name, p.Filename = params["name"], params["filename"]
 		}
 		masked, _, n := m.values.Text(nil, mask.Named{}, nil, []byte(value))
 		if n > 0 {
