@@ -9,6 +9,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 
+	"dragoman.dev/dragoman/internal/e2erig"
 	"dragoman.dev/dragoman/internal/hold"
 )
 
@@ -51,7 +52,7 @@ func pairInBrowsers(t *testing.T, g *gateway, agent place, alloc context.Context
 	t.Helper()
 	people := map[string]context.Context{}
 	for _, name := range []string{"dana", "erin"} {
-		people[name] = tab(t, alloc)
+		people[name] = e2erig.Tab(t, alloc)
 		signIn(t, people[name], base, g.tokenFor("user:"+name+"@example.com", "", "dba"))
 	}
 	held := make(chan string, 1)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 
+	"dragoman.dev/dragoman/internal/e2erig"
 	"dragoman.dev/dragoman/internal/mysqlserver"
 )
 
@@ -46,7 +47,7 @@ func newPageTargets(t *testing.T) *pageTargets {
 	p.url, p.database = fmt.Sprintf("http://127.0.0.1:%d", web), mysqlPlace{Port: shop, Password: p.token, Database: "shop"}
 	link := strings.TrimSpace(p.must("login"))
 	p.base = link[:strings.Index(link, "/login")]
-	p.admin = tab(t, browser(t))
+	p.admin = e2erig.Tab(t, e2erig.Browser(t))
 	do(t, p.admin, "sign in", chromedp.Navigate(link), chromedp.WaitVisible(chromedp.CSS("nav")))
 	return p
 }

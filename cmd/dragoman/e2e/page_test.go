@@ -12,32 +12,9 @@ import (
 	"time"
 
 	"github.com/chromedp/chromedp"
+
+	"dragoman.dev/dragoman/internal/e2erig"
 )
-
-// browser starts Chromiums of the test's own, each with a profile of its own.
-func browser(t *testing.T) context.Context {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "chromium-") // Chromium leaves things behind when it is ended
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	opts := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.DisableGPU, chromedp.Env("TMPDIR="+dir),
-		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true), chromedp.WindowSize(1280, 800))
-	alloc, stop := chromedp.NewExecAllocator(context.Background(), opts...)
-	t.Cleanup(stop)
-	return alloc
-}
-
-// tab is a person's own window: it shares no cookies with others.
-func tab(t *testing.T, alloc context.Context) context.Context {
-	t.Helper()
-	ctx, stop := chromedp.NewContext(alloc)
-	t.Cleanup(stop)
-	ctx, cancel := context.WithTimeout(ctx, 6*time.Minute)
-	t.Cleanup(cancel)
-	return ctx
-}
 
 func do(t *testing.T, ctx context.Context, what string, steps ...chromedp.Action[chromedp.Void]) {
 	t.Helper()
@@ -85,11 +62,11 @@ func TestPage(t *testing.T) {
 	if out := agent.psql(t, "SELECT id, name, email, ssn FROM customers ORDER BY id LIMIT 3;\nDROP TABLE orders;\n"); !strings.Contains(out, "42501") {
 		t.Fatalf("the agent's session:\n%s", out)
 	}
-	alloc := browser(t)
+	alloc := e2erig.Browser(t)
 	link := strings.TrimSpace(g.must("login"))
 	base := link[:strings.Index(link, "/login")]
 
-	admin := tab(t, alloc)
+	admin := e2erig.Tab(t, alloc)
 	var errors atomic.Int64
 	do(t, admin, "start", chromedp.Navigate("about:blank"))
 	if err := chromedp.Listen(admin, func(ev any) {
@@ -145,7 +122,7 @@ func verifyInBrowser(t *testing.T, g *gateway, admin context.Context) {
 // approveInBrowsers has two people look at one hold: the one who asks may not decide, the other may.
 func approveInBrowsers(t *testing.T, g *gateway, agent place, alloc context.Context, base string) {
 	t.Helper()
-	dana, alice := tab(t, alloc), tab(t, alloc)
+	dana, alice := e2erig.Tab(t, alloc), e2erig.Tab(t, alloc)
 	signIn(t, dana, base, g.tokenFor("user:dana@example.com", "", "dba"))
 	do(t, dana, "look at the inbox", chromedp.Navigate(base+"/approvals"), chromedp.WaitVisible(chromedp.CSS("#holds")), chromedp.Sleep(500*time.Millisecond))
 	do(t, dana, "stand in for the desktop", chromedp.Evaluate[chromedp.Void](`window.Notification = class { constructor(text, o) { window.told = text + " " + o.tag; } static permission = "granted"; }; undefined`))

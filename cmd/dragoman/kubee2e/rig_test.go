@@ -9,8 +9,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,6 +19,7 @@ import (
 
 	"dragoman.dev/dragoman/envoy"
 	"dragoman.dev/dragoman/internal/child"
+	"dragoman.dev/dragoman/internal/e2erig"
 	"dragoman.dev/dragoman/internal/kubecluster"
 )
 
@@ -123,7 +122,7 @@ func (r *rig) start(ctx context.Context) error {
 	if binary, err = filepath.Abs(binary); err != nil {
 		return err
 	}
-	r.port, r.spdy, r.locked, r.old, r.config = freePort(), freePort(), freePort(), freePort(), filepath.Join(r.dir, "dragoman.yaml")
+	r.port, r.spdy, r.locked, r.old, r.config = e2erig.FreePort(), e2erig.FreePort(), e2erig.FreePort(), e2erig.FreePort(), filepath.Join(r.dir, "dragoman.yaml")
 	for name, text := range map[string]string{"policy/rules.yaml": rules,
 		"token": "Bearer " + token, "gw.crt": string(cert), "gw.key": string(key),
 		"dragoman.yaml": fmt.Sprintf(`data: data
@@ -157,7 +156,8 @@ targets:
     tls: {client: {cert: gw.crt, key: gw.key}, upstream: {mode: verify-full, ca: %[6]s}}
 identity: {spiffe: [{name: example.org, groups: [ops]}]}
 policy: {dir: policy}
-`, binary, envoy.Version, r.bin, strings.TrimPrefix(r.cluster.Server, "https://"), r.port, r.cluster.CAFile, r.spdy, r.locked, r.before.address(), r.old)} {
+admin: {listen: "127.0.0.1:%[11]d"}
+`, binary, envoy.Version, r.bin, strings.TrimPrefix(r.cluster.Server, "https://"), r.port, r.cluster.CAFile, r.spdy, r.locked, r.before.address(), r.old, e2erig.FreePort())} {
 		path := filepath.Join(r.dir, name)
 		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o600)); err != nil {
 			return err
@@ -318,15 +318,4 @@ func (r *rig) tls(t *testing.T) *tls.Config {
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(pem)
 	return &tls.Config{RootCAs: roots}
-}
-
-// freePort is below the ports that the kernel gives to outgoing connections.
-func freePort() int {
-	for {
-		port := 20000 + rand.IntN(12000)
-		if l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
-			l.Close()
-			return port
-		}
-	}
 }

@@ -9,47 +9,19 @@ import (
 	"fmt"
 	"image"
 	"image/png"
-	"math/rand/v2"
-	"net"
 	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/chromedp/chromedp"
+
+	"dragoman.dev/dragoman/internal/e2erig"
 )
 
 // withPage is what of the config has the gateway serve its page, on a port below those that the kernel gives to outgoing connections.
 func withPage() string {
-	for {
-		port := 20000 + rand.IntN(12000)
-		if l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
-			l.Close()
-			return fmt.Sprintf("admin: {listen: \"127.0.0.1:%d\"}\n", port)
-		}
-	}
-}
-
-// page is a Chromium that an administrator is signed in with, and where the page is.
-func page(t *testing.T) (context.Context, string) {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "chromium-") // it leaves things behind when it is ended
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	alloc, stop := chromedp.NewExecAllocator(context.Background(), append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.DisableGPU,
-		chromedp.Env("TMPDIR="+dir), chromedp.Flag("disable-background-networking", true), chromedp.WindowSize(1280, 900))...)
-	t.Cleanup(stop)
-	ctx, stop := chromedp.NewContext(alloc)
-	t.Cleanup(stop)
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
-	t.Cleanup(cancel)
-	link := strings.TrimSpace(shared.must(t, "login"))
-	if err := chromedp.Do(ctx, chromedp.Navigate(link), chromedp.WaitVisible(chromedp.CSS("nav"))); err != nil {
-		t.Fatal(err)
-	}
-	return ctx, link[:strings.Index(link, "/login")]
+	return fmt.Sprintf("admin: {listen: \"127.0.0.1:%d\"}\n", e2erig.FreePort())
 }
 
 // TestPlayer: the page plays a recorded desktop, and shows at a time what the client showed then.
@@ -72,7 +44,7 @@ func TestPlayer(t *testing.T) {
 	second := shared.still(t)
 	c.close()
 
-	ctx, base := page(t)
+	ctx, base := shared.Admin(t, e2erig.Browser(t))
 	id := shared.last(t, "agent:played")
 	if err := chromedp.Do(ctx, chromedp.Navigate(base+"/sessions/"+id), chromedp.Click(`//a[. = "Play its desktop"]`), chromedp.WaitVisible(`//div[@id="screen" and @data-state="ready"]`)); err != nil {
 		t.Fatal(err)
