@@ -213,7 +213,7 @@ func (s *stream) requestHead() []byte {
 	list := listOf(s.head)
 	secret := map[string]bool{"authorization": true}
 	for _, c := range s.sh.span.Opened().Credentials.Headers {
-		secret[c.Name] = true
+		secret[c.Name] = !strings.HasPrefix(c.Name, "impersonate-") // who acts at a Kubernetes API server is no secret
 	}
 	path := s.head.Path()
 	if s.plan != nil {

@@ -47,7 +47,7 @@ func TestPage(t *testing.T) {
 	call := shared.last(t, get+"\n")
 	do("open the call", chromedp.Navigate(base+"/sessions/"+call), chromedp.WaitVisible(`//summary[contains(., "`+get+`") and not(contains(., "/exec"))]`),
 		chromedp.Click(`//summary[contains(., "`+get+`") and not(contains(., "/exec"))]`))
-	awaitShown(t, admin, `document.querySelector("#actions details[open]").innerText`, "alice@example.com", "Bearer ")
+	awaitShown(t, admin, `document.querySelector("#actions details[open]").innerText`, "agent:ci-bot", "Bearer ")
 }
 
 // awaitShown waits until the script gives a text with one thing and without the other.
