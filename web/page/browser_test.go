@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	_ "embed"
 	"encoding/hex"
-	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -17,6 +16,7 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
+	"dragoman.dev/dragoman/internal/e2erig"
 	"dragoman.dev/dragoman/web/api"
 )
 
@@ -32,16 +32,7 @@ const serious = `axe.run(document, {resultTypes: ["violations"]}).then((r) => r.
 // chromium starts one of the test's own.
 func chromium(t *testing.T) context.Context {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "chromium-") // it leaves things behind when it is ended
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	opts := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.DisableGPU, chromedp.Env("TMPDIR="+dir),
-		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true), chromedp.WindowSize(1280, 800))
-	alloc, stop := chromedp.NewExecAllocator(context.Background(), opts...)
-	t.Cleanup(stop)
-	ctx, stop := chromedp.NewContext(alloc)
+	ctx, stop := chromedp.NewContext(e2erig.Browser(t))
 	t.Cleanup(stop)
 	ctx, cancel := context.WithTimeout(ctx, 8*time.Minute)
 	t.Cleanup(cancel)
