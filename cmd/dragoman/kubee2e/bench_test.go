@@ -28,7 +28,7 @@ import (
 // both are the two ways, with clients that have no limit of their own.
 func both(b *testing.B) (direct, through *rest.Config) {
 	b.Helper()
-	token, err := shared.run("token", "create", "--subject", "agent:ci-bot", "--ttl", "1h", "--group", "ops")
+	token, err := shared.Output("token", "create", "--subject", "agent:ci-bot", "--ttl", "1h", "--group", "ops")
 	if err != nil {
 		b.Fatal(err)
 	}

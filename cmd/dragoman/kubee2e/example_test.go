@@ -17,7 +17,7 @@ import (
 // the account that they make may act as others, with the chain, and do nothing else.
 func TestExample(t *testing.T) {
 	ctx, dir := context.Background(), filepath.Join(repo, "examples", "kubernetes")
-	if out, err := exec.Command(filepath.Join(shared.bin, "dragoman"), "policy", "check", filepath.Join(dir, "policy")).CombinedOutput(); err != nil {
+	if out, err := exec.Command(filepath.Join(shared.Bin, "dragoman"), "policy", "check", filepath.Join(dir, "policy")).CombinedOutput(); err != nil {
 		t.Errorf("%v %s", err, out)
 	}
 	if out, err := shared.cluster.Kubectl(ctx, "apply", "-f", filepath.Join(dir, "manifests.yaml")); err != nil || strings.Contains(string(out), "Warning") {

@@ -117,7 +117,7 @@ func TestPortForward(t *testing.T) {
 			f.child.End(syscall.SIGINT, limit)
 			id, replay := shared.last(t, "port-forward web.default:8080"), ""
 			err := shared.await(func() bool {
-				replay = shared.must(t, "sessions", "replay", id)
+				replay = shared.Must(t, "sessions", "replay", id)
 				return strings.Contains(replay, "[redacted]") && strings.Contains(replay, "GET /index.html")
 			})
 			if err != nil || strings.Contains(replay, "alice@example.com\\n") {
@@ -155,7 +155,7 @@ func TestHoldForward(t *testing.T) {
 			t.Errorf("before anybody said so: %q", b)
 		default:
 		}
-		shared.must(t, "approvals", c.answer, id, "--as", "user:dana@example.com", "--group", "leads")
+		shared.Must(t, "approvals", c.answer, id, "--as", "user:dana@example.com", "--group", "leads")
 		if b := <-got; bytes.Contains(b, []byte("hello from the pod")) != c.moves {
 			t.Errorf("%s: %q", c.answer, b)
 		}

@@ -19,7 +19,7 @@ func (r *rig) waiting(t *testing.T) string {
 	}
 	err := r.await(func() bool {
 		list = nil
-		return json.Unmarshal([]byte(r.must(t, "approvals", "list", "--json")), &list) == nil && len(list) > 0
+		return json.Unmarshal([]byte(r.Must(t, "approvals", "list", "--json")), &list) == nil && len(list) > 0
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -47,7 +47,7 @@ func TestHoldCall(t *testing.T) {
 		if _, err := shared.cluster.Kubectl(t.Context(), "get", "configmap", c.name); err != nil {
 			t.Error("it was done before anybody said so")
 		}
-		shared.must(t, "approvals", c.answer, id, "--as", "user:dana@example.com", "--group", "leads")
+		shared.Must(t, "approvals", c.answer, id, "--as", "user:dana@example.com", "--group", "leads")
 		if err := cmd.Wait(); (err == nil) != c.done || !c.done && !strings.Contains(said.String(), "dragoman") {
 			t.Errorf("%s: %v %s", c.answer, err, &said)
 		}
@@ -66,7 +66,7 @@ func TestHoldDeniedStream(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	shared.must(t, "approvals", "deny", shared.waiting(t), "--as", "user:dana@example.com", "--group", "leads", "--reason", "not today")
+	shared.Must(t, "approvals", "deny", shared.waiting(t), "--as", "user:dana@example.com", "--group", "leads", "--reason", "not today")
 	if err := cmd.Wait(); err == nil || !strings.Contains(said.String(), "not today") {
 		t.Errorf("%v %s", err, &said)
 	}

@@ -98,7 +98,7 @@ func TestKubeconfig(t *testing.T) {
 		"by an authority":      {args: []string{"--ca", shared.cluster.CAFile, "--token-file", file}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			text := shared.must(t, append([]string{"kubeconfig", "--target", "prod"}, c.args...)...)
+			text := shared.Must(t, append([]string{"kubeconfig", "--target", "prod"}, c.args...)...)
 			if strings.Contains(text, token) {
 				t.Error("the token is in it")
 			}
@@ -107,13 +107,13 @@ func TestKubeconfig(t *testing.T) {
 				t.Fatal(err)
 			}
 			cmd := shared.kubectl(t, "", "get", "pods")
-			cmd.Env = append(cmd.Env, append(c.env, "KUBECONFIG="+path, "PATH="+shared.bin+":"+os.Getenv("PATH"))...)
+			cmd.Env = append(cmd.Env, append(c.env, "KUBECONFIG="+path, "PATH="+shared.Bin+":"+os.Getenv("PATH"))...)
 			if o, e, code := output(t, cmd, ""); code != 0 || !strings.Contains(o, "shell") {
 				t.Errorf("%d %s %s", code, o, e)
 			}
 		})
 	}
-	if _, err := shared.run("kubeconfig", "--target", "other"); err == nil || !strings.Contains(err.Error(), "no target other") {
+	if _, err := shared.Output("kubeconfig", "--target", "other"); err == nil || !strings.Contains(err.Error(), "no target other") {
 		t.Error(err)
 	}
 }

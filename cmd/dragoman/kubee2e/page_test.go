@@ -26,7 +26,7 @@ func TestPage(t *testing.T) {
 	if o, e, code := output(t, shared.kubectl(t, token, "get", "pod", "shell", "-o", "name"), ""); code != 0 {
 		t.Fatalf("%s %s", o, e)
 	}
-	admin, base := e2erig.CLI{Bin: shared.bin, Config: shared.config}.Admin(t, e2erig.Browser(t))
+	admin, base := shared.Admin(t, e2erig.Browser(t))
 	do := func(what string, steps ...chromedp.Action[chromedp.Void]) {
 		t.Helper()
 		if err := chromedp.Do(admin, steps...); err != nil {

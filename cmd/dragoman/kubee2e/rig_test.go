@@ -30,10 +30,9 @@ const limit = 60 * time.Second
 
 // rig is a gateway in front of a real cluster, with a pod "shell". All tests share it.
 type rig struct {
+	e2erig.CLI
 	cluster *kubecluster.Cluster
 	dir     string
-	config  string
-	bin     string
 	port    int
 	spdy    int // of a target whose streams are carried over SPDY
 	locked  int // of a target without shells, whose clients may have certificates
@@ -75,12 +74,12 @@ masks:
 `
 
 func newRig(ctx context.Context) (*rig, error) {
-	r := &rig{bin: os.Getenv("DRAGOMAN_BIN")}
+	r := &rig{CLI: e2erig.CLI{Bin: os.Getenv("DRAGOMAN_BIN")}}
 	var err error
-	if r.bin == "" {
+	if r.Bin == "" {
 		return r, errors.New("DRAGOMAN_BIN is not set: make test-kube builds and runs it")
 	}
-	if r.bin, err = filepath.Abs(r.bin); err != nil {
+	if r.Bin, err = filepath.Abs(r.Bin); err != nil {
 		return r, err
 	}
 	tools, err := kubecluster.Ensure(ctx, filepath.Join(repo, ".tools"), os.Stderr)
@@ -122,7 +121,7 @@ func (r *rig) start(ctx context.Context) error {
 	if binary, err = filepath.Abs(binary); err != nil {
 		return err
 	}
-	r.port, r.spdy, r.locked, r.old, r.config = e2erig.FreePort(), e2erig.FreePort(), e2erig.FreePort(), e2erig.FreePort(), filepath.Join(r.dir, "dragoman.yaml")
+	r.port, r.spdy, r.locked, r.old, r.Config = e2erig.FreePort(), e2erig.FreePort(), e2erig.FreePort(), e2erig.FreePort(), filepath.Join(r.dir, "dragoman.yaml")
 	for name, text := range map[string]string{"policy/rules.yaml": rules,
 		"token": "Bearer " + token, "gw.crt": string(cert), "gw.key": string(key),
 		"dragoman.yaml": fmt.Sprintf(`data: data
@@ -157,7 +156,7 @@ targets:
 identity: {spiffe: [{name: example.org, groups: [ops]}]}
 policy: {dir: policy}
 admin: {listen: "127.0.0.1:%[11]d"}
-`, binary, envoy.Version, r.bin, strings.TrimPrefix(r.cluster.Server, "https://"), r.port, r.cluster.CAFile, r.spdy, r.locked, r.before.address(), r.old, e2erig.FreePort())} {
+`, binary, envoy.Version, r.Bin, strings.TrimPrefix(r.cluster.Server, "https://"), r.port, r.cluster.CAFile, r.spdy, r.locked, r.before.address(), r.old, e2erig.FreePort())} {
 		path := filepath.Join(r.dir, name)
 		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o600)); err != nil {
 			return err
@@ -174,7 +173,7 @@ func (r *rig) launch() error {
 		return err
 	}
 	defer log.Close()
-	cmd := exec.Command(filepath.Join(r.bin, "dragoman"), "up", "-c", r.config)
+	cmd := exec.Command(filepath.Join(r.Bin, "dragoman"), "up", "-c", r.Config)
 	cmd.Stdout, cmd.Stderr = log, log
 	if r.up, err = child.Start(cmd, syscall.SIGTERM); err != nil {
 		return err
@@ -228,34 +227,9 @@ func (r *rig) stop(failed bool) {
 	}
 }
 
-// run runs the command line.
-func (r *rig) run(args ...string) (string, error) {
-	cmd := exec.Command(filepath.Join(r.bin, "dragoman"), append(args, "-c", r.config)...)
-	var said bytes.Buffer
-	cmd.Stderr = &said
-	out, err := cmd.Output()
-	if err != nil {
-		err = fmt.Errorf("dragoman %v: %w\n%s%s", args, err, out, &said)
-	}
-	return string(out), err
-}
-
-func (r *rig) must(t *testing.T, args ...string) string {
-	t.Helper()
-	out, err := r.run(args...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return out
-}
-
 func (r *rig) token(t *testing.T, groups ...string) string {
 	t.Helper()
-	args := []string{"token", "create", "--subject", "agent:ci-bot", "--on-behalf-of", "user:alice@example.com", "--ttl", "1h"}
-	for _, g := range groups {
-		args = append(args, "--group", g)
-	}
-	return strings.TrimSpace(r.must(t, args...))
+	return r.Token(t, "agent:ci-bot", "user:alice@example.com", groups...)
 }
 
 // kubeconfig is an ordinary one with a token.

@@ -115,11 +115,11 @@ func TestTerminal(t *testing.T) {
 		}
 	}
 	id := shared.last(t, "interactive shell")
-	replay := shared.must(t, "sessions", "replay", "--format", "terminal", id)
+	replay := shared.Must(t, "sessions", "replay", "--format", "terminal", id)
 	if !strings.Contains(replay, "30 100") || !strings.Contains(replay, "still2") {
 		t.Errorf("the replay shows %q", replay)
 	}
-	cast := shared.must(t, "sessions", "export", "--format", "asciicast", id)
+	cast := shared.Must(t, "sessions", "export", "--format", "asciicast", id)
 	if !strings.Contains(cast, `"r","100x30"`) || !strings.Contains(cast, "still2") {
 		t.Errorf("the asciicast is %q", cast)
 	}
@@ -146,11 +146,11 @@ func (r *rig) last(t *testing.T, text string) string {
 				ID string `json:"id"`
 			} `json:"sessions"`
 		}
-		if err := json.Unmarshal([]byte(r.must(t, "sessions", "list", "--json")), &list); err != nil {
+		if err := json.Unmarshal([]byte(r.Must(t, "sessions", "list", "--json")), &list); err != nil {
 			t.Fatal(err)
 		}
 		for _, s := range list.Sessions {
-			if replay, err := r.run("sessions", "replay", s.ID); err == nil && strings.Contains(replay, text) {
+			if replay, err := r.Output("sessions", "replay", s.ID); err == nil && strings.Contains(replay, text) {
 				found = s.ID
 				return true
 			}
@@ -177,7 +177,7 @@ func TestHold(t *testing.T) {
 		var list []struct {
 			ID string `json:"id"`
 		}
-		if json.Unmarshal([]byte(shared.must(t, "approvals", "list", "--json")), &list) == nil && len(list) > 0 {
+		if json.Unmarshal([]byte(shared.Must(t, "approvals", "list", "--json")), &list) == nil && len(list) > 0 {
 			id = list[0].ID
 		}
 		return id != ""
@@ -188,7 +188,7 @@ func TestHold(t *testing.T) {
 	if _, err := shared.cluster.Kubectl(t.Context(), "exec", "shell", "--", "test", "-e", "/tmp/held"); err == nil {
 		t.Error("it ran before it was approved")
 	}
-	shared.must(t, "approvals", "approve", id, "--as", "user:dana@example.com", "--group", "leads")
+	shared.Must(t, "approvals", "approve", id, "--as", "user:dana@example.com", "--group", "leads")
 	if err := cmd.Wait(); err != nil {
 		t.Errorf("after the approval: %v", err)
 	}
@@ -211,7 +211,7 @@ func TestRevoked(t *testing.T) {
 	if _, err := io.ReadFull(out, make([]byte, len("begun\n"))); err != nil {
 		t.Fatal(err)
 	}
-	shared.must(t, "token", "revoke", tokenID(t, token))
+	shared.Must(t, "token", "revoke", tokenID(t, token))
 	began := time.Now()
 	if err := cmd.Wait(); err == nil {
 		t.Error("it ended in order")
