@@ -9,15 +9,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
 	"dragoman.dev/dragoman/internal/child"
+	"dragoman.dev/dragoman/internal/localserver"
 )
-
-// nobody is the user that the server runs as when we are root.
-const nobody = 65534
 
 // Options of a server. Kind is needed, and Home for MySQL.
 type Options struct {
@@ -50,7 +47,7 @@ func (s *Server) Socket() string { return filepath.Join(s.Dir, "s") }
 
 // Start makes a new data folder in a scratch folder and starts a server on it.
 func Start(ctx context.Context, o Options) (*Server, error) {
-	port, err := freePort()
+	port, err := localserver.FreePort()
 	if err != nil {
 		return nil, err
 	}
@@ -75,34 +72,24 @@ func (s *Server) launch(ctx context.Context, o Options) error {
 		if err := os.WriteFile(path, []byte(pem), 0o600); err != nil {
 			return err
 		}
-		if err := giveAway(path); err != nil {
+		if err := localserver.GiveAway(path); err != nil {
 			return err
 		}
 	}
-	if err := giveAway(s.Dir); err != nil {
+	if err := localserver.GiveAway(s.Dir); err != nil {
 		return err
 	}
 	server, args, err := s.prepare(ctx, o)
 	if err != nil {
 		return err
 	}
-	log, err := os.Create(s.LogFile())
-	if err != nil {
-		return err
-	}
-	defer log.Close()
 	cmd := exec.Command(server, append(args, o.Args...)...)
-	cmd.Stdout, cmd.Stderr = log, log
 	cmd.Env = []string{"LC_ALL=C", "PATH=/usr/bin:/bin"}
 	cmd.Dir = s.Dir
-	cmd.SysProcAttr = unprivileged()
-	if s.process, err = child.Start(cmd, syscall.SIGKILL); err != nil {
-		return err
-	}
-	if err := s.awaitReady(ctx); err != nil {
-		return errors.Join(err, s.Stop())
-	}
-	return nil
+	cmd.SysProcAttr = localserver.Unprivileged()
+	// It takes connections after its init file, and says so.
+	s.process, err = localserver.Start(ctx, cmd, s.LogFile(), syscall.SIGKILL, localserver.Says(s.LogFile(), "ready for connections"))
+	return err
 }
 
 // prepare makes the data folder and gives the server's program and options.
@@ -129,7 +116,7 @@ func (s *Server) prepare(ctx context.Context, o Options) (server string, args []
 		return server, append(args, "--loose-plugin-load-add=auth_ed25519", "--skip-log-bin"), s.run(ctx, install, "--no-defaults", "--datadir="+data,
 			"--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve")
 	}
-	home, err := reachable(o.Home, s.Dir)
+	home, err := localserver.Reachable(o.Home, s.Dir, "bin/mysqld", "--no-defaults", "--version")
 	if err != nil {
 		return "", nil, err
 	}
@@ -143,72 +130,15 @@ func (s *Server) run(ctx context.Context, name string, args ...string) error {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Env = []string{"LC_ALL=C", "PATH=/usr/bin:/bin:/usr/sbin"}
 	cmd.Dir = s.Dir
-	cmd.SysProcAttr = unprivileged()
+	cmd.SysProcAttr = localserver.Unprivileged()
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("mysqlserver: %s: %w\n%s", filepath.Base(name), err, out)
 	}
 	return nil
 }
 
-// awaitReady waits until the server takes connections, which it does after its init file.
-func (s *Server) awaitReady(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 60*time.Second)
-	defer cancel()
-	for {
-		log, _ := os.ReadFile(s.LogFile())
-		if strings.Contains(string(log), "ready for connections") {
-			return nil
-		}
-		select {
-		case <-s.process.Done():
-			return fmt.Errorf("mysqlserver: server ended: %v\n%s", s.process.Wait(), log)
-		case <-ctx.Done():
-			return fmt.Errorf("mysqlserver: not ready: %w\n%s", ctx.Err(), log)
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
-}
-
 // Stop ends the server and removes its folder.
 func (s *Server) Stop() error {
 	s.process.End(syscall.SIGTERM, 10*time.Second)
 	return os.RemoveAll(s.Dir)
-}
-
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
-}
-
-func unprivileged() *syscall.SysProcAttr {
-	attr := &syscall.SysProcAttr{}
-	if os.Geteuid() == 0 {
-		attr.Credential = &syscall.Credential{Uid: nobody, Gid: nobody}
-	}
-	return attr
-}
-
-func giveAway(path string) error {
-	if os.Geteuid() != 0 {
-		return nil
-	}
-	return os.Chown(path, nobody, nobody)
-}
-
-// reachable returns home, or a copy of it below dir when the unprivileged user cannot run it where it is.
-func reachable(home, dir string) (string, error) {
-	cmd := exec.Command(filepath.Join(home, "bin", "mysqld"), "--no-defaults", "--version")
-	cmd.SysProcAttr = unprivileged()
-	if cmd.Run() == nil {
-		return home, nil
-	}
-	dst := filepath.Join(dir, "home")
-	if out, err := exec.Command("cp", "-a", home, dst).CombinedOutput(); err != nil {
-		return "", fmt.Errorf("mysqlserver: copying binaries: %w\n%s", err, out)
-	}
-	return dst, os.Chmod(dir, 0o755)
 }

@@ -14,11 +14,8 @@ import (
 	"time"
 
 	"dragoman.dev/dragoman/internal/child"
+	"dragoman.dev/dragoman/internal/localserver"
 )
-
-// nobody is the user that the server runs as when we are root: PostgreSQL
-// refuses to run as root.
-const nobody = 65534
 
 // Options of a server. The zero value of each but Home is usable.
 type Options struct {
@@ -69,7 +66,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 		o.Password = "postgres"
 	}
 	if o.Port == 0 {
-		port, err := freePort()
+		port, err := localserver.FreePort()
 		if err != nil {
 			return nil, err
 		}
@@ -99,31 +96,20 @@ func (s *Server) remove() error {
 }
 
 func (s *Server) launch(ctx context.Context, o Options) error {
-	home, err := reachable(o.Home, s.Dir)
+	home, err := localserver.Reachable(o.Home, s.Dir, "bin/postgres", "--version")
 	if err != nil {
 		return err
 	}
 	if err := s.initCluster(ctx, home, o); err != nil {
 		return err
 	}
-	log, err := os.Create(s.LogFile())
-	if err != nil {
-		return err
-	}
-	defer log.Close()
 	cmd := exec.Command(filepath.Join(home, "bin", "postgres"), "-D", filepath.Join(s.Dir, "data"))
-	cmd.Stdout, cmd.Stderr = log, log
 	cmd.Env = []string{"LC_ALL=C", "PATH=/usr/bin:/bin"}
 	cmd.Dir = s.Dir
-	cmd.SysProcAttr = unprivileged()
-	if s.process, err = child.Start(cmd, syscall.SIGQUIT); err != nil {
-		return err
-	}
-	if err := s.awaitReady(ctx); err != nil {
-		s.Stop()
-		return err
-	}
-	return nil
+	cmd.SysProcAttr = localserver.Unprivileged()
+	// Its log says when: a TCP connect alone would also succeed during recovery.
+	s.process, err = localserver.Start(ctx, cmd, s.LogFile(), syscall.SIGQUIT, localserver.Says(s.LogFile(), "database system is ready to accept connections"))
+	return err
 }
 
 func (s *Server) initCluster(ctx context.Context, home string, o Options) error {
@@ -131,7 +117,7 @@ func (s *Server) initCluster(ctx context.Context, home string, o Options) error 
 	if err := os.WriteFile(pw, []byte(o.Password+"\n"), 0o600); err != nil {
 		return err
 	}
-	if err := giveAway(s.Dir, pw); err != nil {
+	if err := localserver.GiveAway(s.Dir, pw); err != nil {
 		return err
 	}
 	data := filepath.Join(s.Dir, "data")
@@ -142,7 +128,7 @@ func (s *Server) initCluster(ctx context.Context, home string, o Options) error 
 		"--pwfile="+pw, "-A", "scram-sha-256", "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions")
 	cmd.Env = []string{"LC_ALL=C", "PATH=/usr/bin:/bin"}
 	cmd.Dir = s.Dir
-	cmd.SysProcAttr = unprivileged()
+	cmd.SysProcAttr = localserver.Unprivileged()
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("pgserver: initdb: %w\n%s", err, out)
 	}
@@ -162,7 +148,7 @@ func (s *Server) configure(data string, o Options) error {
 		if err := os.WriteFile(path, []byte(f.pem), 0o600); err != nil {
 			return err
 		}
-		if err := giveAway(path); err != nil {
+		if err := localserver.GiveAway(path); err != nil {
 			return err
 		}
 		fmt.Fprintf(&b, "%s='%s'\n", f.setting, f.name)
@@ -189,26 +175,6 @@ func (s *Server) configure(data string, o Options) error {
 	return conf.Close()
 }
 
-// awaitReady waits until the server says so in its log: a TCP connect alone
-// would also succeed during recovery.
-func (s *Server) awaitReady(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	for {
-		log, _ := os.ReadFile(s.LogFile())
-		if strings.Contains(string(log), "database system is ready to accept connections") {
-			return nil
-		}
-		select {
-		case <-s.process.Done():
-			return fmt.Errorf("pgserver: server ended: %v\n%s", s.process.Wait(), log)
-		case <-ctx.Done():
-			return fmt.Errorf("pgserver: not ready: %w\n%s", ctx.Err(), log)
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
-}
-
 // Stop ends the server and removes its folder.
 func (s *Server) Stop() error {
 	err := s.process.Signal(syscall.SIGINT) // fast shutdown
@@ -218,48 +184,4 @@ func (s *Server) Stop() error {
 		s.process.End(syscall.SIGQUIT, 10*time.Second)
 	}
 	return errors.Join(err, s.remove())
-}
-
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
-}
-
-func unprivileged() *syscall.SysProcAttr {
-	attr := &syscall.SysProcAttr{}
-	if os.Geteuid() == 0 {
-		attr.Credential = &syscall.Credential{Uid: nobody, Gid: nobody}
-	}
-	return attr
-}
-
-func giveAway(paths ...string) error {
-	if os.Geteuid() != 0 {
-		return nil
-	}
-	for _, p := range paths {
-		if err := os.Chown(p, nobody, nobody); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// reachable returns home, or a copy of it below dir when the unprivileged user
-// cannot run it where it is (a checkout in root's own folder).
-func reachable(home, dir string) (string, error) {
-	cmd := exec.Command(filepath.Join(home, "bin", "postgres"), "--version")
-	cmd.SysProcAttr = unprivileged()
-	if cmd.Run() == nil {
-		return home, nil
-	}
-	dst := filepath.Join(dir, "home")
-	if out, err := exec.Command("cp", "-a", home, dst).CombinedOutput(); err != nil {
-		return "", fmt.Errorf("pgserver: copying binaries: %w\n%s", err, out)
-	}
-	return dst, os.Chmod(dir, 0o755)
 }

@@ -10,7 +10,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"os/user"
@@ -22,6 +21,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"dragoman.dev/dragoman/internal/child"
+	"dragoman.dev/dragoman/internal/localserver"
 )
 
 // program is Debian's; sshd wants to be started by its full path.
@@ -74,7 +74,7 @@ func (s *Server) launch(ctx context.Context, extra []string) error {
 			return err
 		}
 	}
-	if s.Port, err = freePort(); err != nil {
+	if s.Port, err = localserver.FreePort(); err != nil {
 		return err
 	}
 	conf := append([]string{
@@ -86,20 +86,10 @@ func (s *Server) launch(ctx context.Context, extra []string) error {
 	if err := os.WriteFile(path, []byte(strings.Join(conf, "\n")+"\n"), 0o600); err != nil {
 		return err
 	}
-	log, err := os.Create(s.LogFile())
-	if err != nil {
-		return err
-	}
-	defer log.Close()
 	cmd := exec.Command(program, "-D", "-e", "-f", path)
-	cmd.Stderr, cmd.Env = log, []string{"PATH=/usr/bin:/bin:/usr/sbin"}
-	if s.process, err = child.Start(cmd, syscall.SIGKILL); err != nil {
-		return err
-	}
-	if err := s.awaitReady(ctx); err != nil {
-		return errors.Join(err, s.Stop())
-	}
-	return nil
+	cmd.Env = []string{"PATH=/usr/bin:/bin:/usr/sbin"}
+	s.process, err = localserver.Start(ctx, cmd, s.LogFile(), syscall.SIGKILL, localserver.Answers(s.Address()))
+	return err
 }
 
 // LogFile is sshd's log.
@@ -110,24 +100,6 @@ func (s *Server) PID() int { return s.process.PID() }
 
 // Address is where it listens.
 func (s *Server) Address() string { return fmt.Sprintf("127.0.0.1:%d", s.Port) }
-
-func (s *Server) awaitReady(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
-	defer cancel()
-	for {
-		if c, err := net.Dial("tcp", s.Address()); err == nil {
-			return c.Close()
-		}
-		log, _ := os.ReadFile(s.LogFile())
-		select {
-		case <-s.process.Done():
-			return fmt.Errorf("sshserver: it ended: %v\n%s", s.process.Wait(), log)
-		case <-ctx.Done():
-			return fmt.Errorf("sshserver: not ready: %w\n%s", ctx.Err(), log)
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
-}
 
 // Stop ends the server and removes its folder.
 func (s *Server) Stop() error {
@@ -154,13 +126,4 @@ func NewKey(path string) (string, error) {
 		return "", err
 	}
 	return strings.TrimSpace(string(line)), os.WriteFile(path, pem.EncodeToMemory(block), 0o600)
-}
-
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
 }
