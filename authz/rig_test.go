@@ -21,6 +21,7 @@ import (
 	"dragoman.dev/dragoman/internal/check"
 	"dragoman.dev/dragoman/internal/identity"
 	"dragoman.dev/dragoman/internal/identity/token"
+	"dragoman.dev/dragoman/internal/lockout"
 	"dragoman.dev/dragoman/internal/policy"
 	stmt "dragoman.dev/dragoman/internal/sql"
 	"dragoman.dev/dragoman/internal/sqlitedb"
@@ -153,7 +154,7 @@ func newWorld(t testing.TB) *world {
 	}
 	t.Cleanup(w.approvals.Close)
 	svc, err := New(Options{Authenticator: authn, Judge: w, Targets: w, Approvals: w.approvals, Sessions: w.sessions,
-		MaskKey: bytes.Repeat([]byte{7}, 32), Lockout: LockoutConfig{Burst: 5, MaxStall: 300 * time.Millisecond}, Now: time.Now, Log: log})
+		MaskKey: bytes.Repeat([]byte{7}, 32), Lockout: lockout.Config{Burst: 5, MaxStall: 300 * time.Millisecond}, Now: time.Now, Log: log})
 	if err != nil {
 		t.Fatal(err)
 	}

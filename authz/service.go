@@ -19,6 +19,7 @@ import (
 	"dragoman.dev/dragoman/authz/approval"
 	"dragoman.dev/dragoman/internal/check"
 	"dragoman.dev/dragoman/internal/identity"
+	"dragoman.dev/dragoman/internal/lockout"
 	"dragoman.dev/dragoman/internal/policy"
 	"dragoman.dev/dragoman/internal/sql"
 )
@@ -70,7 +71,7 @@ type Options struct {
 	MaskKey []byte
 	// Node names the Envoy that calls; nil means LocalNode.
 	Node    NodeFunc
-	Lockout LockoutConfig
+	Lockout lockout.Config
 	// Understand takes stock ext_authz requests apart; nil denies them.
 	Understand Understand
 	// Page is where people see holds, told to gateways; "" when there is none.
@@ -90,7 +91,7 @@ const DefaultHoldTimeout = 5 * time.Minute
 // Service implements auth.AuthorizationServer.
 type Service struct {
 	Options
-	lockout *lockout
+	lockout *lockout.Lockout
 }
 
 var _ auth.AuthorizationServer = (*Service)(nil)
@@ -109,7 +110,7 @@ func New(o Options) (*Service, error) {
 	if o.HoldTimeout <= 0 {
 		o.HoldTimeout = DefaultHoldTimeout
 	}
-	return &Service{Options: o, lockout: newLockout(o.Lockout, o.Now)}, nil
+	return &Service{Options: o, lockout: lockout.New(o.Lockout, o.Now)}, nil
 }
 
 // Register adds the service to a gRPC server made with check.ServerOptions.

@@ -1,4 +1,6 @@
-package authz
+// Package lockout answers those slowly who fail to prove who they are again and again, by their network address. It
+// owns the counting and the wait; what counts as a failure is the caller's.
+package lockout
 
 import (
 	"container/list"
@@ -8,12 +10,12 @@ import (
 	"time"
 )
 
-// LockoutConfig bounds failed attempts per client address (per /64 for IPv6).
+// Config bounds failed attempts per client address (per /64 for IPv6).
 // It is a bucket: Burst failures may come at once, and one is forgiven every
 // Refill. While the bucket is full, failures are answered slowly. A credential
 // that is good is let through all the same: it cannot be guessed, and many
 // agents share one address behind a proxy, so one that is broken must not lock out the rest.
-type LockoutConfig struct {
+type Config struct {
 	Burst    int           // 0 means 10; negative turns the lockout off
 	Refill   time.Duration // 0 means 6 s
 	Capacity int           // addresses kept; 0 means 10,000; the least recently used is forgotten
@@ -23,8 +25,9 @@ type LockoutConfig struct {
 // maxStalled bounds how many answers are kept back at once; more are given quickly.
 const maxStalled = 1000
 
-type lockout struct {
-	c   LockoutConfig
+// Lockout counts failures. It is safe for concurrent use.
+type Lockout struct {
+	c   Config
 	now func() time.Time
 
 	stalled chan struct{}
@@ -40,7 +43,8 @@ type bucket struct {
 	at    time.Time
 }
 
-func newLockout(c LockoutConfig, now func() time.Time) *lockout {
+// New makes one.
+func New(c Config, now func() time.Time) *Lockout {
 	if c.Burst == 0 {
 		c.Burst = 10
 	}
@@ -53,11 +57,11 @@ func newLockout(c LockoutConfig, now func() time.Time) *lockout {
 	if c.MaxStall <= 0 {
 		c.MaxStall = 2 * time.Second
 	}
-	return &lockout{c: c, now: now, stalled: make(chan struct{}, maxStalled), order: list.New(), buckets: map[netip.Prefix]*list.Element{}}
+	return &Lockout{c: c, now: now, stalled: make(chan struct{}, maxStalled), order: list.New(), buckets: map[netip.Prefix]*list.Element{}}
 }
 
-// client is the key of a host:port. What is no address shares one key.
-func client(addr string) netip.Prefix {
+// Client is the key of a host:port. What is no address shares one key.
+func Client(addr string) netip.Prefix {
 	ap, err := netip.ParseAddrPort(addr)
 	if err != nil {
 		return netip.Prefix{}
@@ -71,11 +75,11 @@ func client(addr string) netip.Prefix {
 	return p
 }
 
-// locked says how long the address must wait; 0 means not at all.
-func (l *lockout) locked(addr string) time.Duration {
+// Locked says how long the address must wait; 0 means not at all.
+func (l *Lockout) Locked(addr string) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	e, ok := l.buckets[client(addr)]
+	e, ok := l.buckets[Client(addr)]
 	if !ok || l.c.Burst < 0 {
 		return 0
 	}
@@ -87,8 +91,8 @@ func (l *lockout) locked(addr string) time.Duration {
 	return 0
 }
 
-// stall keeps an answer back.
-func (l *lockout) stall(ctx context.Context, wait time.Duration) {
+// Stall keeps an answer back.
+func (l *Lockout) Stall(ctx context.Context, wait time.Duration) {
 	select {
 	case l.stalled <- struct{}{}:
 		defer func() { <-l.stalled }()
@@ -103,14 +107,14 @@ func (l *lockout) stall(ctx context.Context, wait time.Duration) {
 	}
 }
 
-// failed counts a failure.
-func (l *lockout) failed(addr string) {
+// Failed counts a failure.
+func (l *Lockout) Failed(addr string) {
 	if l.c.Burst < 0 {
 		return
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	key := client(addr)
+	key := Client(addr)
 	e, ok := l.buckets[key]
 	if !ok {
 		if l.order.Len() >= l.c.Capacity {
@@ -127,7 +131,7 @@ func (l *lockout) failed(addr string) {
 	b.level = min(b.level+1, float64(l.c.Burst))
 }
 
-func (l *lockout) leak(b *bucket) {
+func (l *Lockout) leak(b *bucket) {
 	now := l.now()
 	if d := now.Sub(b.at); d > 0 {
 		b.level = max(0, b.level-float64(d)/float64(l.c.Refill))

@@ -1,4 +1,4 @@
-package authz
+package lockout
 
 import (
 	"fmt"
@@ -6,35 +6,35 @@ import (
 	"time"
 )
 
-func TestLockoutBucket(t *testing.T) {
+func TestBucket(t *testing.T) {
 	now := time.Unix(1000, 0)
-	l := newLockout(LockoutConfig{Burst: 3, Refill: time.Second, Capacity: 2}, func() time.Time { return now })
+	l := New(Config{Burst: 3, Refill: time.Second, Capacity: 2}, func() time.Time { return now })
 	fail := func(addr string, n int) {
 		for range n {
-			l.failed(addr)
+			l.Failed(addr)
 		}
 	}
 	fail("192.0.2.1:1", 2)
-	if w := l.locked("192.0.2.1:9"); w != 0 {
+	if w := l.Locked("192.0.2.1:9"); w != 0 {
 		t.Fatal(w)
 	}
 	fail("192.0.2.1:2", 50) // the same host, another port; more do not prolong it
-	if w := l.locked("[::ffff:192.0.2.1]:3"); w != time.Second {
+	if w := l.Locked("[::ffff:192.0.2.1]:3"); w != time.Second {
 		t.Fatal(w)
 	}
 	now = now.Add(time.Second)
-	if w := l.locked("192.0.2.1:1"); w != 0 {
+	if w := l.Locked("192.0.2.1:1"); w != 0 {
 		t.Fatal(w)
 	}
 	fail("[2001:db8::1]:1", 3)
-	if w := l.locked("[2001:db8::ffff:2]:1"); w == 0 { // the same /64
+	if w := l.Locked("[2001:db8::ffff:2]:1"); w == 0 { // the same /64
 		t.Fatal("a host changes its address within its network")
 	}
-	if w := l.locked("[2001:db8:0:1::1]:1"); w != 0 {
+	if w := l.Locked("[2001:db8:0:1::1]:1"); w != 0 {
 		t.Fatal(w)
 	}
 	fail("unix", 3)
-	if l.locked("") == 0 {
+	if l.Locked("") == 0 {
 		t.Fatal("what has no address shares a bucket")
 	}
 	for i := range 100 {
@@ -43,11 +43,11 @@ func TestLockoutBucket(t *testing.T) {
 	if len(l.buckets) != 2 || l.order.Len() != 2 {
 		t.Fatal(len(l.buckets), l.order.Len())
 	}
-	off := newLockout(LockoutConfig{Burst: -1}, time.Now)
+	off := New(Config{Burst: -1}, time.Now)
 	for range 100 {
-		off.failed("192.0.2.1:1")
+		off.Failed("192.0.2.1:1")
 	}
-	if off.locked("192.0.2.1:1") != 0 || len(off.buckets) != 0 {
+	if off.Locked("192.0.2.1:1") != 0 || len(off.buckets) != 0 {
 		t.Fatal("it is off")
 	}
 }
