@@ -24,6 +24,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"dragoman.dev/dragoman/envoy/envoytest"
+	"dragoman.dev/dragoman/internal/localserver"
 	"dragoman.dev/dragoman/internal/pgserver"
 )
 
@@ -185,12 +186,11 @@ func (r *rig) connect(port int, password string) (*pgx.Conn, error) {
 
 func freePort(t *testing.T) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := localserver.FreePort()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	return port
 }
 
 // authority writes certificates into the rig's folder.

@@ -6,15 +6,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
-	"time"
 
 	"dragoman.dev/dragoman/internal/child"
+	"dragoman.dev/dragoman/internal/localserver"
 )
 
 // Ensure gives the path of nginx in the tools folder, which is fetched once.
@@ -114,12 +113,11 @@ http {
 
 // Start runs nginx until Stop.
 func Start(o Options) (*Nginx, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := localserver.FreePort()
 	if err != nil {
 		return nil, err
 	}
-	addr := l.Addr().String()
-	l.Close()
+	addr := fmt.Sprintf("127.0.0.1:%d", port)
 	if err := os.MkdirAll(filepath.Join(o.Dir, "html"), 0o755); err != nil {
 		return nil, err
 	}
@@ -131,27 +129,11 @@ func Start(o Options) (*Nginx, error) {
 		return nil, err
 	}
 	cmd := exec.Command(o.Bin, "-e", filepath.Join(o.Dir, "error.log"), "-p", o.Dir, "-c", file)
-	var out strings.Builder
-	cmd.Stderr = &out
-	c, err := child.Start(cmd, syscall.SIGKILL)
+	c, err := localserver.Start(context.Background(), cmd, filepath.Join(o.Dir, "nginx.out"), syscall.SIGKILL, localserver.Answers(addr))
 	if err != nil {
 		return nil, err
 	}
-	n := &Nginx{Dir: o.Dir, Addr: addr, child: c}
-	for range 200 {
-		conn, err := net.DialTimeout("tcp", addr, time.Second)
-		if err == nil {
-			conn.Close()
-			return n, nil
-		}
-		select {
-		case <-c.Done():
-			return nil, fmt.Errorf("nginx ended: %s", out.String())
-		case <-time.After(25 * time.Millisecond):
-		}
-	}
-	n.Stop()
-	return nil, errors.New("nginx does not listen")
+	return &Nginx{Dir: o.Dir, Addr: addr, child: c}, nil
 }
 
 // Stop ends it.

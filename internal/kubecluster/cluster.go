@@ -5,7 +5,6 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +14,7 @@ import (
 	"time"
 
 	"dragoman.dev/dragoman/internal/child"
+	"dragoman.dev/dragoman/internal/localserver"
 )
 
 //go:embed node.sh
@@ -217,16 +217,14 @@ func (c *Cluster) ClientCert(user string, groups ...string) (cert, key []byte, e
 	return c.ca.issue(user, groups...)
 }
 
-// freePorts finds ports that are free now.
+// freePorts finds ports for each.
 func freePorts() (ports, error) {
 	var p ports
 	for _, to := range []*int{&p.etcd, &p.peer, &p.api, &p.kubelet} {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
+		var err error
+		if *to, err = localserver.FreePort(); err != nil {
 			return p, err
 		}
-		defer l.Close()
-		*to = l.Addr().(*net.TCPAddr).Port
 	}
 	return p, nil
 }

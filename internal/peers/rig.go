@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +14,7 @@ import (
 
 	"dragoman.dev/dragoman/envoy"
 	"dragoman.dev/dragoman/internal/child"
+	"dragoman.dev/dragoman/internal/localserver"
 	"dragoman.dev/dragoman/internal/pgserver"
 	"dragoman.dev/dragoman/internal/policy"
 )
@@ -102,12 +102,10 @@ func startRig(ctx context.Context, o options) (*rig, error) {
 }
 
 func (r *rig) launch(ctx context.Context, o options, binary string) error {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := localserver.FreePort()
 	if err != nil {
 		return err
 	}
-	port := l.Addr().(*net.TCPAddr).Port
-	l.Close()
 	config := filepath.Join(r.dir, "dragoman.yaml")
 	text := fmt.Sprintf(gatewayYAML, binary, envoy.Version, o.bin, r.server.Addr(), port, r.server.User,
 		strings.Join(policy.DangerousFeatures(), ", "))
@@ -116,41 +114,15 @@ func (r *rig) launch(ctx context.Context, o options, binary string) error {
 			return err
 		}
 	}
-	log, err := os.Create(filepath.Join(r.dir, "log"))
-	if err != nil {
-		return err
-	}
-	defer log.Close()
+	log := filepath.Join(r.dir, "log")
 	cmd := exec.Command(filepath.Join(o.bin, "dragoman"), "up", "-c", config)
-	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if r.process, err = child.Start(cmd, syscall.SIGTERM); err != nil {
-		return err
-	}
-	if err := r.awaitReady(ctx, log.Name()); err != nil {
+	if r.process, err = localserver.Start(ctx, cmd, log, syscall.SIGTERM, localserver.SaysLine(log, "ready")); err != nil {
 		return err
 	}
 	token, err := r.token(ctx, o.bin, config)
 	r.gateway = place{"gateway", port, token}
 	return err
-}
-
-func (r *rig) awaitReady(ctx context.Context, log string) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	for {
-		text, _ := os.ReadFile(log)
-		if strings.Contains("\n"+string(text), "\nready\n") {
-			return nil
-		}
-		select {
-		case <-r.process.Done():
-			return fmt.Errorf("dragoman up ended:\n%s", text)
-		case <-ctx.Done():
-			return fmt.Errorf("dragoman up is not ready: %w\n%s", ctx.Err(), text)
-		case <-time.After(50 * time.Millisecond):
-		}
-	}
 }
 
 func (r *rig) token(ctx context.Context, bin, config string) (string, error) {

@@ -107,15 +107,6 @@ func retry(start func() (*Server, error)) (*Server, error) {
 	return nil, errors.Join(all...)
 }
 
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
-}
-
 // certificate writes a certificate of 127.0.0.1 that signs itself, and its key.
 func certificate(cert, key string) error {
 	priv, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -7,6 +7,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"dragoman.dev/dragoman/internal/localserver"
 )
 
 // StartShadow runs FreeRDP's shadow server, which shows a display, with network level authentication.
@@ -20,7 +22,7 @@ func launchShadow(ctx context.Context, d *Display) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{Dir: dir, User: "agent", Password: "An0ther-Pass"}
-	if s.Port, err = freePort(); err != nil {
+	if s.Port, err = localserver.FreePort(); err != nil {
 		return s, err
 	}
 	sam, err := runOn(ctx, os.Environ(), "", "winpr-hash", "-u", s.User, "-p", s.Password, "-f", "sam")

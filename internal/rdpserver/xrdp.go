@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"dragoman.dev/dragoman/internal/localserver"
 )
 
 // Xrdp is xrdp with its session manager. A session has one window with a shell.
@@ -53,10 +55,10 @@ func (x *Xrdp) launch(ctx context.Context) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{Dir: dir, User: "rdpuser", Password: "s3cret-Pass"}
-	if s.Port, err = freePort(); err != nil {
+	if s.Port, err = localserver.FreePort(); err != nil {
 		return s, err
 	}
-	manager, err := freePort()
+	manager, err := localserver.FreePort()
 	if err != nil {
 		return s, err
 	}

@@ -3,14 +3,11 @@ package s3server
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"time"
 
@@ -19,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"dragoman.dev/dragoman/internal/child"
+	"dragoman.dev/dragoman/internal/localserver"
 )
 
 // Version of versitygw, as the Makefile builds it.
@@ -35,7 +33,7 @@ const (
 type Server struct {
 	Addr    string
 	process *child.Child
-	out     *strings.Builder
+	log     string
 }
 
 // Start runs the server of a tools folder over an empty folder, and waits until it answers.
@@ -45,35 +43,22 @@ func Start(tools, dir string) (*Server, error) {
 			return nil, err
 		}
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := localserver.FreePort()
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{Addr: l.Addr().String(), out: &strings.Builder{}}
-	if err := l.Close(); err != nil {
-		return nil, err
-	}
+	s := &Server{Addr: fmt.Sprintf("127.0.0.1:%d", port), log: filepath.Join(dir, "log")}
 	cmd := exec.Command(filepath.Join(tools, "versitygw-"+Version), "--port", s.Addr, "--iam-dir", filepath.Join(dir, "iam"), "posix", filepath.Join(dir, "data"))
 	cmd.Env = append(os.Environ(), "ROOT_ACCESS_KEY="+AccessKey, "ROOT_SECRET_KEY="+SecretKey)
-	cmd.Stdout, cmd.Stderr = s.out, s.out
-	if s.process, err = child.Start(cmd, syscall.SIGKILL); err != nil {
-		return nil, err
-	}
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
-		if c, err := net.Dial("tcp", s.Addr); err == nil {
-			return s, c.Close()
-		}
-		if time.Now().After(end) {
-			s.Stop()
-			return nil, errors.New("s3server: it does not answer:\n" + s.out.String())
-		}
-	}
+	s.process, err = localserver.Start(context.Background(), cmd, s.log, syscall.SIGKILL, localserver.Answers(s.Addr))
+	return s, err
 }
 
 // Stop ends it, and returns what it printed.
 func (s *Server) Stop() string {
 	s.process.End(syscall.SIGTERM, 5*time.Second)
-	return s.out.String()
+	b, _ := os.ReadFile(s.log)
+	return string(b)
 }
 
 // Client is one of an administrator.

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -26,6 +25,7 @@ import (
 	"dragoman.dev/dragoman/internal/audit/index"
 	"dragoman.dev/dragoman/internal/audit/index/sqlindex"
 	"dragoman.dev/dragoman/internal/identity"
+	"dragoman.dev/dragoman/internal/localserver"
 	"dragoman.dev/dragoman/internal/pgdb"
 	"dragoman.dev/dragoman/internal/pgserver"
 	"dragoman.dev/dragoman/internal/policy"
@@ -375,8 +375,7 @@ func TestStrangers(t *testing.T) {
 // freePort is a loopback address that nobody listens on.
 func freePort(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := localserver.FreePort()
 	must(t, err)
-	defer l.Close()
-	return l.Addr().String()
+	return fmt.Sprintf("127.0.0.1:%d", port)
 }

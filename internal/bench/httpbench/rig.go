@@ -21,6 +21,7 @@ import (
 	"dragoman.dev/dragoman/internal/bench/proc"
 	"dragoman.dev/dragoman/internal/child"
 	"dragoman.dev/dragoman/internal/httpserver"
+	"dragoman.dev/dragoman/internal/localserver"
 )
 
 // What is compared, in the order of the columns.
@@ -181,7 +182,7 @@ func sparse(path string, n int64) error {
 }
 
 func (r *rig) startPlain(ctx context.Context, binary, name, target, authz, filter string) error {
-	port, err := freePort()
+	port, err := localserver.FreePort()
 	if err != nil {
 		return err
 	}
@@ -189,7 +190,7 @@ func (r *rig) startPlain(ctx context.Context, binary, name, target, authz, filte
 	if err := os.WriteFile(file, fmt.Appendf(nil, plainYAML, port, target, authz, filter), 0o600); err != nil {
 		return err
 	}
-	c, err := r.launch(ctx, file+".log", listening(port), binary, "-c", file, "--concurrency", "2", "--disable-hot-restart", "-l", "error")
+	c, err := r.launch(ctx, file+".log", localserver.Answers(fmt.Sprintf("127.0.0.1:%d", port)), binary, "-c", file, "--concurrency", "2", "--disable-hot-restart", "-l", "error")
 	if err != nil {
 		return err
 	}
@@ -202,11 +203,11 @@ func (r *rig) startDragoman(ctx context.Context, binary, bin, target string) err
 	if err != nil {
 		return err
 	}
-	first, err := freePort()
+	first, err := localserver.FreePort()
 	if err != nil {
 		return err
 	}
-	second, err := freePort()
+	second, err := localserver.FreePort()
 	if err != nil {
 		return err
 	}
@@ -216,11 +217,7 @@ func (r *rig) startDragoman(ctx context.Context, binary, bin, target string) err
 			return err
 		}
 	}
-	ready := func() bool {
-		text, _ := os.ReadFile(log)
-		return strings.Contains("\n"+string(text), "\nready\n")
-	}
-	c, err := r.launch(ctx, log, ready, filepath.Join(bin, "dragoman"), "up", "-c", config)
+	c, err := r.launch(ctx, log, localserver.SaysLine(log, "ready"), filepath.Join(bin, "dragoman"), "up", "-c", config)
 	if err != nil {
 		return err
 	}
@@ -244,49 +241,12 @@ func (r *rig) startDragoman(ctx context.Context, binary, bin, target string) err
 
 // launch starts a program and waits until it is ready.
 func (r *rig) launch(ctx context.Context, log string, ready func() bool, name string, args ...string) (*child.Child, error) {
-	file, err := os.Create(log)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
 	cmd := exec.Command(name, args...)
-	cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = file, file, &syscall.SysProcAttr{Setpgid: true}
-	c, err := child.Start(cmd, syscall.SIGTERM)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	c, err := localserver.Start(ctx, cmd, log, syscall.SIGTERM, ready)
 	if err != nil {
 		return nil, err
 	}
 	r.stops = append(r.stops, func() { c.End(syscall.SIGTERM, 20*time.Second) })
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	for !ready() {
-		select {
-		case <-c.Done():
-			text, _ := os.ReadFile(log)
-			return nil, fmt.Errorf("%s ended: %v\n%s", name, c.Wait(), text)
-		case <-ctx.Done():
-			return nil, fmt.Errorf("%s is not ready: %w", name, ctx.Err())
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
 	return c, nil
-}
-
-func listening(port int) func() bool {
-	return func() bool {
-		c, err := net.DialTimeout("tcp", fmt.Sprintf("127.0.0.1:%d", port), time.Second)
-		if err != nil {
-			return false
-		}
-		c.Close()
-		return true
-	}
-}
-
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
 }

@@ -13,6 +13,7 @@ import (
 
 	"dragoman.dev/dragoman/envoy"
 	"dragoman.dev/dragoman/internal/bench/proc"
+	"dragoman.dev/dragoman/internal/localserver"
 )
 
 // The policy that is in force: an analyst may read, the personal columns of
@@ -83,7 +84,7 @@ func StartDragoman(ctx context.Context, tools, bin string, d *Database) (*Peer, 
 }
 
 func startDragoman(ctx context.Context, envoyBinary, bin, dir string, d *Database) (*Peer, error) {
-	port, err := freePort()
+	port, err := localserver.FreePort()
 	if err != nil {
 		return nil, err
 	}
@@ -102,16 +103,13 @@ func up(ctx context.Context, bin, dir, text string, port int, at Place) (*Peer, 
 	}
 	cmd := exec.Command(filepath.Join(bin, "dragoman"), "up", "-c", config)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	c, err := start(cmd, log)
+	c, err := start(ctx, cmd, log, localserver.SaysLine(log, "ready"))
 	if err != nil {
 		return nil, err
 	}
 	p := &Peer{Name: Dragoman, Place: at, Control: c.PID(), data: filepath.Join(dir, "data")}
 	p.Port = port
 	p.stop = func() error { return errors.Join(c.end(), os.RemoveAll(dir)) }
-	if err := c.await(ctx, log, saysReady(log)); err != nil {
-		return nil, errors.Join(err, p.stop())
-	}
 	if p.Proxy = proc.Child(p.Control, "envoy"); p.Proxy == 0 {
 		return nil, errors.Join(errors.New("dragoman up has no child called envoy"), p.stop())
 	}
@@ -119,19 +117,6 @@ func up(ctx context.Context, bin, dir, text string, port int, at Place) (*Peer, 
 		return nil, errors.Join(err, p.stop())
 	}
 	return p, nil
-}
-
-// saysReady looks for the line that `dragoman up` prints when every listener serves.
-func saysReady(log string) func() bool {
-	return func() bool {
-		text, _ := os.ReadFile(log)
-		for line := range strings.Lines(string(text)) {
-			if strings.TrimSpace(line) == "ready" {
-				return true
-			}
-		}
-		return false
-	}
 }
 
 func token(ctx context.Context, bin, config string) (string, error) {

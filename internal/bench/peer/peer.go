@@ -8,13 +8,13 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"os"
 	"os/exec"
 	"strconv"
 	"syscall"
 	"time"
 
 	"dragoman.dev/dragoman/internal/child"
+	"dragoman.dev/dragoman/internal/localserver"
 )
 
 // Names of the peers, in the order in which a round takes them.
@@ -71,16 +71,13 @@ type process struct {
 	name string
 }
 
-// start runs the command, its output in the file.
-func start(cmd *exec.Cmd, logFile string) (*process, error) {
-	log, err := os.Create(logFile)
+// start runs the command, its output in the file, until it is ready.
+func start(ctx context.Context, cmd *exec.Cmd, log string, ready func() bool) (*process, error) {
+	c, err := localserver.Start(ctx, cmd, log, syscall.SIGTERM, ready)
 	if err != nil {
 		return nil, err
 	}
-	defer log.Close()
-	cmd.Stdout, cmd.Stderr = log, log
-	c, err := child.Start(cmd, syscall.SIGTERM)
-	return &process{c, cmd.Path}, err
+	return &process{c, cmd.Path}, nil
 }
 
 // end asks the child to end, and ends it when it does not.
@@ -89,42 +86,4 @@ func (c *process) end() error {
 		return fmt.Errorf("%s did not end within 20 s and was killed", c.name)
 	}
 	return nil
-}
-
-// await tries ready until it is true, the child ends or a minute is over.
-func (c *process) await(ctx context.Context, logFile string, ready func() bool) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	for !ready() {
-		select {
-		case <-c.Done():
-			text, _ := os.ReadFile(logFile)
-			return fmt.Errorf("%s ended: %v\n%s", c.name, c.Wait(), text)
-		case <-ctx.Done():
-			text, _ := os.ReadFile(logFile)
-			return fmt.Errorf("%s is not ready: %w\n%s", c.name, ctx.Err(), text)
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
-	return nil
-}
-
-func listening(addr string) func() bool {
-	return func() bool {
-		c, err := net.DialTimeout("tcp", addr, time.Second)
-		if err != nil {
-			return false
-		}
-		c.Close()
-		return true
-	}
-}
-
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
 }

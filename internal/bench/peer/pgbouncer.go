@@ -8,6 +8,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"syscall"
+
+	"dragoman.dev/dragoman/internal/localserver"
 )
 
 // nobody runs pgbouncer, which refuses root.
@@ -50,7 +52,7 @@ func StartPgBouncer(ctx context.Context, d *Database) (*Peer, error) {
 }
 
 func startPgBouncer(ctx context.Context, binary, dir string, d *Database) (*Peer, error) {
-	port, err := freePort()
+	port, err := localserver.FreePort()
 	if err != nil {
 		return nil, err
 	}
@@ -72,16 +74,13 @@ func startPgBouncer(ctx context.Context, binary, dir string, d *Database) (*Peer
 			}
 		}
 	}
-	c, err := start(cmd, log)
+	c, err := start(ctx, cmd, log, localserver.Answers(fmt.Sprintf("127.0.0.1:%d", port)))
 	if err != nil {
 		return nil, err
 	}
 	p := &Peer{Name: PgBouncer, Place: place, Proxy: c.PID()}
 	p.Port = port
 	p.stop = func() error { return errors.Join(c.end(), os.RemoveAll(dir)) }
-	if err := c.await(ctx, log, listening(p.Addr())); err != nil {
-		return nil, errors.Join(err, p.stop())
-	}
 	return p, nil
 }
 

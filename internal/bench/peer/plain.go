@@ -3,6 +3,7 @@ package peer
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,6 +21,7 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"dragoman.dev/dragoman/envoy"
+	"dragoman.dev/dragoman/internal/localserver"
 )
 
 const (
@@ -47,7 +49,7 @@ func StartPlain(ctx context.Context, tools string, d *Database) (*Peer, error) {
 }
 
 func startPlain(ctx context.Context, binary, dir string, d *Database) (*Peer, error) {
-	port, err := freePort()
+	port, err := localserver.FreePort()
 	if err != nil {
 		return nil, err
 	}
@@ -65,16 +67,13 @@ func startPlain(ctx context.Context, binary, dir string, d *Database) (*Peer, er
 	}
 	cmd := exec.Command(binary, "--config-path", file, "--disable-hot-restart", "--concurrency", strconv.Itoa(Workers), "--log-level", "warn")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	c, err := start(cmd, log)
+	c, err := start(ctx, cmd, log, localserver.Answers(fmt.Sprintf("127.0.0.1:%d", port)))
 	if err != nil {
 		return nil, err
 	}
 	p := &Peer{Name: Plain, Place: d.place(), Proxy: c.PID()}
 	p.Port = port
 	p.stop = func() error { return errors.Join(c.end(), os.RemoveAll(dir)) }
-	if err := c.await(ctx, log, listening(p.Addr())); err != nil {
-		return nil, errors.Join(err, p.stop())
-	}
 	return p, nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"dragoman.dev/dragoman/envoy"
+	"dragoman.dev/dragoman/internal/localserver"
 )
 
 const targetYAML = `data: data
@@ -47,7 +48,7 @@ func StartTarget(ctx context.Context, tools, bin, protocol string, at Place, pol
 }
 
 func startTarget(ctx context.Context, binary, bin, dir, protocol string, at Place, policy string) (*Peer, error) {
-	port, err := freePort()
+	port, err := localserver.FreePort()
 	if err != nil {
 		return nil, err
 	}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,6 +17,7 @@ import (
 	"dragoman.dev/dragoman/envoy"
 	"dragoman.dev/dragoman/internal/bench/proc"
 	"dragoman.dev/dragoman/internal/child"
+	"dragoman.dev/dragoman/internal/localserver"
 	"dragoman.dev/dragoman/internal/sshserver"
 )
 
@@ -82,7 +82,7 @@ func (r *rig) start(ctx context.Context, o options) error {
 	if r.sshd, err = sshserver.Start(ctx); err != nil {
 		return err
 	}
-	if r.port, err = freePort(); err != nil {
+	if r.port, err = localserver.FreePort(); err != nil {
 		return err
 	}
 	config, log := filepath.Join(r.dir, "dragoman.yaml"), filepath.Join(r.dir, "log")
@@ -117,31 +117,11 @@ func (r *rig) start(ctx context.Context, o options) error {
 
 // launch starts dragoman and waits until it serves.
 func (r *rig) launch(ctx context.Context, bin, config, log string) error {
-	file, err := os.Create(log)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
 	cmd := exec.Command(filepath.Join(bin, "dragoman"), "up", "-c", config)
-	cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = file, file, &syscall.SysProcAttr{Setpgid: true}
-	if r.gateway, err = child.Start(cmd, syscall.SIGTERM); err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	for {
-		text, _ := os.ReadFile(log)
-		if strings.Contains("\n"+string(text), "\nready\n") {
-			return nil
-		}
-		select {
-		case <-r.gateway.Done():
-			return fmt.Errorf("dragoman up ended: %v\n%s", r.gateway.Wait(), text)
-		case <-ctx.Done():
-			return fmt.Errorf("dragoman up is not ready: %w\n%s", ctx.Err(), text)
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	var err error
+	r.gateway, err = localserver.Start(ctx, cmd, log, syscall.SIGTERM, localserver.SaysLine(log, "ready"))
+	return err
 }
 
 func (r *rig) stop() error {
@@ -213,13 +193,4 @@ func (r *rig) dial(peer string) (*ssh.Client, error) {
 	}
 	cfg.HostKeyCallback = ssh.FixedHostKey(host)
 	return ssh.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port), cfg)
-}
-
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
 }
