@@ -83,12 +83,9 @@ func (s *Service) authenticate(ctx context.Context, log *slog.Logger, req check.
 
 // strike counts a failed attempt; an address with too many is answered slowly.
 func (s *Service) strike(ctx context.Context, client string) *check.Refusal {
-	wait := s.lockout.Locked(client)
-	s.lockout.Failed(client)
-	if wait == 0 {
+	if !s.lockout.Strike(ctx, client) {
 		return &check.Refusal{Code: check.CodeUnauthenticated, Rule: "identity.unauthenticated", Message: msgUnauthenticated, Hint: hintUnauthenticated}
 	}
-	s.lockout.Stall(ctx, wait)
 	return &check.Refusal{Code: check.CodeUnauthenticated, Rule: "identity.lockout", Message: "too many failed attempts from this address",
 		Hint: "Stop trying with a credential that does not work. " + hintUnauthenticated}
 }

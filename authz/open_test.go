@@ -159,7 +159,7 @@ func openErr(t *testing.T, w *world, req check.OpenRequest) *check.Refusal {
 
 func TestOpenHeld(t *testing.T) {
 	w := newWorld(t)
-	w.policyIs(policy.Decision{Verdict: policy.Hold, Rule: "jit", Approvers: []string{"dba"}, Timeout: 10 * time.Second})
+	w.policyIs(policy.Decision{Verdict: policy.Hold, Rule: "jit", Approvers: []string{"dba"}, Timeout: 5 * time.Minute})
 	raw, is, err := w.issuer.Mint(t.Context(), alicesBot)
 	if err != nil {
 		t.Fatal(err)

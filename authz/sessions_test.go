@@ -65,7 +65,7 @@ func TestRevocationEndsSessions(t *testing.T) {
 	if a.id == b.id || a.id == ids["three"] || b.id == ids["three"] || time.Since(start) > 30*time.Second {
 		t.Fatalf("%+v %+v after %s", a, b, time.Since(start))
 	}
-	deadline := time.Now().Add(time.Second)
+	deadline := time.Now().Add(60 * time.Second)
 	for len(w.sessions.List()) > 0 && time.Now().Before(deadline) {
 		time.Sleep(5 * time.Millisecond)
 	}
@@ -76,7 +76,7 @@ func TestRevocationEndsSessions(t *testing.T) {
 
 func TestExpiryEndsSessions(t *testing.T) {
 	w := newWorld(t)
-	res, err := w.Open(t.Context(), openOf(w.mint(t, token.MintRequest{Subject: "agent:a", TTL: 2 * time.Second})))
+	res, err := w.Open(t.Context(), openOf(w.mint(t, token.MintRequest{Subject: "agent:a", TTL: 5 * time.Second})))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,13 +15,14 @@ import (
 	"dragoman.dev/dragoman/internal/hold"
 	"dragoman.dev/dragoman/internal/identity"
 	"dragoman.dev/dragoman/internal/identity/token"
+	"dragoman.dev/dragoman/internal/lockout"
 	"dragoman.dev/dragoman/internal/policy"
 	"dragoman.dev/dragoman/web/agent"
 )
 
 // agents serves those who ask about themselves.
-func (c *control) agents() http.Handler {
-	return agent.New(agent.Options{Authenticator: c.auth, Sessions: sessionBackend{c}, Holds: agentHolds{c.approvals}, Policy: agentPolicy{c},
+func (c *control) agents(slow *lockout.Lockout) http.Handler {
+	return agent.New(agent.Options{Authenticator: c.auth, Sessions: sessionBackend{c}, Holds: agentHolds{c.approvals}, Policy: agentPolicy{c}, Lockout: slow,
 		Record: c.access.Record, Page: c.cfg.Admin.PageURL(), Version: version(), Log: c.log.With("from", "mcp")})
 }
 

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -19,6 +20,7 @@ import (
 
 	"dragoman.dev/dragoman/internal/check"
 	"dragoman.dev/dragoman/internal/config"
+	"dragoman.dev/dragoman/internal/lockout"
 	"dragoman.dev/dragoman/web/api"
 	"dragoman.dev/dragoman/web/page"
 )
@@ -123,7 +125,8 @@ func serverTLS(cert, key string) (*tls.Config, error) {
 // serveAdmin serves the HTTP API on the admin socket and, if there is one, on the port.
 func (c *control) serveAdmin(ctx context.Context, sys api.System, more page.Console, fatal chan<- error) error {
 	back := api.Backend{Tokens: tokenBackend{c}, Approvals: approvalBackend{c.approvals}, Sessions: sessionBackend{c},
-		Reads: readBackend{c}, Proofs: c.records, System: sys, Log: c.log, IdentityKeys: c.assertions.JWKS}
+		Reads: readBackend{c}, Proofs: c.records, System: sys, Log: c.log, IdentityKeys: c.assertions.JWKS,
+		Lockout: lockout.New(lockout.Config{}, time.Now)}
 	var people http.Handler
 	var access api.Bearer
 	if c.cfg.Admin.Listen != "" {
@@ -132,6 +135,7 @@ func (c *control) serveAdmin(ctx context.Context, sys api.System, more page.Cons
 			return err
 		}
 		logins := page.NewLogins(access, time.Now)
+		logins.Secure = strings.HasPrefix(c.cfg.Admin.PageURL(), "https://")
 		back.Logins = logins
 		provider, err := pageProvider(c.cfg)
 		if err != nil {
@@ -159,7 +163,7 @@ func (c *control) serveAdmin(ctx context.Context, sys api.System, more page.Cons
 		conf.NextProtos = []string{"http/1.1"}
 		l = tls.NewListener(l, conf)
 	}
-	c.serveHTTP(l, c.withClicks(beside(api.New(back, access), people, c.agents())), fatal)
+	c.serveHTTP(l, c.withClicks(beside(api.New(back, access), people, c.agents(back.Lockout))), fatal)
 	return nil
 }
 

@@ -75,6 +75,20 @@ func Client(addr string) netip.Prefix {
 	return p
 }
 
+// Strike counts a failed attempt and, when there were too many, keeps the answer back for a while. It reports whether there were.
+// A nil Lockout counts nothing.
+func (l *Lockout) Strike(ctx context.Context, addr string) bool {
+	if l == nil {
+		return false
+	}
+	wait := l.Locked(addr)
+	l.Failed(addr)
+	if wait > 0 {
+		l.Stall(ctx, wait)
+	}
+	return wait > 0
+}
+
 // Locked says how long the address must wait; 0 means not at all.
 func (l *Lockout) Locked(addr string) time.Duration {
 	l.mu.Lock()

@@ -16,6 +16,7 @@ import (
 	"dragoman.dev/dragoman/internal/audit"
 	"dragoman.dev/dragoman/internal/hold"
 	"dragoman.dev/dragoman/internal/identity"
+	"dragoman.dev/dragoman/internal/lockout"
 	"dragoman.dev/dragoman/web/api"
 )
 
@@ -69,14 +70,15 @@ type Policy interface {
 	May(ctx context.Context, id identity.Identity) ([]May, []Rule, error)
 }
 
-// Options of a server; all must be set but Page.
+// Options of a server; all must be set but Page and Lockout.
 type Options struct {
 	Authenticator api.Authenticator
 	Sessions      Sessions
 	Holds         Holds
 	Policy        Policy
 	Record        func(access.Read) error
-	Page          string // where people see holds, "" when nowhere
+	Lockout       *lockout.Lockout // slows down those who try tokens; nil: nobody
+	Page          string           // where people see holds, "" when nowhere
 	Version       string
 	Log           *slog.Logger
 }
@@ -105,6 +107,10 @@ func New(o Options) http.Handler {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		id, ok := s.who(r)
 		if !ok {
+			if _, tried := api.TokenOf(r); tried && s.Lockout.Strike(r.Context(), r.RemoteAddr) {
+				http.Error(w, "too many failed attempts from this address", http.StatusTooManyRequests)
+				return
+			}
 			w.Header().Set("WWW-Authenticate", `Bearer realm="dragoman"`)
 			http.Error(w, "authentication failed: send the token that opens your sessions", http.StatusUnauthorized)
 			return

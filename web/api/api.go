@@ -15,6 +15,7 @@ import (
 	"dragoman.dev/dragoman/internal/hold"
 	"dragoman.dev/dragoman/internal/identity"
 	"dragoman.dev/dragoman/internal/identity/token"
+	"dragoman.dev/dragoman/internal/lockout"
 	"dragoman.dev/dragoman/internal/record"
 	"dragoman.dev/dragoman/internal/translog"
 )
@@ -28,6 +29,8 @@ var (
 	ErrInvalid   = errors.New("invalid request")
 	// ErrUnavailable: what must come first cannot be done now.
 	ErrUnavailable = errors.New("not available now")
+	// ErrTooMany: an address has tried too many tokens that are not good.
+	ErrTooMany = errors.New("too many failed attempts from this address")
 )
 
 // Tokens issues and takes back Dragoman's own tokens.
@@ -144,6 +147,8 @@ type Backend struct {
 	System    System
 	Logins    Logins
 	Log       *slog.Logger
+	// Lockout slows down those who try tokens; nil: nobody.
+	Lockout *lockout.Lockout
 	// IdentityKeys is the JWKS of the keys that sign Dragoman-Identity; nil when there are none.
 	IdentityKeys func() ([]byte, error)
 }

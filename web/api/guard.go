@@ -46,6 +46,11 @@ func (h *Guard) serve(w http.ResponseWriter, r *http.Request, to Route) {
 				h.Fail(w, r, err)
 				return
 			}
+			if _, tried := TokenOf(r); tried && h.Lockout.Strike(r.Context(), r.RemoteAddr) {
+				w.Header().Set("Retry-After", "6")
+				h.Fail(w, r, ErrTooMany)
+				return
+			}
 			h.Unauthenticated(w, r)
 			return
 		}
@@ -73,6 +78,7 @@ func (h *Guard) Explain(r *http.Request, err error) (status int, code, message s
 		{ErrConflict, http.StatusConflict, "conflict"},
 		{ErrInvalid, http.StatusBadRequest, "invalid"},
 		{ErrUnavailable, http.StatusServiceUnavailable, "unavailable"},
+		{ErrTooMany, http.StatusTooManyRequests, "too_many_attempts"},
 	} {
 		if errors.Is(err, k.is) {
 			return k.status, k.code, err.Error()

@@ -34,7 +34,19 @@ func New(b Backend, a Access) http.Handler {
 	mux.HandleFunc("/", func(w http.ResponseWriter, req *http.Request) {
 		h.fail(w, req, fmt.Errorf("%w: no such path or method; see /openapi.json", ErrNotFound))
 	})
-	return mux
+	return headers(mux)
+}
+
+// headers are for browsers that are led to an answer which is for programs.
+func headers(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("X-Content-Type-Options", "nosniff")
+		next.ServeHTTP(w, r)
+	})
 }
 
 func unauthenticated(w http.ResponseWriter, _ *http.Request) {

@@ -28,6 +28,9 @@ var errNotSignedIn = errors.New("not signed in")
 
 // Logins are the browsers that are signed in. It is the page's api.Access.
 type Logins struct {
+	// Secure says that browsers reach the page over TLS, though somebody else may end it.
+	Secure bool
+
 	bearer api.Bearer
 	now    func() time.Time
 
@@ -99,9 +102,22 @@ func (l *Logins) begin(w http.ResponseWriter, r *http.Request, one *login) error
 		return errors.New("too many browsers are signed in")
 	}
 	l.logins[sha256.Sum256([]byte(value))] = one
-	http.SetCookie(w, &http.Cookie{Name: cookieName, Value: value, Path: "/", HttpOnly: true, Secure: r.TLS != nil,
-		SameSite: http.SameSiteStrictMode, MaxAge: int(loginLife / time.Second)})
+	http.SetCookie(w, l.cookie(r, value, int(loginLife/time.Second)))
 	return nil
+}
+
+func (l *Logins) secure(r *http.Request) bool { return l.Secure || r.TLS != nil }
+
+// cookieName has a prefix with TLS, with which a browser takes the cookie from this very host only.
+func (l *Logins) cookieName(r *http.Request) string {
+	if l.secure(r) {
+		return "__Host-" + cookieName
+	}
+	return cookieName
+}
+
+func (l *Logins) cookie(r *http.Request, value string, age int) *http.Cookie {
+	return &http.Cookie{Name: l.cookieName(r), Value: value, Path: "/", HttpOnly: true, Secure: l.secure(r), SameSite: http.SameSiteStrictMode, MaxAge: age}
 }
 
 // drop forgets those whose time is over.
@@ -120,16 +136,16 @@ func (l *Logins) over(one *login) bool {
 
 // end signs the browser out.
 func (l *Logins) end(w http.ResponseWriter, r *http.Request) {
-	if c, err := r.Cookie(cookieName); err == nil {
+	if c, err := r.Cookie(l.cookieName(r)); err == nil {
 		l.mu.Lock()
 		delete(l.logins, sha256.Sum256([]byte(c.Value)))
 		l.mu.Unlock()
 	}
-	http.SetCookie(w, &http.Cookie{Name: cookieName, Path: "/", HttpOnly: true, Secure: r.TLS != nil, SameSite: http.SameSiteStrictMode, MaxAge: -1})
+	http.SetCookie(w, l.cookie(r, "", -1))
 }
 
 func (l *Logins) find(r *http.Request) (login, bool) {
-	c, err := r.Cookie(cookieName)
+	c, err := r.Cookie(l.cookieName(r))
 	if err != nil {
 		return login{}, false
 	}

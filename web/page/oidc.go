@@ -2,7 +2,6 @@ package page
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net/http"
@@ -12,6 +11,7 @@ import (
 	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
 
+	"dragoman.dev/dragoman/internal/lockout"
 	"dragoman.dev/dragoman/web/api"
 )
 
@@ -29,53 +29,6 @@ type OIDC struct {
 
 	mu       sync.Mutex
 	provider *oidc.Provider
-}
-
-const (
-	flowCookie = "dragoman_oidc"
-	flowLife   = 10 * time.Minute
-	maxFlows   = 10_000
-)
-
-// flow is a sign-in that has begun: what has to come back.
-type flow struct {
-	state, nonce, verifier, next string
-	begun                        time.Time
-}
-
-// flows are kept here, and not in the cookie: a cookie is what an attacker may plant.
-type flows struct {
-	mu sync.Mutex
-	m  map[[sha256.Size]byte]flow
-}
-
-func (f *flows) add(one flow, now time.Time) (cookie string, err error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for k, old := range f.m {
-		if now.Sub(old.begun) > flowLife {
-			delete(f.m, k)
-		}
-	}
-	if len(f.m) >= maxFlows {
-		return "", fmt.Errorf("%w: too many people are signing in", api.ErrUnavailable)
-	}
-	if f.m == nil {
-		f.m = map[[sha256.Size]byte]flow{}
-	}
-	cookie = secret()
-	f.m[sha256.Sum256([]byte(cookie))] = one
-	return cookie, nil
-}
-
-// take gives a flow once.
-func (f *flows) take(cookie string, now time.Time) (flow, bool) {
-	k := sha256.Sum256([]byte(cookie))
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	one, ok := f.m[k]
-	delete(f.m, k)
-	return one, ok && now.Sub(one.begun) <= flowLife
 }
 
 // config discovers the provider once it is needed, so that the page starts without it.
@@ -110,13 +63,7 @@ func (s *server) toProvider(w http.ResponseWriter, r *http.Request, _ api.Caller
 		return err
 	}
 	one := flow{state: secret(), nonce: secret(), verifier: oauth2.GenerateVerifier(), next: ours(r.URL.Query().Get("next")), begun: s.logins.now()}
-	value, err := s.flows.add(one, s.logins.now())
-	if err != nil {
-		return err
-	}
-	// Lax: the provider sends the browser back from another site.
-	http.SetCookie(w, &http.Cookie{Name: flowCookie, Value: value, Path: "/login/oidc", HttpOnly: true, Secure: r.TLS != nil,
-		SameSite: http.SameSiteLaxMode, MaxAge: int(flowLife / time.Second)})
+	http.SetCookie(w, s.flowCookie(r, s.flows.add(one, lockout.Client(r.RemoteAddr), s.logins.now()), int(flowLife/time.Second)))
 	http.Redirect(w, r, c.AuthCodeURL(one.state, oidc.Nonce(one.nonce), oauth2.S256ChallengeOption(one.verifier)), http.StatusSeeOther)
 	return nil
 }
@@ -149,7 +96,7 @@ func (s *server) fromProvider(w http.ResponseWriter, r *http.Request, _ api.Call
 	if err := s.logins.begin(w, r, &login{token: token}); err != nil {
 		return err
 	}
-	http.SetCookie(w, &http.Cookie{Name: flowCookie, Path: "/login/oidc", HttpOnly: true, MaxAge: -1})
+	http.SetCookie(w, s.flowCookie(r, "", -1))
 	// A page and no redirect: the login's cookie is not sent with a navigation that another site has begun.
 	s.show(w, r, http.StatusOK, "signedin", next)
 	return nil
@@ -157,7 +104,7 @@ func (s *server) fromProvider(w http.ResponseWriter, r *http.Request, _ api.Call
 
 // tokenOf takes the provider's answer: it must belong to the flow that this browser has begun.
 func (s *server) tokenOf(r *http.Request) (token, next string, err error) {
-	cookie, err := r.Cookie(flowCookie)
+	cookie, err := r.Cookie(s.flowCookie(r, "", 0).Name)
 	if err != nil {
 		return "", "", errors.New("the browser has begun no sign-in")
 	}

@@ -47,7 +47,7 @@ func (s *server) enter(w http.ResponseWriter, r *http.Request, _ api.Caller) err
 	}
 	if problem != "" {
 		s.Log.Warn("page: a sign-in was refused", "client", r.RemoteAddr)
-		s.show(w, r, http.StatusForbidden, "login", s.loginPage(next, problem))
+		s.notIn(w, r, next, problem)
 		return nil
 	}
 	return s.signedIn(w, r, &login{token: token}, next)
@@ -57,10 +57,19 @@ func (s *server) enter(w http.ResponseWriter, r *http.Request, _ api.Caller) err
 func (s *server) enterCode(w http.ResponseWriter, r *http.Request, _ api.Caller) error {
 	c, ok := s.logins.redeem(r.URL.Query().Get("code"))
 	if !ok {
-		s.show(w, r, http.StatusForbidden, "login", s.loginPage("/", "This link was used, or is older than a minute. Ask for another: dragoman login"))
+		s.notIn(w, r, "/", "This link was used, or is older than a minute. Ask for another: dragoman login")
 		return nil
 	}
 	return s.signedIn(w, r, &login{caller: &c}, "/")
+}
+
+// notIn shows why a sign-in failed, slowly to an address from which many do.
+func (s *server) notIn(w http.ResponseWriter, r *http.Request, next, problem string) {
+	status := http.StatusForbidden
+	if s.Lockout.Strike(r.Context(), r.RemoteAddr) {
+		status, problem = http.StatusTooManyRequests, "Too many attempts from your address have failed. Wait a minute, and try again."
+	}
+	s.show(w, r, status, "login", s.loginPage(next, problem))
 }
 
 func (s *server) signedIn(w http.ResponseWriter, r *http.Request, one *login, next string) error {
