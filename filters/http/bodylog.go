@@ -6,6 +6,7 @@ import (
 	"hash"
 	"strconv"
 
+	"dragoman.dev/dragoman/filters/http/content/layer"
 	"dragoman.dev/dragoman/internal/exchange"
 )
 
@@ -42,6 +43,9 @@ func (l *bodyLog) add(to adder, action uint64, p []byte) {
 	}
 	if l.through != nil && !l.cut {
 		masked, err := l.through.Write(nil, p)
+		if f, ok := l.through.(layer.Flusher); ok && err == nil && len(masked) == 0 {
+			masked, err = f.Flush(nil) // what is whole of it goes on now
+		}
 		l.cut = err != nil // what cannot be masked is not kept
 		p = masked
 	}

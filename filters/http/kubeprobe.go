@@ -116,7 +116,7 @@ const maxProbe = 256
 func configured(specs []mask.Spec) bool {
 	for _, spec := range specs {
 		switch spec.Name {
-		case "kube-secrets", "kube-env", "kube-last-applied", "kube-managed-fields":
+		case "kube-secrets", "kube-tokens", "kube-env", "kube-last-applied", "kube-managed-fields":
 			continue
 		}
 		if len(spec.JSON) > 0 {

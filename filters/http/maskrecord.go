@@ -17,18 +17,19 @@ import (
 // its length and digest. So it is with MCP messages: their masks are about names of arguments, which the action has.
 func (s *stream) maskRecord() {
 	rpc := s.rpc != nil && s.rpc.masks()
-	if !rpc && (s.rpc != nil || s.plan == nil || !s.plan.Content()) || !s.req.HasBody() {
+	plan, err := s.recordPlan()
+	if !rpc && err == nil && (s.rpc != nil || plan == nil || !plan.Content()) || !s.req.HasBody() {
 		return
 	}
 	if s.up.sum == nil {
 		s.up.sum = sha256.New()
 	}
-	if rpc {
+	if rpc || err != nil {
 		s.up.cut = true
 		return
 	}
 	m, err := content.New(content.Head{Method: s.req.Method, Type: s.fields.Joined("content-type"),
-		Encoding: s.fields.Joined("content-encoding"), GRPCEncoding: s.fields.Joined("grpc-encoding")}, s.plan, content.Limits{})
+		Encoding: s.fields.Joined("content-encoding"), GRPCEncoding: s.fields.Joined("grpc-encoding")}, plan, content.Limits{})
 	if err != nil {
 		s.up.cut = true
 		return

@@ -34,6 +34,9 @@ func (s *stream) EncodeHeaders(h api.ResponseHeaderMap, end bool) api.StatusType
 		replace(h, list, masked)
 	}
 	down := s.down.begin(end, true, masked.Get("content-length"))
+	if !end && !s.upgraded {
+		s.recordAnswer(masked)
+	}
 	if !end && s.canWait(masked) {
 		s.waiting = s.responseHead(masked)
 		return api.HeaderStopIteration

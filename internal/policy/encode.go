@@ -18,10 +18,11 @@ const (
 
 	BuiltinKube        = "kube"         // discovery, and questions about oneself, for whom any rule is about
 	BuiltinKubeSecrets = "kube-secrets" // masks the data of secrets
+	BuiltinKubeTokens  = "kube-tokens"  // masks tokens of service accounts that are made and reviewed
 	BuiltinKubeEnv     = "kube-env"     // masks the values of environment variables
 )
 
-var builtins = []string{BuiltinSession, BuiltinConnect, BuiltinMCP, BuiltinKube, BuiltinKubeSecrets, BuiltinKubeEnv}
+var builtins = []string{BuiltinSession, BuiltinConnect, BuiltinMCP, BuiltinKube, BuiltinKubeSecrets, BuiltinKubeTokens, BuiltinKubeEnv}
 
 // reservedKey is the key of the data document that the loader fills:
 // data.dragoman.rules, data.dragoman.masks and data.dragoman.off.

@@ -18,6 +18,7 @@ const kubeRules = `
 - {name: maps, verdict: allow, when: {groups: [devs], verbs: [get, list], resources: [configmaps]}}
 - {name: one, verdict: allow, when: {groups: [devs], verbs: [get, list], resources: [jobs.batch], names: ["web-*"]}}
 - {name: metrics, verdict: allow, when: {groups: [devs], urls: [/metrics]}}
+- {name: tokens, verdict: allow, when: {groups: [devs], verbs: [get], resources: [serviceaccounts/token]}}
 - {name: nodes, verdict: allow, when: {groups: [devs], verbs: [get, list], resources: [nodes]}}
 `
 
@@ -94,6 +95,8 @@ func TestKubeMasks(t *testing.T) {
 		{"/api/v1/namespaces/dev/pods", []string{"kube-env"}, "kube-last-applied"},
 		{"/api/v1/namespaces/dev/pods", []string{"kube-env", "kube-secrets"}, ""},
 		{"/metrics", nil, ""},
+		{"/api/v1/namespaces/dev/serviceaccounts/x/token", []string{"kube-env", "kube-secrets"}, "kube-tokens"},
+		{"/api/v1/namespaces/dev/serviceaccounts/x/token", []string{"kube-env", "kube-secrets", "kube-tokens"}, ""},
 	} {
 		call, err := kube.ParseCall("GET", c.path, "")
 		if err != nil {

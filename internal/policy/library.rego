@@ -523,6 +523,14 @@ rule_masks contains {"name": "kube-secrets", "way": spec.way, "order": spec.orde
 	startswith(concat("", [object.schema, "/"]), "secrets/")
 }
 
+# Tokens that the cluster makes, and those that it is asked about.
+rule_masks contains {"name": "kube-tokens", "way": "redact", "order": 1000005, "opaque": "block", "json": ["$..token"]} if {
+	input.action.kind == "kube"
+	not "kube-tokens" in data.dragoman.off
+	some object in objects
+	object.schema in {"serviceaccounts/token", "tokenreviews.authentication.k8s.io"}
+}
+
 rule_masks contains {
 	"name": "kube-env", "way": "redact", "order": 1000003, "opaque": "allow",
 	"json": ["$..env[*].value", "$[*].value"],

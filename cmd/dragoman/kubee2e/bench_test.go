@@ -42,7 +42,7 @@ func both(b *testing.B) (direct, through *rest.Config) {
 // cpu is what Envoy and dragoman have used so far.
 func (r *rig) cpu() time.Duration {
 	var ticks int64
-	for _, pid := range []int{r.up.PID(), childOf(r.up.PID(), "envoy")} {
+	for _, pid := range []int{r.Process().PID(), childOf(r.Process().PID(), "envoy")} {
 		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 		if err != nil {
 			continue

@@ -13,12 +13,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"dragoman.dev/dragoman/envoy"
-	"dragoman.dev/dragoman/internal/child"
 	"dragoman.dev/dragoman/internal/e2erig"
 	"dragoman.dev/dragoman/internal/kubecluster"
 )
@@ -30,16 +28,13 @@ const limit = 60 * time.Second
 
 // rig is a gateway in front of a real cluster, with a pod "shell". All tests share it.
 type rig struct {
-	e2erig.CLI
+	*e2erig.Up
 	cluster *kubecluster.Cluster
-	dir     string
 	port    int
 	spdy    int // of a target whose streams are carried over SPDY
 	locked  int // of a target without shells, whose clients may have certificates
 	old     int // of a target that speaks SPDY only, as API servers before 1.30 do
 	before  *before
-	up      *child.Child
-	log     string
 }
 
 var shared *rig
@@ -67,6 +62,7 @@ const rules = `rules:
   - {name: system, verdict: block, when: {namespaces: [kube-system], resources: [pods/exec]}, reason: not in kube-system}
   - {name: ask, verdict: hold, when: {groups: [ops], commands: [touch]}, approvers: [leads], reason: people decide about new files}
   - {name: ask-delete, verdict: hold, when: {groups: [ops], verbs: [delete], resources: [configmaps], names: ["held-*"]}, approvers: [leads], reason: people decide what is deleted}
+  - {name: minters, verdict: allow, when: {groups: [minters], kinds: [kube]}, features_allowed: [credentials]}
   - {name: guests, verdict: allow, when: {groups: [guests]}}
 masks:
   - {name: pii, detectors: [email], opaque: allow}
@@ -74,12 +70,9 @@ masks:
 `
 
 func newRig(ctx context.Context) (*rig, error) {
-	r := &rig{CLI: e2erig.CLI{Bin: os.Getenv("DRAGOMAN_BIN")}}
-	var err error
-	if r.Bin == "" {
-		return r, errors.New("DRAGOMAN_BIN is not set: make test-kube builds and runs it")
-	}
-	if r.Bin, err = filepath.Abs(r.Bin); err != nil {
+	up, err := e2erig.New(limit)
+	r := &rig{Up: up}
+	if err != nil {
 		return r, err
 	}
 	tools, err := kubecluster.Ensure(ctx, filepath.Join(repo, ".tools"), os.Stderr)
@@ -93,10 +86,6 @@ func newRig(ctx context.Context) (*rig, error) {
 		if err := r.cluster.Pod(ctx, namespace, pod); err != nil {
 			return r, fmt.Errorf("%w\n%s", err, r.cluster.Logs())
 		}
-	}
-	// A short folder: a unix socket's path has at most 107 bytes.
-	if r.dir, err = os.MkdirTemp("", "dgm-"); err != nil {
-		return r, err
 	}
 	return r, r.start(ctx)
 }
@@ -118,15 +107,14 @@ func (r *rig) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if binary, err = filepath.Abs(binary); err != nil {
+	head, err := r.Head(binary, envoy.Version)
+	if err != nil {
 		return err
 	}
-	r.port, r.spdy, r.locked, r.old, r.Config = e2erig.FreePort(), e2erig.FreePort(), e2erig.FreePort(), e2erig.FreePort(), filepath.Join(r.dir, "dragoman.yaml")
-	for name, text := range map[string]string{"policy/rules.yaml": rules,
+	r.port, r.spdy, r.locked, r.old = e2erig.FreePort(), e2erig.FreePort(), e2erig.FreePort(), e2erig.FreePort()
+	if err := r.Write(map[string]string{"policy/rules.yaml": rules,
 		"token": "Bearer " + token, "gw.crt": string(cert), "gw.key": string(key),
-		"dragoman.yaml": fmt.Sprintf(`data: data
-envoy: {binary: %s, version: %s, module: %s, concurrency: 2, drain_time: 1s}
-targets:
+		"dragoman.yaml": head + fmt.Sprintf(`targets:
   - name: prod
     protocol: kubernetes
     address: %s
@@ -135,53 +123,31 @@ targets:
     tls: {client: {cert: gw.crt, key: gw.key}, upstream: {mode: verify-full, ca: %s}}
   - name: spdy
     protocol: kubernetes
-    address: %[4]s
-    listen: 127.0.0.1:%[7]d
+    address: %[1]s
+    listen: 127.0.0.1:%[4]d
     credentials: {header: Authorization, value: "file:token"}
-    tls: {client: {cert: gw.crt, key: gw.key}, upstream: {mode: verify-full, ca: %[6]s}}
+    tls: {client: {cert: gw.crt, key: gw.key}, upstream: {mode: verify-full, ca: %[3]s}}
     kubernetes: {streams: spdy, forward: true}
   - name: locked
     protocol: kubernetes
-    address: %[4]s
-    listen: 127.0.0.1:%[8]d
+    address: %[1]s
+    listen: 127.0.0.1:%[5]d
     credentials: {header: Authorization, value: "file:token"}
-    tls: {client: {cert: gw.crt, key: gw.key, client_ca: %[6]s}, upstream: {mode: verify-full, ca: %[6]s}}
+    tls: {client: {cert: gw.crt, key: gw.key, client_ca: %[3]s}, upstream: {mode: verify-full, ca: %[3]s}}
     kubernetes: {exec_only: true}
   - name: old
     protocol: kubernetes
-    address: %[9]s
-    listen: 127.0.0.1:%[10]d
+    address: %[6]s
+    listen: 127.0.0.1:%[7]d
     credentials: {header: Authorization, value: "file:token"}
-    tls: {client: {cert: gw.crt, key: gw.key}, upstream: {mode: verify-full, ca: %[6]s}}
+    tls: {client: {cert: gw.crt, key: gw.key}, upstream: {mode: verify-full, ca: %[3]s}}
 identity: {spiffe: [{name: example.org, groups: [ops]}]}
 policy: {dir: policy}
-admin: {listen: "127.0.0.1:%[11]d"}
-`, binary, envoy.Version, r.Bin, strings.TrimPrefix(r.cluster.Server, "https://"), r.port, r.cluster.CAFile, r.spdy, r.locked, r.before.address(), r.old, e2erig.FreePort())} {
-		path := filepath.Join(r.dir, name)
-		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o600)); err != nil {
-			return err
-		}
-	}
-	return r.launch()
-}
-
-// launch runs the gateway, also again.
-func (r *rig) launch() error {
-	r.log = filepath.Join(r.dir, "up.log")
-	log, err := os.Create(r.log)
-	if err != nil {
+admin: {listen: "127.0.0.1:%[8]d"}
+`, strings.TrimPrefix(r.cluster.Server, "https://"), r.port, r.cluster.CAFile, r.spdy, r.locked, r.before.address(), r.old, e2erig.FreePort())}); err != nil {
 		return err
 	}
-	defer log.Close()
-	cmd := exec.Command(filepath.Join(r.Bin, "dragoman"), "up", "-c", r.Config)
-	cmd.Stdout, cmd.Stderr = log, log
-	if r.up, err = child.Start(cmd, syscall.SIGTERM); err != nil {
-		return err
-	}
-	return r.await(func() bool {
-		b, _ := os.ReadFile(r.log)
-		return bytes.Contains(b, []byte("\nready\n")) || bytes.HasPrefix(b, []byte("ready\n"))
-	})
+	return r.Launch()
 }
 
 // serviceAccount makes the account that the gateway acts as.
@@ -197,33 +163,14 @@ func (r *rig) serviceAccount(ctx context.Context) (string, error) {
 	return strings.TrimSpace(string(token)), err
 }
 
-func (r *rig) await(cond func() bool) error {
-	for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
-		if cond() {
-			return nil
-		}
-		select {
-		case <-r.up.Done():
-			b, _ := os.ReadFile(r.log)
-			return fmt.Errorf("dragoman up ended:\n%s", b)
-		default:
-		}
-	}
-	return errors.New("it did not come")
-}
+func (r *rig) await(cond func() bool) error { return r.Await("what is asked for", cond) }
 
 func (r *rig) stop(failed bool) {
-	if r.up != nil {
-		r.up.End(syscall.SIGTERM, limit)
-	}
-	if b, err := os.ReadFile(r.log); failed && err == nil {
-		fmt.Fprintf(os.Stderr, "the gateway's log:\n%s\n", b)
+	if r.Up != nil {
+		r.End(failed, os.Stderr)
 	}
 	if r.cluster != nil {
 		r.cluster.Stop()
-	}
-	if r.dir != "" && !failed {
-		os.RemoveAll(r.dir)
 	}
 }
 

@@ -86,7 +86,7 @@ func TestZKill(t *testing.T) {
 	var missing []string
 	err = shared.await(func() bool {
 		missing = nil
-		kept, answers := recorded(t, filepath.Join(shared.dir, "data"))
+		kept, answers := recorded(t, filepath.Join(shared.Dir, "data"))
 		for _, m := range append(ran, made...) {
 			if !kept[m] {
 				missing = append(missing, m)
@@ -122,14 +122,14 @@ func answers(t *testing.T, n *atomic.Int64) {
 // strike kills Envoy (0), dragoman (1) or both (2), and starts what does not start again by itself.
 func (r *rig) strike(t *testing.T, what int) {
 	t.Helper()
-	if pid := childOf(r.up.PID(), "envoy"); what != 1 && pid != 0 {
+	if pid := childOf(r.Process().PID(), "envoy"); what != 1 && pid != 0 {
 		_ = syscall.Kill(pid, syscall.SIGKILL)
 	}
 	if what == 0 {
 		return
 	}
-	r.up.End(syscall.SIGKILL, limit)
-	if err := r.launch(); err != nil {
+	r.Process().End(syscall.SIGKILL, limit)
+	if err := r.Launch(); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -153,8 +153,25 @@ func childOf(parent int, name string) int {
 	return 0
 }
 
-// recorded are the sets of markers in actions and requests, and in responses, in whatever file below the data folder.
+// recorded are the sets of markers in actions and requests, and in responses.
 func recorded(t *testing.T, data string) (kept, answers map[string]bool) {
+	t.Helper()
+	kept, answers = map[string]bool{}, map[string]bool{}
+	frames(t, data, func(f *record.Frame) {
+		for _, m := range marker.FindAllString(string(f.Payload), -1) {
+			switch f.Kind {
+			case record.KindRequest, record.KindAction:
+				kept[m] = true
+			case record.KindResponse:
+				answers[m] = true
+			}
+		}
+	})
+	return kept, answers
+}
+
+// frames gives those of whatever file below the data folder.
+func frames(t *testing.T, data string, each func(*record.Frame)) {
 	t.Helper()
 	ring, err := envelope.Open(context.Background(), "file:"+filepath.Join(data, "keys", "bodies.kek"))
 	if err != nil {
@@ -162,7 +179,6 @@ func recorded(t *testing.T, data string) (kept, answers map[string]bool) {
 	}
 	defer ring.Close()
 	archive := audit.NewArchive(blob.NewFiles(filepath.Join(data, "audit")), ring)
-	kept, answers = map[string]bool{}, map[string]bool{}
 	_ = filepath.WalkDir(data, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return nil
@@ -182,15 +198,7 @@ func recorded(t *testing.T, data string) (kept, answers map[string]bool) {
 			if err != nil { // its end, or where it is cut off
 				return nil
 			}
-			for _, m := range marker.FindAllString(string(f.Payload), -1) {
-				switch f.Kind {
-				case record.KindRequest, record.KindAction:
-					kept[m] = true
-				case record.KindResponse:
-					answers[m] = true
-				}
-			}
+			each(&f)
 		}
 	})
-	return kept, answers
 }
