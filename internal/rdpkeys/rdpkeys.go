@@ -185,3 +185,33 @@ func (t *Typist) with(key string) string {
 	}
 	return "<" + b.String() + key + ">"
 }
+
+// Typed are the events that type ASCII text on a US keyboard; a line's end is Enter. Characters that it has no key for are left out.
+func Typed(text string) (out []rdpwire.Input) {
+	const shift, enter = 0x2a, 0x1c
+	key := func(code uint16, release bool) {
+		out = append(out, rdpwire.Input{Kind: rdpwire.InputKey, Code: code, Release: release})
+	}
+	for _, r := range text {
+		at, with := strings.IndexRune(plain, r), false
+		if at < 0 {
+			at, with = strings.IndexRune(shifted, r), true
+		}
+		code := uint16(at + first)
+		switch {
+		case r == '\n':
+			code, with = enter, false
+		case at < 0 || r == 0:
+			continue
+		}
+		if with {
+			key(shift, false)
+		}
+		key(code, false)
+		key(code, true)
+		if with {
+			key(shift, true)
+		}
+	}
+	return out
+}

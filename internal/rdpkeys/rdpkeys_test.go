@@ -78,3 +78,10 @@ func TestHide(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+// TestTyped: what is typed is read back.
+func TestTyped(t *testing.T) {
+	if got := typed(Typed("Echo k-1 > /tmp/x_Y | tr '!' \"*\"\n\x00é")); got != "Echo k-1 > /tmp/x_Y | tr '!' \"*\"<Enter>" {
+		t.Errorf("%q", got)
+	}
+}
