@@ -2,13 +2,14 @@ package e2e
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 
+	"dragoman.dev/dragoman/internal/e2erig"
 	"dragoman.dev/dragoman/internal/mysqlserver"
 )
 
@@ -16,29 +17,13 @@ import (
 // names data and Envoy itself.
 func example(t *testing.T, name string, files map[string]string, replace ...string) *gateway {
 	t.Helper()
-	dir := filepath.Join(repo, "examples", name)
-	text, err := os.ReadFile(filepath.Join(dir, "dragoman.yaml"))
+	of, err := e2erig.Example(filepath.Join(repo, "examples", name), replace...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i := 0; i < len(replace); i += 2 {
-		if !strings.Contains(string(text), replace[i]) {
-			t.Fatalf("examples/%s does not name %s", name, replace[i])
-		}
-	}
-	config := strings.NewReplacer(replace...).Replace(string(text))
-	config = regexp.MustCompile(`(?m)^data:.*\n`).ReplaceAllString(config, "")
-	list, err := os.ReadDir(filepath.Join(dir, "policy"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range list {
-		b, err := os.ReadFile(filepath.Join(dir, "policy", f.Name()))
-		if err != nil {
-			t.Fatal(err)
-		}
-		files["policy/"+f.Name()] = string(b)
-	}
+	config := of["dragoman.yaml"]
+	delete(of, "dragoman.yaml")
+	maps.Copy(files, of)
 	return newGateway(t, setup{Config: config, Files: files}).start()
 }
 

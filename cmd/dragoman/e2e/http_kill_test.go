@@ -3,7 +3,6 @@ package e2e
 import (
 	"fmt"
 	"net/http"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -50,26 +49,8 @@ func TestHTTPKill(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	seen := map[string]bool{}
-	for _, l := range lines {
-		if m := marker.FindString(l); m != "" {
-			seen[m] = true
-		}
-	}
-	var missing []string
-	waitFor(60*time.Second, func() bool {
-		missing = missing[:0]
-		kept := recorded(t, filepath.Join(g.dir, "data"))
-		for m := range seen {
-			if !kept[m] {
-				missing = append(missing, m)
-			}
-		}
-		return len(missing) == 0
-	})
-	if len(missing) > 0 {
-		t.Errorf("%d of %d requests that the target saw have no frame: %.10v", len(missing), len(seen), missing)
-	}
+	seen := markers(t, []byte(strings.Join(lines, "\n")))
+	missing := unrecorded(t, g.kept, seen)
 	g.stop()
 	if out := g.must("audit", "verify"); strings.Contains(out, "FAIL") {
 		t.Error(out)

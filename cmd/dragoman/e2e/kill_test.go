@@ -1,12 +1,8 @@
 package e2e
 
 import (
-	"bufio"
 	"context"
-	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -21,9 +17,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"dragoman.dev/dragoman/internal/audit"
-	"dragoman.dev/dragoman/internal/audit/blob"
-	"dragoman.dev/dragoman/internal/envelope"
+	"dragoman.dev/dragoman/internal/e2erig"
 	"dragoman.dev/dragoman/internal/pgserver"
 	"dragoman.dev/dragoman/internal/record"
 )
@@ -72,22 +66,8 @@ func kill(t *testing.T, durability string, rounds int) {
 	close(stop)
 	load.Wait()
 
-	seen := logged(t, db)
-	var missing []string
-	// What was left in the spool by the dead is recovered and shipped by the living.
-	waitFor(60*time.Second, func() bool {
-		missing = missing[:0]
-		kept := recorded(t, filepath.Join(g.dir, "data"))
-		for m := range seen {
-			if !kept[m] {
-				missing = append(missing, m)
-			}
-		}
-		return len(missing) == 0
-	})
-	if len(missing) > 0 {
-		t.Errorf("%d of %d statements that the target saw have no frame: %.10v", len(missing), len(seen), missing)
-	}
+	seen := markersIn(t, db.LogFile())
+	missing := unrecorded(t, g.kept, seen)
 	g.stop()
 	g.must("audit", "verify")
 	t.Logf("%s: %d rounds, %d statements in the target's log, %d without a frame", durability, rounds, len(seen), len(missing))
@@ -172,63 +152,67 @@ func childOf(parent int, name string) int {
 	return 0
 }
 
-// logged is the set of markers in the target's own log.
-func logged(t *testing.T, db *pgserver.Server) map[string]bool {
+// recorded is the set of markers in request frames, in whatever file below the data folder.
+func recorded(t testing.TB, data string) map[string]bool {
 	t.Helper()
-	f, err := os.Open(db.LogFile())
-	if err != nil {
+	kept := map[string]bool{}
+	if err := e2erig.Frames(data, func(f *record.Frame) {
+		if f.Kind == record.KindRequest || f.Kind == record.KindAction {
+			for _, m := range marker.FindAllString(string(f.Payload), -1) {
+				kept[strings.Clone(m)] = true
+			}
+		}
+	}); err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
-	seen := map[string]bool{}
-	for s := bufio.NewScanner(f); s.Scan(); {
-		if m := marker.FindString(s.Text()); m != "" {
-			seen[m] = true
+	return kept
+}
+
+// unrecorded are those of the markers which the target saw that have no frame, once those are shipped that the dead have left
+// behind in the spool.
+func unrecorded(t testing.TB, kept func() map[string]bool, seen map[string]bool) []string {
+	t.Helper()
+	var missing []string
+	waitFor(3*time.Minute, func() bool {
+		missing = missing[:0]
+		have := kept()
+		for m := range seen {
+			if !have[m] {
+				missing = append(missing, m)
+			}
 		}
+		return len(missing) == 0
+	})
+	if len(missing) > 0 {
+		t.Errorf("%d of %d that the target saw have no frame: %.10v", len(missing), len(seen), missing)
+	}
+	return missing
+}
+
+// kept gives what is recorded in the gateway's data folder.
+func (g *gateway) kept() map[string]bool { return recorded(g.t, filepath.Join(g.dir, "data")) }
+
+// markers are those in a text; there are some.
+func markers(t testing.TB, text []byte) map[string]bool {
+	t.Helper()
+	seen := map[string]bool{}
+	for _, m := range marker.FindAll(text, -1) {
+		seen[string(m)] = true
 	}
 	if len(seen) == 0 {
-		t.Fatal("the target's log saw nothing")
+		t.Fatal("the target saw nothing")
 	}
 	return seen
 }
 
-// recorded is the set of markers in request frames, in whatever file below the data folder.
-func recorded(t *testing.T, data string) map[string]bool {
+// markersIn are those in the target's own log.
+func markersIn(t testing.TB, log string) map[string]bool {
 	t.Helper()
-	ring, err := envelope.Open(context.Background(), "file:"+filepath.Join(data, "keys", "bodies.kek"))
+	b, err := os.ReadFile(log)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer ring.Close()
-	archive := audit.NewArchive(blob.NewFiles(filepath.Join(data, "audit")), ring)
-	kept := map[string]bool{}
-	filepath.WalkDir(data, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return nil
-		}
-		var r *record.Reader
-		if key, ok := strings.CutPrefix(path, filepath.Join(data, "audit")+"/"); ok {
-			r, err = archive.Open(context.Background(), key)
-		} else {
-			r, err = record.OpenPath(path)
-		}
-		if err != nil {
-			return nil
-		}
-		defer r.Close()
-		for {
-			f, err := r.Next()
-			if errors.Is(err, io.EOF) || err != nil {
-				return nil
-			}
-			if f.Kind == record.KindRequest || f.Kind == record.KindAction {
-				for _, m := range marker.FindAllString(string(f.Payload), -1) {
-					kept[m] = true
-				}
-			}
-		}
-	})
-	return kept
+	return markers(t, b)
 }
 
 func waitFor(d time.Duration, ok func() bool) bool {

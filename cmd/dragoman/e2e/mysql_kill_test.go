@@ -1,13 +1,10 @@
 package e2e
 
 import (
-	"bufio"
 	"context"
 	"database/sql"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -51,21 +48,8 @@ func killMySQL(t *testing.T, kind mysqlserver.Kind, durability string, first, ro
 	close(stop)
 	load.Wait()
 
-	seen := loggedMySQL(t, s)
-	var missing []string
-	waitFor(60*time.Second, func() bool {
-		missing = missing[:0]
-		kept := recorded(t, filepath.Join(g.dir, "data"))
-		for m := range seen {
-			if !kept[m] {
-				missing = append(missing, m)
-			}
-		}
-		return len(missing) == 0
-	})
-	if len(missing) > 0 {
-		t.Errorf("%d of %d statements that the target saw have no frame: %.10v", len(missing), len(seen), missing)
-	}
+	seen := markersIn(t, s.GeneralLog())
+	missing := unrecorded(t, g.kept, seen)
 	g.stop()
 	g.must("audit", "verify")
 	t.Logf("%s: %d rounds, %d statements in the target's log, %d without a frame", durability, rounds, len(seen), len(missing))
@@ -104,24 +88,4 @@ func hammerMySQL(ctx context.Context, p mysqlPlace, worker int, stop <-chan stru
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
-}
-
-// loggedMySQL is the set of markers in the server's general log.
-func loggedMySQL(t *testing.T, s *mysqlserver.Server) map[string]bool {
-	t.Helper()
-	f, err := os.Open(s.GeneralLog())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	seen := map[string]bool{}
-	for sc := bufio.NewScanner(f); sc.Scan(); {
-		if m := marker.FindString(sc.Text()); m != "" {
-			seen[m] = true
-		}
-	}
-	if len(seen) == 0 {
-		t.Fatal("the target's log saw nothing")
-	}
-	return seen
 }
