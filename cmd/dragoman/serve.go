@@ -155,6 +155,7 @@ func (c *control) serveAdmin(ctx context.Context, sys api.System, more page.Cons
 	if err != nil {
 		return fmt.Errorf("admin.listen: %w", err)
 	}
+	l = limited(l, adminLimits.conns)
 	if a := c.cfg.Admin.TLS; a.Cert != "" {
 		conf, err := serverTLS(a.Cert, a.Key)
 		if err != nil {
@@ -168,7 +169,7 @@ func (c *control) serveAdmin(ctx context.Context, sys api.System, more page.Cons
 }
 
 func (c *control) serveHTTP(l net.Listener, h http.Handler, fatal chan<- error) {
-	s := &http.Server{Handler: h, ConnContext: api.ConnContext, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}
+	s := adminServer(h, adminLimits)
 	c.onClose(s.Close)
 	go func() {
 		if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {

@@ -181,7 +181,7 @@ func replayTerminal(t *testing.T, ctx context.Context, base string) {
 	shown := func(want string) {
 		t.Helper()
 		text := ""
-		for end := time.Now().Add(30 * time.Second); !strings.Contains(text, want); {
+		for end := time.Now().Add(60 * time.Second); !strings.Contains(text, want); {
 			var err error
 			if text, err = chromedp.Run(ctx, chromedp.Evaluate[string](`document.querySelector("#terminal").innerText`)); err != nil || time.Now().After(end) {
 				t.Fatalf("waiting for %q: %v; there is %q", want, err, text)

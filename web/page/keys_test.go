@@ -22,7 +22,7 @@ func shortcuts(t *testing.T, ctx context.Context, base string) {
 	at := func(want string) {
 		t.Helper()
 		got := ""
-		for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		for end := time.Now().Add(60 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 			got, _ = chromedp.Run(ctx, chromedp.Evaluate[string](`document.readyState !== "complete" ? "" : location.pathname + " " + document.activeElement.tagName + " " + (document.activeElement.name || "") + " " + (document.querySelector("dialog[open]") ? "dialog" : "") +
 				(document.querySelector("details[open]") ? "details" : "") + (document.activeElement.value || "")`))
 			if strings.Contains(got, want) {

@@ -45,8 +45,9 @@ func New(b api.Backend, logins *Logins, provider *OIDC, console Console) http.Ha
 		s.Handle(mux, r)
 	}
 	static, _ := fs.Sub(files, "static") // it is embedded
-	mux.Handle("GET /static/", http.StripPrefix("/static/", http.FileServerFS(static)))
+	mux.Handle("GET /static/", http.StripPrefix("/static/", inTime(http.FileServerFS(static))))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-store") // it says who is signed in
 		s.show(w, r, http.StatusNotFound, "error", "There is no such page.")
 	})
 	// Forms are taken from our own pages only, whatever the browser: the origin is compared, and beside it each form has its login's own secret.
@@ -63,6 +64,16 @@ func headers(next http.Handler) http.Handler {
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("X-Frame-Options", "DENY") // for browsers that do not know frame-ancestors
+		next.ServeHTTP(w, r)
+	})
+}
+
+// staticTime is how long anybody, who need not have signed in, may take to read one of our files.
+const staticTime = time.Minute
+
+func inTime(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(staticTime)) // where there is a connection
 		next.ServeHTTP(w, r)
 	})
 }

@@ -319,7 +319,7 @@ func (r *rig) signedIn(role api.Role) *http.Client {
 
 func (r *rig) get(c *http.Client, path string) (*http.Response, string) {
 	r.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
 	defer cancel()
 	req, _ := http.NewRequestWithContext(ctx, "GET", r.url+path, nil)
 	res, err := c.Do(req)
