@@ -127,7 +127,10 @@ func (r *Reader) Close() error {
 }
 
 // onePart has nothing after what the reader starts with.
-type onePart struct{ file io.Closer }
+type onePart struct {
+	file   io.Closer
+	stream *io.SectionReader // all of it, where it can be read from anywhere
+}
 
 func (p *onePart) next(*frameReader) (io.Reader, error) { return nil, io.EOF }
 
@@ -197,8 +200,9 @@ type ReadCloserAt interface {
 // NewFileReader reads the first n stream bytes of a file that starts with a StreamHeader. n may
 // lie inside a frame: that frame is left out. Closing the Reader closes the file.
 func NewFileReader(f ReadCloserAt, session string, n int64) *Reader {
-	r := NewStreamReader(io.NewSectionReader(f, segHeaderLen, n), session)
-	r.parts = &onePart{file: f}
+	stream := io.NewSectionReader(f, segHeaderLen, n)
+	r := NewStreamReader(io.NewSectionReader(stream, 0, n), session)
+	r.parts = &onePart{file: f, stream: stream}
 	r.partial = true
 	return r
 }
