@@ -17,11 +17,11 @@ const maxMessage = 4 << 20
 // postgres decodes protocol 3 after the startup: type (1), length (4, with itself), body.
 type postgres struct {
 	up, down pgStream
-	types    *pgtype.Map
+	types    *pgtype.Map // nil until it is needed
 	flow     pgFlow
 }
 
-func newPostgres() *postgres { return &postgres{types: pgtype.NewMap(), flow: newFlow()} }
+func newPostgres() *postgres { return &postgres{flow: newFlow()} }
 
 func (p *postgres) Request(b []byte, emit func(Event) error) error {
 	return p.up.messages(b, func(typ byte, body []byte) error { return emit(p.request(typ, body)) }, emit)
@@ -249,6 +249,9 @@ func (p *postgres) row(raw [][]byte) Event {
 func (p *postgres) binary(oid uint32, b []byte) Value {
 	if oid == pgtype.JSONBOID && len(b) > 0 && b[0] == 1 && utf8.Valid(b) { // version 1 is the text
 		return Value{Text: string(b[1:])}
+	}
+	if p.types == nil {
+		p.types = pgtype.NewMap()
 	}
 	if t, ok := p.types.TypeForOID(oid); ok {
 		if v, err := t.Codec.DecodeValue(p.types, oid, pgtype.BinaryFormatCode, b); err == nil {

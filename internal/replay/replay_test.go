@@ -309,6 +309,15 @@ func FuzzPostgres(f *testing.F) {
 // TestDescribedLongAgo: a statement is described once and executed later, beside another with as
 // many columns of other types, also after an error in between.
 func TestDescribedLongAgo(t *testing.T) {
+	var b bytes.Buffer
+	must(t, Text(t.Context(), &b, longAgo(t).source(), Options{}))
+	want := "    number\n    ------\n    42\n    (1 row)\n    SELECT 1\n    flag\n    ----\n    t\n    (1 row)\n    SELECT 1\n"
+	if !strings.Contains(b.String(), want) || strings.Count(b.String(), "row") != 2 {
+		t.Error(b.String())
+	}
+}
+
+func longAgo(t *testing.T) *list {
 	l := newList()
 	l.frames = append(l.frames, session(t).frames[0])
 	front := func(msgs ...pgproto3.FrontendMessage) {
@@ -336,10 +345,5 @@ func TestDescribedLongAgo(t *testing.T) {
 	l.add(record.KindResponse, 1, back(t, &pgproto3.BindComplete{}, &pgproto3.DataRow{Values: [][]byte{{0, 0, 0, 42}}},
 		&pgproto3.CommandComplete{CommandTag: []byte("SELECT 1")},
 		&pgproto3.BindComplete{}, &pgproto3.DataRow{Values: [][]byte{{1}}}, &pgproto3.CommandComplete{CommandTag: []byte("SELECT 1")}, &pgproto3.ReadyForQuery{TxStatus: 'I'}))
-	var b bytes.Buffer
-	must(t, Text(t.Context(), &b, l.source(), Options{}))
-	want := "    number\n    ------\n    42\n    (1 row)\n    SELECT 1\n    flag\n    ----\n    t\n    (1 row)\n    SELECT 1\n"
-	if !strings.Contains(b.String(), want) || strings.Count(b.String(), "row") != 2 {
-		t.Error(b.String())
-	}
+	return l
 }

@@ -1,9 +1,7 @@
 package replay
 
 import (
-	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 
 	"dragoman.dev/dragoman/internal/record"
@@ -19,31 +17,12 @@ func VisibleLine(s string) string { return line(s) }
 // Walk gives each frame, and behind a request or response its decoded messages one by one. What the functions get is
 // valid during the call. It ends with the source, or with the first error of a function.
 func Walk(src Source, frame func(record.Frame) error, message func(record.Frame, Event) error) error {
-	var proto Protocol = raw{}
+	var w Walker
 	for {
-		f, err := src.Next()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("replay: %w", err)
-		}
-		if err := frame(f); err != nil {
-			return err
-		}
-		emit := func(e Event) error { return message(f, e) }
-		switch f.Kind {
-		case record.KindOpen:
-			var open record.Open
-			if json.Unmarshal(f.Payload, &open) == nil {
-				proto = newProtocol(open.Target.Protocol)
+		if err := w.Step(src, frame, message); err != nil {
+			if errors.Is(err, io.EOF) {
+				return nil
 			}
-		case record.KindRequest:
-			err = proto.Request(f.Payload, emit)
-		case record.KindResponse:
-			err = proto.Response(f.Payload, emit)
-		}
-		if err != nil {
 			return err
 		}
 	}
