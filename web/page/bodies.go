@@ -71,7 +71,7 @@ func (s *server) body(w http.ResponseWriter, r *http.Request, _ api.Caller) erro
 	if err != nil {
 		return fmt.Errorf("%w: from is not a number", api.ErrInvalid)
 	}
-	src, err := s.Sessions.Frames(r.Context(), r.PathValue("id"))
+	src, err := s.read(r.Context(), r.PathValue("id"), n, nil)
 	if err != nil {
 		return err
 	}
@@ -79,7 +79,7 @@ func (s *server) body(w http.ResponseWriter, r *http.Request, _ api.Caller) erro
 	d := bodyPiece{Session: r.PathValue("id"), Ordinal: n, Side: side}
 	var at int64
 	var text []byte
-	err = eachBody(src, n, side, func(b []byte) error {
+	err = eachBody(src.src, n, side, func(b []byte) error {
 		skip := min(max(from-at, 0), int64(len(b)))
 		at += int64(len(b))
 		if b = b[skip:]; len(b) == 0 {
@@ -105,7 +105,7 @@ func (s *server) exact(w http.ResponseWriter, r *http.Request, _ api.Caller) err
 	if err != nil {
 		return err
 	}
-	src, err := s.Sessions.Frames(r.Context(), r.PathValue("id"))
+	src, err := s.read(r.Context(), r.PathValue("id"), n, nil)
 	if err != nil {
 		return err
 	}
@@ -114,7 +114,7 @@ func (s *server) exact(w http.ResponseWriter, r *http.Request, _ api.Caller) err
 	h.Set("Content-Type", "application/octet-stream")
 	h.Set("Content-Disposition", fmt.Sprintf(`attachment; filename="%s-%d-%s.bin"`, r.PathValue("id"), n, side))
 	wrote := false
-	err = eachBody(src, n, side, func(b []byte) error {
+	err = eachBody(src.src, n, side, func(b []byte) error {
 		wrote = true
 		_, err := w.Write(b)
 		return err

@@ -148,9 +148,9 @@ func TestExchanges(t *testing.T) {
 	r := newRig(t)
 	c := r.signedIn(api.Reader)
 	for p, want := range map[string][]string{
-		webID + "/actions/1": {"GET /customers HTTP/1.1", "[hidden]", `<mark title="masked">&#34;[redacted]&#34;</mark>`, `&#34;n&#34;: 1.50`, "x-checked", "1 values masked", "Exact text", `\u001b[2J\u202e`, "&lt;script&gt;alert(1)"},
+		webID + "/actions/1": {"GET /customers HTTP/1.1", "[hidden]", `<mark title="masked">&#34;[redacted]&#34;</mark>`, `<span class="h-name">&#34;n&#34;</span>: <span class="h-number">1.50</span>`, "x-checked", "1 values masked", "Exact text", `\u001b[2J\u202e`, "&lt;script&gt;alert(1)"},
 		webID + "/actions/2": {"truncated in the record: 160007 of 9000000 bytes", "<code>5e1f</code>", "body?side=response&amp;from=65536"},
-		webID + "/actions/3": {"<summary>event: tick</summary>", "&#34;n&#34;: 1", "&lt;script&gt;alert(1)"},
+		webID + "/actions/3": {"<summary>event: tick</summary>", `<span class="h-name">&#34;n&#34;</span>: <span class="h-number">1</span>`, "&lt;script&gt;alert(1)"},
 		webID + "/actions/4": {"agent → target", "text, 5 bytes", "hello", "target → agent", "&lt;b&gt;hi!"},
 		webID + "/actions/5": {"Tool <code>read_file</code>", "/etc/motd", "good day"},
 		webID + "/actions/6": {"POST /shop.Orders/Place", "message 1, 2 bytes", "1: 42", "grpc-status"},

@@ -15,12 +15,13 @@ import (
 
 // liveLine is one frame of a session that is followed.
 type liveLine struct {
-	Time    time.Time
-	Kind    string
-	Ordinal uint64
-	Action  *record.ActionPayload
-	Result  *record.Result
-	Bytes   int
+	Protocol string
+	Time     time.Time
+	Kind     string
+	Ordinal  uint64
+	Action   *record.ActionPayload
+	Result   *record.Result
+	Bytes    int
 }
 
 // lineOf is nil for frames that a tail leaves out.
@@ -48,6 +49,10 @@ func lineOf(f record.Frame) *liveLine {
 
 // tail follows a session: an event "line" with a piece of the page for each action, hold and result, and an event "end".
 func (s *server) tail(w http.ResponseWriter, r *http.Request, _ api.Caller) error {
+	one, err := s.Sessions.Get(r.Context(), r.PathValue("id"))
+	if err != nil {
+		return err
+	}
 	ctx, cancel := context.WithCancel(r.Context())
 	src, err := s.Sessions.Tail(ctx, r.PathValue("id"), false)
 	if err != nil {
@@ -63,6 +68,7 @@ func (s *server) tail(w http.ResponseWriter, r *http.Request, _ api.Caller) erro
 				return
 			}
 			if l := lineOf(f); l != nil {
+				l.Protocol = one.Protocol
 				select {
 				case next <- l:
 				case <-ctx.Done():

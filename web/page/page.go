@@ -33,6 +33,8 @@ type server struct {
 
 	console Console
 	jobs    jobs
+	trails  trails
+	checks  checks
 }
 
 // New makes the page's handler over the API's backend. Paths of the API are not served by it. Without a provider
@@ -102,6 +104,7 @@ func (s *server) routes() []api.Route {
 		{Pattern: "GET /sessions/{id}/actions/{n}/body", Roles: records, Way: access.Replay, Serve: s.body},
 		{Pattern: "GET /sessions/{id}/actions/{n}/exact", Roles: records, Way: access.Export, Serve: s.exact},
 		{Pattern: "GET /sessions/{id}/stream", Roles: records, Way: access.Frames, Serve: s.stream},
+		{Pattern: "GET /sessions/{id}/checked", Roles: records, Way: access.Proof, Serve: s.checked},
 		{Pattern: "GET /sessions/{id}/proof", Roles: records, Way: access.Proof, Serve: s.proof},
 		{Pattern: "GET /sessions/{id}/live", Roles: records, Way: access.Tail, Serve: s.tail},
 		{Pattern: "GET /sessions/{id}/terminal", Roles: records, Way: access.Show, Serve: s.terminal},
@@ -179,7 +182,7 @@ func parse() map[string]*template.Template {
 		"join": strings.Join, "spoken": spoken, "sessionsOf": sessionsOf,
 		"short": func(s string) string { return s[:min(len(s), 12)] },
 		"lag":   func(d time.Duration) string { return d.Round(time.Millisecond).String() },
-		"code":  func(a action.Action, protocol string) []highlight.Piece { return highlight.Action(&a, protocol) }, "json": highlight.JSON, "approvals": yes,
+		"code":  func(a action.Action, protocol string) []highlight.Piece { return highlight.Action(&a, protocol) }, "codeLine": codeLine, "json": highlight.JSON, "approvals": yes,
 	})
 	base = template.Must(base.ParseFS(files, "templates/layout.html"))
 	pages := map[string]*template.Template{}
@@ -225,7 +228,11 @@ func (s *server) render(w http.ResponseWriter, r *http.Request, status int, page
 }
 
 func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
-	if status, _, message := s.Explain(r, err); status != 0 {
+	status, _, message := s.Explain(r, err)
+	if bad, is := corrupt(err); is {
+		message = "This record is broken. " + brokenText(bad)
+	}
+	if status != 0 {
 		s.show(w, r, status, "error", message)
 	}
 }

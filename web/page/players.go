@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"dragoman.dev/dragoman/internal/audit"
 	"dragoman.dev/dragoman/internal/export"
 	"dragoman.dev/dragoman/internal/replay"
 	"dragoman.dev/dragoman/web/api"
@@ -71,13 +72,19 @@ func (s *server) movie(w http.ResponseWriter, r *http.Request, _ api.Caller) err
 		})
 }
 
+// playerData is what a player's page is about.
+type playerData struct {
+	audit.Session
+	Check checkView
+}
+
 // screen is the page with the desktop's player.
 func (s *server) screen(w http.ResponseWriter, r *http.Request, _ api.Caller) error {
 	one, err := s.Sessions.Get(r.Context(), r.PathValue("id"))
 	if err != nil {
 		return err
 	}
-	s.show(w, r, http.StatusOK, "screen", one)
+	s.show(w, r, http.StatusOK, "screen", playerData{one, s.check(r.Context(), one, checkPatience)})
 	return nil
 }
 
@@ -90,6 +97,6 @@ func (s *server) terminal(w http.ResponseWriter, r *http.Request, _ api.Caller) 
 	}
 	w.Header().Set("Content-Security-Policy", strings.NewReplacer("script-src 'self'", "script-src 'self' 'wasm-unsafe-eval'",
 		"style-src 'self'", "style-src 'self'; style-src-attr 'unsafe-inline'", "img-src 'self'", "img-src 'self'; font-src 'self' data:").Replace(policyHeader))
-	s.show(w, r, http.StatusOK, "terminal", one)
+	s.show(w, r, http.StatusOK, "terminal", playerData{one, s.check(r.Context(), one, checkPatience)})
 	return nil
 }

@@ -7,9 +7,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"dragoman.dev/dragoman/internal/action"
 	"dragoman.dev/dragoman/internal/exchange"
+	"dragoman.dev/dragoman/internal/highlight"
 	"dragoman.dev/dragoman/internal/mask"
 	"dragoman.dev/dragoman/internal/record"
 	"dragoman.dev/dragoman/internal/replay"
@@ -18,6 +20,9 @@ import (
 
 // maxCell is how much of one value is shown, in bytes.
 const maxCell = 4 << 10
+
+// maxStatement is how much of a statement is, in bytes.
+const maxStatement = 256 << 10
 
 // tableHead is a column of a result.
 type tableHead struct {
@@ -152,6 +157,8 @@ func (d *actionData) message(f record.Frame, e replay.Event) error {
 		d.add(&block{Kind: "report", Title: e.Report.Severity + " " + e.Report.Code, Text: text})
 	case len(e.Data) > 0:
 		d.add(&block{Kind: "data", Title: e.Message, Text: string(e.Data[:min(len(e.Data), maxText)])})
+	case strings.HasPrefix(e.Message, "long "), strings.HasPrefix(e.Message, "undecoded "):
+		d.add(&block{Kind: "data", Title: e.Message, Text: "It is not taken apart here; dragoman sessions export has it."})
 	}
 	return nil
 }
@@ -164,14 +171,17 @@ func (d *actionData) row(row []replay.Value) {
 		last = &block{Kind: "table"}
 		d.add(last)
 	}
-	if len(last.Rows) >= maxRows {
+	// One row is shown of every table, however wide it is.
+	if len(last.Rows) >= maxRows || len(last.Rows) > 0 && (d.cells+len(row) > maxCells || d.bytes > maxBytes) {
 		last.More++
 		return
 	}
 	cells := make([]cell, len(row))
 	for i, v := range row {
 		cells[i] = d.cell(v)
+		d.bytes += len(cells[i].Text)
 	}
+	d.cells += len(row)
 	last.Rows = append(last.Rows, cells)
 }
 
@@ -179,7 +189,7 @@ func (d *actionData) row(row []replay.Value) {
 func (d *actionData) cell(v replay.Value) cell {
 	c := cell{Value: v}
 	if len(v.Text) > maxCell {
-		c.Text, c.Cut = v.Text[:maxCell], len(v.Text)
+		c.Text, c.Cut = v.Text[:wholeRunes(v.Text, maxCell)], len(v.Text)
 		if v.Hex {
 			c.Cut /= 2
 		}
@@ -189,3 +199,43 @@ func (d *actionData) cell(v replay.Value) cell {
 	}
 	return c
 }
+
+// wholeRunes is at most n, and not within a character.
+func wholeRunes(s string, n int) int {
+	for cut := n; cut > n-utf8.UTFMax; cut-- {
+		if utf8.RuneStart(s[cut]) {
+			return cut
+		}
+	}
+	return n // it is no UTF-8
+}
+
+// Code is the statement in its colours, and how much of it that is.
+func (d actionData) Code() []highlight.Piece {
+	text := d.Action.Action.Text
+	if len(text) > maxStatement {
+		text = text[:wholeRunes(text, maxStatement)]
+	}
+	return highlight.Text(d.Action.Action.Kind, d.open.Target.Protocol, text)
+}
+
+// Long is the statement's length when not all of it is shown.
+func (d actionData) Long() int {
+	if n := len(d.Action.Action.Text); n > maxStatement {
+		return n
+	}
+	return 0
+}
+
+// codeLine is the text of an action on one line.
+func codeLine(kind, protocol, text string) []highlight.Piece {
+	list := highlight.Text(kind, protocol, text)
+	for i := range list {
+		if list[i].Class != highlight.Odd {
+			list[i].Shown = oneLine.Replace(list[i].Shown)
+		}
+	}
+	return list
+}
+
+var oneLine = strings.NewReplacer("\n", `\n`, "\t", `\t`)

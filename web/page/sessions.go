@@ -1,6 +1,7 @@
 package page
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,7 +12,6 @@ import (
 	"dragoman.dev/dragoman/internal/action"
 	"dragoman.dev/dragoman/internal/audit"
 	"dragoman.dev/dragoman/internal/record"
-	"dragoman.dev/dragoman/internal/replay"
 	"dragoman.dev/dragoman/web/api"
 	"dragoman.dev/dragoman/web/page/content"
 )
@@ -47,6 +47,7 @@ type sessionData struct {
 	Session audit.Session
 	Actions []audit.Action
 	After   uint64 // of the next part, 0 at the end
+	Check   checkView
 }
 
 // player is where a session is played.
@@ -75,6 +76,7 @@ func (s *server) session(w http.ResponseWriter, r *http.Request, _ api.Caller) e
 	if err != nil {
 		return err
 	}
+	d.Check = s.check(r.Context(), d.Session, checkPatience)
 	s.show(w, r, http.StatusOK, "session", d)
 	return nil
 }
@@ -112,6 +114,8 @@ const (
 	maxRows   = 500
 	maxBlocks = 200
 	maxText   = 64 << 10
+	maxCells  = 20_000  // of all tables
+	maxBytes  = 2 << 20 // in them
 )
 
 // block is something that an action's replay shows.
@@ -134,9 +138,12 @@ type actionData struct {
 	Streams  string        // where the sessions of streams of the same identity are, of Kubernetes
 	Blocks   []*block
 	Cut      bool
+	Check    checkView
 
 	open  record.Open
 	marks content.Marks
+	cells int // that are shown
+	bytes int // of them
 }
 
 var errEnough = errors.New("enough is read")
@@ -147,25 +154,46 @@ func (s *server) action(w http.ResponseWriter, r *http.Request, _ api.Caller) er
 	if err != nil || n == 0 {
 		return fmt.Errorf("%w: %q is not the number of an action", api.ErrInvalid, r.PathValue("n"))
 	}
-	src, err := s.Sessions.Frames(r.Context(), r.PathValue("id"))
+	one, err := s.Sessions.Get(r.Context(), r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	d := actionData{Session: one.ID, Ordinal: n, Check: s.check(r.Context(), one, checkPatience)}
+	err = s.collect(r.Context(), &d)
+	bad, isBroken := corrupt(err)
+	switch {
+	case isBroken: // what was read before that is good, and may be nothing
+		d.Check.Frames, d.Check.Broken, d.Check.Unread, d.Check.Running = bad.Seq, brokenText(bad), false, false
+	case err != nil:
+		return err
+	case d.Action == nil:
+		return fmt.Errorf("%w: session %s has no action %d", api.ErrNotFound, d.Session, n)
+	}
+	if d.Action != nil {
+		d.finish()
+	}
+	if r.URL.Query().Get("part") != "" {
+		return s.part(w, r, "action", d)
+	}
+	status := http.StatusOK
+	if d.Action == nil {
+		status = http.StatusInternalServerError
+	}
+	s.show(w, r, status, "action", d)
+	return nil
+}
+
+// collect reads what the record has of an action.
+func (s *server) collect(ctx context.Context, d *actionData) error {
+	src, err := s.read(ctx, d.Session, d.Ordinal, func(f record.Frame) { _ = d.frame(f) })
 	if err != nil {
 		return err
 	}
 	defer src.Close()
-	d := actionData{Session: r.PathValue("id"), Ordinal: n}
-	err = replay.Walk(src, d.frame, d.message)
-	if err != nil && !errors.Is(err, errEnough) {
-		return err
+	for err == nil {
+		err = src.step(d.frame, d.message)
 	}
-	if d.Action == nil {
-		return fmt.Errorf("%w: session %s has no action %d", api.ErrNotFound, d.Session, n)
-	}
-	d.finish()
-	if r.URL.Query().Get("part") != "" {
-		return s.part(w, r, "action", d)
-	}
-	s.show(w, r, http.StatusOK, "action", d)
-	return nil
+	return ended(err)
 }
 
 // proof is the session's entry in the transparency log, for a browser that checks it itself.

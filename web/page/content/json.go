@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 
+	"dragoman.dev/dragoman/internal/highlight"
 	"dragoman.dev/dragoman/internal/mask"
 )
 
@@ -17,6 +18,7 @@ type indenter struct {
 	marks Marks
 	paths *mask.Paths
 	deep  bool // nested too deep
+	plain bool // too long for colours
 }
 
 // JSON is a document indented, or nil when it is none.
@@ -25,7 +27,7 @@ func (m Marks) JSON(b []byte) []Span {
 	if len(b) == 0 || !json.Valid(b) {
 		return nil
 	}
-	x := &indenter{in: b, out: &spans{}, marks: m}
+	x := &indenter{in: b, out: &spans{}, marks: m, plain: len(b) > highlight.MaxText}
 	var root mask.Place
 	var by mask.Named
 	if m.plan.HasJSON() {
@@ -55,14 +57,21 @@ func (x *indenter) value(at mask.Place, by mask.Named, hidden bool, depth int) {
 		if hidden {
 			x.out.add(text, true)
 		} else {
-			x.marks.text(x.out, text)
+			x.marks.textAs(x.out, text, x.class(highlight.String))
 		}
 	default:
 		n := bytes.IndexAny(x.in, ",]} \t\r\n")
 		if n < 0 {
 			n = len(x.in)
 		}
-		x.out.add(string(x.in[:n]), hidden)
+		class := highlight.Number
+		if c == 't' || c == 'f' || c == 'n' {
+			class = highlight.Keyword
+		}
+		if hidden {
+			class = highlight.Plain
+		}
+		x.out.addAs(string(x.in[:n]), hidden, x.class(class))
 		x.in = x.in[n:]
 	}
 }
@@ -108,7 +117,8 @@ func (x *indenter) place(at, to mask.Place, i int, open byte) (by mask.Named) {
 		return by
 	}
 	name := x.text()
-	x.out.add(name+": ", false)
+	x.out.addAs(name, false, x.class(highlight.Name))
+	x.out.add(": ", false)
 	x.blank()
 	x.in = bytes.TrimPrefix(x.in, []byte(":"))
 	if x.paths != nil {
@@ -119,6 +129,14 @@ func (x *indenter) place(at, to mask.Place, i int, open byte) (by mask.Named) {
 		by = x.paths.Member(at, to, []byte(plain))
 	}
 	return by
+}
+
+// class is what a literal is told to be.
+func (x *indenter) class(c highlight.Class) highlight.Class {
+	if x.plain {
+		return highlight.Plain
+	}
+	return c
 }
 
 func unquote(literal string) (s string, err error) {
