@@ -111,7 +111,7 @@ func (r *rig) dial(to string, creds credentials.TransportCredentials) *grpc.Clie
 }
 
 func (r *rig) open(conn *grpc.ClientConn, node string) *client {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
 	r.t.Cleanup(cancel)
 	str, err := discovery.NewAggregatedDiscoveryServiceClient(conn).DeltaAggregatedResources(ctx)
 	if err != nil {

@@ -29,7 +29,7 @@ type watched struct {
 
 func watchFolder(t *testing.T) *watched {
 	w := &watched{t: t, dir: t.TempDir(), pushed: make(chan string, 16)}
-	w.write("rules.yaml", rules("first"))
+	w.write("rules.yaml", rules("rule-1"))
 	w.policy = NewPolicy(PolicyOptions{Source: policy.Source{Dir: w.dir}, Now: time.Now, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 		Push: func(_ context.Context, b policy.Bundle, e *policy.Engine) error {
 			if e.Revision() != b.Revision {
@@ -50,11 +50,31 @@ func watchFolder(t *testing.T) *watched {
 	return w
 }
 
+// write puts a text in the place of one as long by one system call: no load, however late, sees half of it.
 func (w *watched) write(name, text string) {
 	w.t.Helper()
-	if err := os.WriteFile(filepath.Join(w.dir, name), []byte(text), 0o600); err != nil {
+	f, err := os.OpenFile(filepath.Join(w.dir, name), os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
 		w.t.Fatal(err)
 	}
+	defer f.Close()
+	if info, err := f.Stat(); err != nil || info.Size() > 0 && info.Size() != int64(len(text)) {
+		w.t.Fatal("another length", err)
+	}
+	if _, err := f.WriteString(text); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// status waits until the policy has an error, or none.
+func (w *watched) status(fails bool) PolicyStatus {
+	w.t.Helper()
+	for end := time.Now().Add(60 * time.Second); (w.policy.Status().Error != "") != fails; time.Sleep(debounce) {
+		if time.Now().After(end) {
+			w.t.Fatal("never; status", w.policy.Status())
+		}
+	}
+	return w.policy.Status()
 }
 
 func (w *watched) next() string {
@@ -80,17 +100,17 @@ func (w *watched) quiet() {
 func TestWatch(t *testing.T) {
 	w := watchFolder(t)
 	began := time.Now()
-	w.write("rules.yaml", rules("second"))
+	w.write("rules.yaml", rules("rule-2"))
 	rev := w.next()
 	t.Logf("file change to push: %s", time.Since(began))
-	w.write("rules.yaml", rules("second")) // the same content
+	w.write("rules.yaml", rules("rule-2")) // the same content
 	w.quiet()
 	if w.policy.Status().Revision != rev {
 		t.Error("status has another revision")
 	}
 
 	// As editors do it: write beside, then rename over.
-	w.write("rules.yaml.tmp", rules("third"))
+	w.write("rules.yaml.tmp", rules("rule-3"))
 	if err := os.Rename(filepath.Join(w.dir, "rules.yaml.tmp"), filepath.Join(w.dir, "rules.yaml")); err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +118,7 @@ func TestWatch(t *testing.T) {
 
 	// Several writes at once are one push.
 	for range 5 {
-		w.write("rules.yaml", rules("fourth"))
+		w.write("rules.yaml", rules("rule-4"))
 	}
 	w.next()
 	w.quiet()
@@ -108,6 +128,7 @@ func TestBrokenPolicyIsNotPushed(t *testing.T) {
 	w := watchFolder(t)
 	good := w.policy.Status().Revision
 	w.write("extra.rego", "package dragoman.user\n\nthis is no rego\n")
+	w.status(true) // it may have been read while it was empty
 	w.quiet()
 	st := w.policy.Status()
 	if st.Revision != good || !strings.Contains(st.Error, "extra.rego:3") {
@@ -116,11 +137,7 @@ func TestBrokenPolicyIsNotPushed(t *testing.T) {
 	if err := os.Remove(filepath.Join(w.dir, "extra.rego")); err != nil {
 		t.Fatal(err)
 	}
-	deadline := time.Now().Add(60 * time.Second)
-	for w.policy.Status().Error != "" && time.Now().Before(deadline) {
-		time.Sleep(debounce)
-	}
-	if st := w.policy.Status(); st.Error != "" || st.Revision != good {
+	if st := w.status(false); st.Revision != good {
 		t.Fatalf("%+v", st)
 	}
 	w.quiet()
@@ -130,10 +147,9 @@ func TestFailedPushIsNotInForce(t *testing.T) {
 	w := watchFolder(t)
 	good := w.policy.Status().Revision
 	w.fail = errors.New("no")
-	w.write("rules.yaml", rules("second"))
+	w.write("rules.yaml", rules("rule-2"))
 	w.next()
-	time.Sleep(2 * debounce)
-	if st := w.policy.Status(); st.Revision != good || st.Error == "" {
+	if st := w.status(true); st.Revision != good {
 		t.Fatalf("%+v", st)
 	}
 }

@@ -145,7 +145,10 @@ func (c callbacks) OnDeltaStreamOpen(ctx context.Context, id int64, _ string) er
 		c.s.opt.Log.Warn("xds: a stream is refused", "err", err)
 		return status.Error(codes.PermissionDenied, err.Error())
 	}
-	c.s.opened(id, name)
+	if !c.s.opened(id, name) {
+		c.s.opt.Log.Warn("xds: a stream is refused: the node has too many", "node", name)
+		return status.Error(codes.ResourceExhausted, "too many streams of this node")
+	}
 	return nil
 }
 
@@ -159,6 +162,10 @@ func (c callbacks) OnStreamDeltaRequest(id int64, req *discovery.DeltaDiscoveryR
 	if !slices.Contains(served, req.GetTypeUrl()) { // it would be kept for as long as the stream is there
 		c.s.opt.Log.Warn("xds: a stream is refused: it asks for what is not served", "type", shortURL(req.GetTypeUrl()[:min(len(req.GetTypeUrl()), 200)]))
 		return status.Error(codes.InvalidArgument, "no such type is served")
+	}
+	if err := c.s.subscribes(id, req); err != nil {
+		c.s.opt.Log.Warn("xds: a stream is refused", "err", err)
+		return status.Error(codes.ResourceExhausted, err.Error())
 	}
 	c.s.answered(id, req)
 	return nil

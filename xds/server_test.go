@@ -75,7 +75,7 @@ func TestRefused(t *testing.T) {
 	}
 	t.Run("a certificate of another CA", func(t *testing.T) {
 		c := newAuthority(t).leaf("spiffe://example.org/node/sidecar")
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
 		defer cancel()
 		str, err := discovery.NewAggregatedDiscoveryServiceClient(r.dialTLS(c)).DeltaAggregatedResources(ctx)
 		if err == nil {
@@ -152,7 +152,7 @@ func TestPush(t *testing.T) {
 func TestStatus(t *testing.T) {
 	r := newRig(t, twoNodes)
 	apply(t, r, "r1")
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
 	defer cancel()
 	wait := func(what string, ok func(NodeStatus) bool) {
 		t.Helper()

@@ -62,7 +62,19 @@ type stream struct {
 	node    string
 	claimed bool
 	nonces  map[string]sentVersion
+	names   map[subscription]struct{} // what it asks for by name, there or not: the cache keeps it as long as the stream is there
+	bytes   int                       // of them
 }
+
+type subscription struct{ url, name string }
+
+// Bounds of one node's streams. A configuration has a few resources for each target; Envoy has one stream, and for a moment
+// another while it connects anew.
+const (
+	maxNames     = 20_000 // that one stream asks for
+	maxNameBytes = 1 << 20
+	maxStreams   = 16
+)
 
 type sentVersion struct{ url, version string }
 
@@ -83,16 +95,61 @@ func (s *Server) setWanted(name string, snap *snapshot.Snapshot, revision string
 	s.changed.Broadcast()
 }
 
-func (s *Server) opened(id int64, name string) {
+// opened notes a stream; false when the node has too many.
+func (s *Server) opened(id int64, name string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.streams[id] = &stream{node: name, nonces: map[string]sentVersion{}}
 	n := s.nodes[name]
+	if n.streams >= maxStreams {
+		return false
+	}
+	s.streams[id] = &stream{node: name, nonces: map[string]sentVersion{}, names: map[subscription]struct{}{}}
 	n.streams++
 	n.since = s.opt.Now()
 	n.types = map[string]*typeState{} // it starts anew, with what it has
 	s.opt.Log.Info("xds: node connected", "node", name)
 	s.changed.Broadcast()
+	return true
+}
+
+// subscribes counts what a stream asks for by name, and what it says that it has.
+func (s *Server) subscribes(id int64, req *discovery.DeltaDiscoveryRequest) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st, ok := s.streams[id]
+	if !ok {
+		return errors.New("the stream is unknown")
+	}
+	ask := func(name string) error {
+		k := subscription{req.GetTypeUrl(), name}
+		if _, twice := st.names[k]; twice {
+			return nil
+		}
+		if len(st.names) >= maxNames || st.bytes+len(name) > maxNameBytes {
+			return fmt.Errorf("node %q asks for too many resources", st.node)
+		}
+		st.names[k] = struct{}{}
+		st.bytes += len(name)
+		return nil
+	}
+	for _, name := range req.GetResourceNamesSubscribe() {
+		if err := ask(name); err != nil {
+			return err
+		}
+	}
+	for name := range req.GetInitialResourceVersions() {
+		if err := ask(name); err != nil {
+			return err
+		}
+	}
+	for _, name := range req.GetResourceNamesUnsubscribe() {
+		k := subscription{req.GetTypeUrl(), name}
+		if _, asked := st.names[k]; asked {
+			delete(st.names, k)
+			st.bytes -= len(name)
+		}
+	}
+	return nil
 }
 
 func (s *Server) closed(id int64) {

@@ -29,6 +29,10 @@ import (
 // or a policy.
 const maxGRPC = 64 << 20
 
+// maxStreams bounds the calls of one connection: every hold that waits is one, and the longest are as many as may wait in all
+// (authz/approval). A gateway has one connection.
+const maxStreams = 20_000
+
 // lockData takes the data folder for this process.
 func lockData(cfg *config.Config) (unlock func() error, err error) {
 	path := filepath.Join(cfg.RunDir(), "lock")
@@ -83,7 +87,7 @@ func (c *control) serveControl(fatal chan<- error) error {
 }
 
 func (c *control) serveGRPC(l net.Listener, fatal chan<- error, opts ...grpc.ServerOption) {
-	opts = append(append(check.ServerOptions(), grpc.MaxRecvMsgSize(maxGRPC)), opts...)
+	opts = append(append(check.ServerOptions(), grpc.MaxRecvMsgSize(maxGRPC), grpc.MaxConcurrentStreams(maxStreams)), opts...)
 	s := grpc.NewServer(opts...)
 	c.register(s)
 	c.onClose(func() error { s.Stop(); return nil })
