@@ -63,12 +63,15 @@ func Updates(img *image.RGBA, width, depth int) []rdpwire.Update {
 	}
 	const room = 12 << 10 // of one update, within what both paths carry
 	b := img.Bounds()
-	rows := max(room/(b.Dx()*size), 1)
+	columns := min(b.Dx(), room/size&^3) // more than a row of a wide desktop has no room
+	rows := max(room/(columns*size), 1)
 	for y := 0; y < b.Dy(); y += rows {
-		strip := image.Rect(0, y, b.Dx(), min(y+rows, b.Dy()))
-		r := rdpwire.Rect{Top: y, Right: width - 1, Bottom: strip.Max.Y - 1, Width: strip.Dx(), Height: strip.Dy(), Depth: depth,
-			Data: encode(img.SubImage(strip), depth)}
-		out = append(out, rdpwire.Update{Code: rdpwire.UpdateBitmap, Data: rdpwire.AppendBitmap(nil, r)})
+		for x := 0; x < width; x += columns {
+			part := image.Rect(x, y, min(x+columns, b.Dx()), min(y+rows, b.Dy()))
+			r := rdpwire.Rect{Left: x, Top: y, Right: min(part.Max.X, width) - 1, Bottom: part.Max.Y - 1, Width: part.Dx(), Height: part.Dy(), Depth: depth,
+				Data: encode(img.SubImage(part), depth)}
+			out = append(out, rdpwire.Update{Code: rdpwire.UpdateBitmap, Data: rdpwire.AppendBitmap(nil, r)})
+		}
 	}
 	return out
 }

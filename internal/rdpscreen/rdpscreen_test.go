@@ -123,3 +123,52 @@ func FuzzScreen(f *testing.F) {
 		s.Dirty()
 	})
 }
+
+// TestManyPixels: a short message cannot have a desktop drawn a thousand times.
+func TestManyPixels(t *testing.T) {
+	var s Screen
+	if err := s.Resize(1920, 1080); err != nil {
+		t.Fatal(err)
+	}
+	one := rdpwire.AppendBitmap(nil, rdpwire.Rect{Right: 1919, Bottom: 1079, Width: 1920, Height: 1080, Depth: 16, Compressed: true})
+	many := append([]byte{1, 0, 0xe8, 3}, bytes.Repeat(one[4:], 1000)...)
+	if err := s.Apply(rdpwire.Update{Code: rdpwire.UpdateBitmap, Data: one}); err != nil {
+		t.Error(err)
+	}
+	if err := s.Apply(rdpwire.Update{Code: rdpwire.UpdateBitmap, Data: many}); err == nil {
+		t.Error("a thousand desktops are drawn")
+	}
+}
+
+// TestNoticeSizes: words fit their messages on every desktop, and are drawn on it.
+func TestNoticeSizes(t *testing.T) {
+	for _, size := range [][2]int{{1, 1}, {3, 700}, {640, 400}, {8191, 60}} {
+		for _, depth := range []int{8, 15, 16, 24, 32} {
+			var s Screen
+			if err := s.Resize(size[0], size[1]); err != nil {
+				t.Fatal(err)
+			}
+			for _, u := range Notice([]string{"Dragoman", "these are words"}, size[0], size[1], depth) {
+				if len(u.Data) > rdpwire.MaxMCS-100 {
+					t.Errorf("%v at %d bits: an update of %d bytes", size, depth, len(u.Data))
+				}
+				pdus, err := rdpwire.ParseUpdates(rdpwire.AppendUpdate(nil, u))
+				if err != nil || len(pdus) != 1 {
+					t.Fatal(err)
+				}
+				if err := s.Apply(pdus[0]); err != nil {
+					t.Errorf("%v at %d bits: %v", size, depth, err)
+				}
+			}
+			white := 0
+			for i := 0; i < len(s.Image().Pix); i += 4 {
+				if s.Image().Pix[i] == 0xff {
+					white++
+				}
+			}
+			if size[0] >= 640 && white < 100 {
+				t.Errorf("%v at %d bits: %d white pixels", size, depth, white)
+			}
+		}
+	}
+}

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"image"
 	"image/color"
+	"image/draw"
 
 	"dragoman.dev/dragoman/internal/rdpwire"
 )
@@ -38,12 +39,7 @@ func (s *Screen) Resize(width, height int) error {
 	if s.img == nil || s.img.Rect != r {
 		s.img = image.NewRGBA(r)
 	}
-	for i := range s.img.Pix {
-		s.img.Pix[i] = 0
-		if i&3 == 3 {
-			s.img.Pix[i] = 0xff
-		}
-	}
+	draw.Draw(s.img, r, image.Black, image.Point{}, draw.Src)
 	s.dirty, s.joining, s.joined = r, false, nil
 	return nil
 }
@@ -112,12 +108,30 @@ func (s *Screen) bitmaps(data []byte) error {
 	if s.img == nil {
 		return errors.New("rdpscreen: a picture before the desktop")
 	}
+	if n := pixelsOf(rects); n > s.most(len(rects)) {
+		return fmt.Errorf("rdpscreen: an update of %d pixels", n)
+	}
 	for i := range rects {
 		if err := s.bitmap(&rects[i]); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// pixelsOf is how many pixels are decoded for rectangles.
+func pixelsOf(rects []rdpwire.Rect) (n int) {
+	for i := range rects {
+		n += rects[i].Width * rects[i].Height
+	}
+	return n
+}
+
+// most bounds that for one update: some bytes of runs stand for a whole desktop, and one message has room for thousands of them.
+// Servers draw a desktop once in an update, by tiles.
+func (s *Screen) most(rects int) int {
+	const often, tile = 4, 64 * 64
+	return often*s.img.Rect.Dx()*s.img.Rect.Dy() + rects*tile
 }
 
 // bitmap draws one rectangle. Rows come from the bottom up.

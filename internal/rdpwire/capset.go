@@ -1,9 +1,6 @@
 package rdpwire
 
-import (
-	"bytes"
-	"encoding/binary"
-)
+import "encoding/binary"
 
 // CapSet is a capability set (MS-RDPBCGR 2.2.1.13.1.1.1) without its header.
 type CapSet struct {
@@ -34,39 +31,49 @@ const (
 	capMultifragment = 26
 )
 
-// trim rewrites the body of a set, a copy, in place; those without an entry are not passed on: newer drawing orders, desktop
-// composition, remote programs, surface commands, codecs, large pointers and frame acknowledgement.
-var trim = map[uint16]func([]byte){
-	capGeneral:       trimGeneral,
-	capBitmap:        trimBitmap,
-	capOrder:         trimOrder,
-	capBitmapCache:   func([]byte) {},
-	capControl:       func([]byte) {},
-	capActivation:    func([]byte) {},
-	capPointer:       func([]byte) {},
-	capShare:         func([]byte) {},
-	capColorCache:    func([]byte) {},
-	capSound:         func([]byte) {},
-	capInput:         func(b []byte) { and16(b, 0, 0x017d) }, // all but QoE timestamps and relative mouse
-	capFont:          func([]byte) {},
-	capBrush:         func([]byte) {},
-	capGlyphCache:    func([]byte) {},
-	capOffscreen:     func(b []byte) { clear(b) },
-	capCacheHost:     func([]byte) {},
-	capBitmapCache2:  func(b []byte) { and16(b, 0, 0) }, // no persistent keys
-	capVirtual:       func(b []byte) { and16(b, 0, 0) }, // no compression
-	capMultifragment: trimFragments,
+// trimmed is what becomes of a set: no more than size bytes are passed on, all that it has (2.2.7), and cut rewrites them.
+type trimmed struct {
+	size int
+	cut  func([]byte)
 }
 
-// Trim gives the sets, of either side, that the other one is told: what the bridge can decode.
+// trim has what is passed on. Those without an entry are not: newer drawing orders, desktop composition, remote programs, surface
+// commands, codecs, large pointers and frame acknowledgement.
+var trim = map[uint16]trimmed{
+	capGeneral:       {20, trimGeneral},
+	capBitmap:        {24, trimBitmap},
+	capOrder:         {84, trimOrder},
+	capBitmapCache:   {36, nil},
+	capControl:       {8, nil},
+	capActivation:    {8, nil},
+	capPointer:       {6, nil},
+	capShare:         {4, nil},
+	capColorCache:    {4, nil},
+	capSound:         {4, nil},
+	capInput:         {84, func(b []byte) { and16(b, 0, 0x017d) }}, // all but QoE timestamps and relative mouse
+	capFont:          {4, nil},
+	capBrush:         {4, nil},
+	capGlyphCache:    {48, nil},
+	capOffscreen:     {8, func(b []byte) { clear(b) }},
+	capCacheHost:     {4, nil},
+	capBitmapCache2:  {36, func(b []byte) { and16(b, 0, 0) }}, // no persistent keys
+	capVirtual:       {8, func(b []byte) { and16(b, 0, 0) }},  // no compression
+	capMultifragment: {4, trimFragments},
+}
+
+// Trim gives the sets, of either side, that the other one is told: what the bridge can decode, each once.
 func Trim(sets []CapSet) []CapSet {
 	out := make([]CapSet, 0, len(sets))
 	for _, s := range sets {
-		if f, ok := trim[s.Kind]; ok {
-			s.Body = bytes.Clone(s.Body)
-			f(s.Body)
-			out = append(out, s)
+		t, ok := trim[s.Kind]
+		if !ok || find(out, s.Kind) != nil {
+			continue
 		}
+		s.Body = append([]byte{}, s.Body[:min(len(s.Body), t.size)]...)
+		if t.cut != nil {
+			t.cut(s.Body)
+		}
+		out = append(out, s)
 	}
 	return out
 }

@@ -149,6 +149,8 @@ func ParseContent(body []byte) (Content, error) {
 type File struct {
 	Name string // with its folders, by \
 	Size uint64
+	// Sized says that Size is the file's; otherwise nobody has said it.
+	Sized bool
 }
 
 // A FILEDESCRIPTORW (2.2.5.2.3.1) has flags, attributes and times, the size in two halves at 64, and the name at 72.
@@ -156,6 +158,7 @@ const (
 	fileLen    = 592
 	fileSizeAt = 64
 	fileNameAt = 72
+	fileSized  = 0x40 // FD_FILESIZE
 )
 
 // ParseFiles reads a packed list of files, the data of the format FileGroupDescriptorW.
@@ -169,7 +172,7 @@ func ParseFiles(b []byte) ([]File, error) {
 	for range n {
 		d := c.take(fileLen)
 		size := uint64(binary.LittleEndian.Uint32(d[fileSizeAt:]))<<32 | uint64(binary.LittleEndian.Uint32(d[fileSizeAt+4:]))
-		out = append(out, File{Name: Text(d[fileNameAt:]), Size: size})
+		out = append(out, File{Name: Text(d[fileNameAt:]), Size: size, Sized: size > 0 || d[0]&fileSized != 0})
 	}
 	return out, nil
 }

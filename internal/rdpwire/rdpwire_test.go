@@ -68,7 +68,7 @@ func TestConferences(t *testing.T) {
 
 func TestTrim(t *testing.T) {
 	for _, s := range Trim(ServerSets(800, 600, 16)) {
-		if trim[s.Kind] == nil {
+		if _, ok := trim[s.Kind]; !ok {
 			t.Errorf("set %d passes", s.Kind)
 		}
 	}
@@ -78,6 +78,9 @@ func TestTrim(t *testing.T) {
 	}
 	if got := Trim([]CapSet{{Kind: 28, Body: []byte{1, 2}}, {Kind: 29, Body: []byte{1}}}); len(got) > 0 {
 		t.Errorf("surface commands or codecs pass: %v", got)
+	}
+	if got := Trim([]CapSet{{Kind: capFont, Body: make([]byte, 60_000)}, {Kind: capFont, Body: []byte("more")}}); len(got) != 1 || len(got[0].Body) != 4 {
+		t.Errorf("sets carry something over: %d, %d bytes", len(got), len(got[0].Body))
 	}
 }
 

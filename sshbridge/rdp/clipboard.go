@@ -59,17 +59,24 @@ type clipboard struct {
 type clipSide struct {
 	joiner    rdpwire.Joiner
 	long      bool
+	version   uint64             // of what it offers: another one for each list of formats, and of files
 	files     uint32             // the id of its format with files; 0: none
 	text      bool               // it offers text
-	offered   []rdpwire.File     // the files that it offers
+	list      []byte             // the message with the files that it offers
+	offered   []rdpwire.File     // these
 	judged    map[uint32]verdict // of these, by index, that were judged
 	wants     uint32             // the format that it asked for; 0: nothing is asked for
+	wanted    uint64             // of which version
 	answering bool               // its answer has come, and is being judged
 	streams   map[uint32]stream  // parts of files that it asked for
 }
 
-// stream is an answer that is awaited.
-type stream struct{ passed gate.Passed }
+// stream is an answer that is awaited. Until the file is judged, passed is none.
+type stream struct {
+	passed  gate.Passed
+	version uint64 // of what was offered when it was asked for
+	most    int    // bytes that the answer may have
+}
 
 func newClipboard(c *conn, here uint16, p gate.Passed) *clipboard {
 	k := &clipboard{c: c, here: here, passed: p}
@@ -132,7 +139,8 @@ func (k *clipboard) formats(from side, m rdpwire.Clip) error {
 		k.mu.Unlock()
 		return err
 	}
-	s.files, s.text, s.offered, s.judged = 0, false, nil, nil
+	s.version++
+	s.files, s.text, s.list, s.offered, s.judged = 0, false, nil, nil, nil
 	var out []rdpwire.Format
 	for _, f := range list {
 		switch {
@@ -158,7 +166,7 @@ func (k *clipboard) ask(from side, m rdpwire.Clip) error {
 	offers, s := &k.sides[from.other()], &k.sides[from]
 	ok := s.wants == 0 && id != 0 && (id == formatText && offers.text || id == offers.files)
 	if ok {
-		s.wants = id
+		s.wants, s.wanted = id, offers.version
 	}
 	k.mu.Unlock()
 	if !ok {
@@ -171,7 +179,7 @@ func (k *clipboard) ask(from side, m rdpwire.Clip) error {
 func (k *clipboard) answer(from side, m rdpwire.Clip) error {
 	to := from.other()
 	k.mu.Lock()
-	id, files, second := k.sides[to].wants, k.sides[from].files, k.sides[to].answering
+	id, version, files, second := k.sides[to].wants, k.sides[to].wanted, k.sides[from].files, k.sides[to].answering
 	k.sides[to].answering = id != 0
 	k.mu.Unlock()
 	switch {
@@ -185,7 +193,7 @@ func (k *clipboard) answer(from side, m rdpwire.Clip) error {
 	k.spawn(func() error {
 		defer k.answered(to)
 		if id == files && id != formatText {
-			return k.fileList(from, body)
+			return k.fileList(from, version, body)
 		}
 		return k.text(from, body)
 	})

@@ -1,14 +1,18 @@
 package rdp
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
+	"unicode"
 
 	"dragoman.dev/dragoman/internal/action"
 	"dragoman.dev/dragoman/internal/mask"
 	"dragoman.dev/dragoman/internal/rdpwire"
 	"dragoman.dev/dragoman/internal/record"
+	"dragoman.dev/dragoman/internal/session"
 	"dragoman.dev/dragoman/sshbridge/gate"
 )
 
@@ -90,8 +94,9 @@ func (k *clipboard) refused(from side, err error, kind uint16, body []byte) erro
 	return k.fail(from.other(), kind, body)
 }
 
-// fileList passes on which files a side offers. Each is judged when it is asked for.
-func (k *clipboard) fileList(from side, body []byte) error {
+// fileList passes on which files a side offers. Each is judged when it is asked for. A list that was asked of an older version of
+// the clipboard is not: its numbers would be those of other files.
+func (k *clipboard) fileList(from side, version uint64, body []byte) error {
 	files, err := rdpwire.ParseFiles(body)
 	if err == nil && len(files) > maxFileList {
 		err = fmt.Errorf("rdp: %d files on the clipboard", len(files))
@@ -99,10 +104,22 @@ func (k *clipboard) fileList(from side, body []byte) error {
 	if err != nil {
 		return err
 	}
+	for _, f := range files {
+		if !staysInside(f.Name) {
+			return errors.Join(k.leads(f.Name), k.fail(from.other(), rdpwire.ClipDataResponse, nil))
+		}
+	}
 	k.mu.Lock()
 	s := &k.sides[from]
-	s.offered, s.judged = files, map[uint32]verdict{}
+	old := s.version != version
+	if !old && !bytes.Equal(s.list, body) { // the same list again changes nothing
+		s.version++
+		s.list, s.offered, s.judged = body, files, map[uint32]verdict{}
+	}
 	k.mu.Unlock()
+	if old {
+		return k.fail(from.other(), rdpwire.ClipDataResponse, nil)
+	}
 	return k.send(from, k.passed, rdpwire.Clip{Kind: rdpwire.ClipDataResponse, Flags: rdpwire.ClipOK, Body: body})
 }
 
@@ -114,11 +131,11 @@ func (k *clipboard) askContent(from side, m rdpwire.Clip) error {
 	}
 	owner := from.other()
 	k.mu.Lock()
-	offered := k.sides[owner].offered
+	offered, version := k.sides[owner].offered, k.sides[owner].version
 	_, twice := k.sides[from].streams[r.Stream]
 	ok := int64(r.Index) < int64(len(offered)) && len(k.sides[from].streams) < maxPending && !twice && r.Count <= maxClip/2
 	if ok {
-		k.sides[from].streams[r.Stream] = stream{}
+		k.sides[from].streams[r.Stream] = stream{version: version}
 	}
 	k.mu.Unlock()
 	if !ok {
@@ -126,19 +143,57 @@ func (k *clipboard) askContent(from side, m rdpwire.Clip) error {
 	}
 	file := offered[r.Index]
 	k.spawn(func() error {
-		p, err := k.judgeFile(owner, r.Index, file)
+		p, err := k.judgeFile(owner, version, r.Index, file)
+		k.mu.Lock()
+		if err == nil && k.sides[owner].version != version {
+			err = &gate.Refusal{Words: "the clipboard has other files by now"}
+		}
 		if err != nil {
-			k.mu.Lock()
 			delete(k.sides[from].streams, r.Stream)
-			k.mu.Unlock()
+		} else {
+			k.sides[from].streams[r.Stream] = stream{p, version, most(r, file)}
+		}
+		k.mu.Unlock()
+		if err != nil {
 			return k.refused(owner, err, rdpwire.ClipContentResponse, le32(r.Stream))
 		}
-		k.mu.Lock()
-		k.sides[from].streams[r.Stream] = stream{p}
-		k.mu.Unlock()
 		return k.send(from, p, rdpwire.Clip{Kind: m.Kind, Body: rdpwire.AppendContent(nil, r)})
 	})
 	return nil
+}
+
+// most is how many bytes answer a request: what was asked for, and no more than the file was judged to have.
+func most(r rdpwire.Content, f rdpwire.File) int {
+	const size = 8
+	switch {
+	case r.Size:
+		return size
+	case !f.Sized:
+		return int(r.Count)
+	case r.Offset >= f.Size:
+		return 0
+	}
+	return int(min(uint64(r.Count), f.Size-r.Offset))
+}
+
+// staysInside reports whether a file's name is one below the folder that it is pasted into, whatever a program makes of it.
+func staysInside(name string) bool {
+	if len(name) > 1 && name[1] == ':' || strings.ContainsFunc(name, unicode.IsControl) {
+		return false
+	}
+	for part := range strings.FieldsFuncSeq(name, func(r rune) bool { return r == '\\' || r == '/' }) {
+		if strings.Trim(part, ". ") == "" { // Windows leaves out dots and spaces at a name's end
+			return false
+		}
+	}
+	return name != "" && !strings.ContainsAny(name[:1], `\/`)
+}
+
+// leads notes that a list of files is not passed on, because of a name in it.
+func (k *clipboard) leads(name string) error {
+	return k.c.span.Commit(func(b *session.Batch) {
+		b.Frame(record.KindNote, 0, record.Note{What: "a list of files is not passed on: a name leads out of the folder", Detail: map[string]any{"name": gate.Printable(name, 1024)}})
+	})
 }
 
 // verdict is how a file was judged.
@@ -147,19 +202,26 @@ type verdict struct {
 	err    error
 }
 
-// judgeFile judges a file of a side once. Later parts of it are of the same action.
-func (k *clipboard) judgeFile(owner side, index uint32, f rdpwire.File) (gate.Passed, error) {
+// judgeFile judges a file of a version once. Later parts of it are of the same action.
+func (k *clipboard) judgeFile(owner side, version uint64, index uint32, f rdpwire.File) (gate.Passed, error) {
 	k.mu.Lock()
 	v, ok := k.sides[owner].judged[index]
+	ok = ok && k.sides[owner].version == version
 	k.mu.Unlock()
 	if ok {
 		return v.passed, v.err
 	}
-	act := transfer(owner, ofFile, f.Name, fmt.Sprintf("file %s of %d bytes by the clipboard", gate.Printable(f.Name, 1024), f.Size))
-	act.Features["bytes"] = f.Size
+	size := "unknown size"
+	if f.Sized {
+		size = fmt.Sprintf("%d bytes", f.Size)
+	}
+	act := transfer(owner, ofFile, f.Name, fmt.Sprintf("file %s of %s by the clipboard", gate.Printable(f.Name, 1024), size))
+	if f.Sized {
+		act.Features["bytes"] = f.Size
+	}
 	p, _, err := k.pass(act, gate.Digest("file", strconv.Itoa(int(owner)), f.Name, strconv.FormatUint(f.Size, 10)), ofBytes)
 	k.mu.Lock()
-	if k.sides[owner].judged != nil {
+	if k.sides[owner].version == version {
 		k.sides[owner].judged[index] = verdict{p, err}
 	}
 	k.mu.Unlock()
@@ -178,9 +240,15 @@ func (k *clipboard) answerContent(from side, m rdpwire.Clip) error {
 	if ok && s.passed.Ordinal != 0 {
 		delete(k.sides[to].streams, id)
 	}
+	old := k.sides[from].version != s.version
 	k.mu.Unlock()
-	if !ok || s.passed.Ordinal == 0 {
+	switch {
+	case !ok || s.passed.Ordinal == 0:
 		return nil // nobody has asked for it, or nobody may yet
+	case old: // what comes may be of a file that was not judged
+		return k.fail(to, rdpwire.ClipContentResponse, le32(id))
+	case len(m.Body)-4 > s.most:
+		return fmt.Errorf("rdp: %d bytes of a file, of %d that may come", len(m.Body)-4, s.most)
 	}
 	return k.send(from, s.passed, m)
 }

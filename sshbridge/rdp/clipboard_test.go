@@ -153,3 +153,93 @@ func TestFiles(t *testing.T) {
 		}
 	}
 }
+
+// offers has the target offer files, up to what the client is told of them.
+func offers(client, target *peer, list []byte) rdpwire.Clip {
+	target.clip(offer(rdpwire.Format{ID: filesFormat, Name: fileList}))
+	client.clipNext(rdpwire.ClipFormats)
+	client.clip(wants(filesFormat))
+	target.clipNext(rdpwire.ClipDataRequest)
+	target.clip(gives(list))
+	return client.clipNext(rdpwire.ClipDataResponse)
+}
+
+// TestFileNames: no file is offered whose name leads out of the folder that it is pasted into.
+func TestFileNames(t *testing.T) {
+	for _, name := range []string{`..\evil`, `a\..\..\evil`, `a/../evil`, `\evil`, `/evil`, `C:\evil`, `c:evil`, `a\.. \evil`, `a\...\evil`, "evil\nname", ""} {
+		if staysInside(name) {
+			t.Errorf("%q stays inside", name)
+		}
+	}
+	for _, name := range []string{"notes.txt", `folder\notes.txt`, "..notes", "a..b", ".profile", "12:30.txt", "Ünï"} {
+		if !staysInside(name) {
+			t.Errorf("%q leads out", name)
+		}
+	}
+	r := newRig(t, allow(), nil, nil)
+	client, target := r.session()
+	if m := offers(client, target, fileNames("notes.txt", `..\..\Startup\evil.exe`)); m.Flags != rdpwire.ClipFail {
+		t.Errorf("%+v", m)
+	}
+	if !bytes.Contains(r.recorded(), []byte("leads out of the folder")) {
+		t.Error("it is not recorded")
+	}
+}
+
+// TestClipboardChanges: what was judged is of one list of files. When the owner has another one, nothing is passed on under the old verdicts.
+func TestClipboardChanges(t *testing.T) {
+	secret := policy.Rule{Name: "secrets", Verdict: "block", When: policy.When{Tables: []string{"file.secret*"}}}
+	r := newRig(t, allow(secret), nil, nil)
+	client, target := r.session()
+	// The list that was asked for comes when there is another one already.
+	target.clip(offer(rdpwire.Format{ID: filesFormat, Name: fileList}))
+	client.clipNext(rdpwire.ClipFormats)
+	client.clip(wants(filesFormat))
+	target.clipNext(rdpwire.ClipDataRequest)
+	target.clip(offer(rdpwire.Format{ID: filesFormat, Name: fileList}))
+	target.clip(gives(fileNames("notes.txt")))
+	if m := client.clipNext(rdpwire.ClipDataResponse); m.Flags != rdpwire.ClipFail {
+		t.Errorf("an old list: %+v", m)
+	}
+	// A part that was asked for comes when there is another list.
+	if m := offers(client, target, fileNames("notes.txt")); m.Flags != rdpwire.ClipOK {
+		t.Fatalf("%+v", m)
+	}
+	client.clip(rdpwire.Clip{Kind: rdpwire.ClipContentRequest, Body: rdpwire.AppendContent(nil, rdpwire.Content{Stream: 1, Count: 10})})
+	target.clipNext(rdpwire.ClipContentRequest)
+	target.clip(offer(rdpwire.Format{ID: filesFormat, Name: fileList}))
+	target.clip(rdpwire.Clip{Kind: rdpwire.ClipContentResponse, Flags: rdpwire.ClipOK, Body: append(le32(1), "of secrets"...)})
+	if m := client.clipNext(rdpwire.ClipContentResponse); m.Flags != rdpwire.ClipFail || bytes.Contains(m.Body, []byte("secrets")) {
+		t.Errorf("a part of another file: %+v", m)
+	}
+}
+
+// TestLongParts: nobody is given more of a file than was asked for, or than the file was judged to have.
+func TestLongParts(t *testing.T) {
+	for name, is := range map[string]struct {
+		request rdpwire.Content
+		answer  string
+	}{
+		"more than was asked for": {rdpwire.Content{Stream: 1, Count: 4}, "evil!"},
+		"more than there is":      {rdpwire.Content{Stream: 1, Offset: 5, Count: 1000}, "evil!!"},
+		"behind its end":          {rdpwire.Content{Stream: 1, Offset: 1 << 40, Count: 1000}, "evil"},
+		"a long size":             {rdpwire.Content{Stream: 1, Size: true, Count: 8}, "evil evil"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, allow(), nil, nil)
+			client, target := r.session()
+			offers(client, target, fileNames("notes.txt")) // of 10 bytes
+			client.clip(rdpwire.Clip{Kind: rdpwire.ClipContentRequest, Body: rdpwire.AppendContent(nil, is.request)})
+			target.clipNext(rdpwire.ClipContentRequest)
+			target.clip(rdpwire.Clip{Kind: rdpwire.ClipContentResponse, Flags: rdpwire.ClipOK, Body: append(le32(1), is.answer...)})
+			for client.next(func(b []byte) bool {
+				if bytes.Contains(b, []byte("evil")) {
+					t.Errorf("the client gets %x", b)
+				}
+				return true
+			}) != nil {
+			}
+		})
+	}
+}

@@ -60,8 +60,9 @@ type conn struct {
 
 	// The share of the target's that the client is asked into.
 	share     atomic.Uint32
-	taken     atomic.Bool // the client has confirmed it
-	fastInput atomic.Bool // the target takes input by the fast path
+	taken     atomic.Bool  // the client has confirmed it
+	untaken   atomic.Int32 // desktops since it has confirmed one
+	fastInput atomic.Bool  // the target takes input by the fast path
 
 	notices notices
 

@@ -113,13 +113,14 @@ func (c *conn) confirm(up *wire, body []byte) error {
 		return err
 	}
 	share := c.share.Load()
-	if a.ShareID != share {
-		return nil // of a share that is over
+	if a.ShareID != share || c.taken.Load() {
+		return nil // of a share that is over, or once more
 	}
 	a.Sets = rdpwire.Trim(a.Sets)
 	if err := c.shareToTarget(up, rdpwire.Share{Kind: rdpwire.ShareConfirmActive, Body: rdpwire.AppendConfirmActive(nil, a)}); err != nil {
 		return err
 	}
+	c.untaken.Store(0)
 	c.taken.Store(true)
 	return nil
 }

@@ -189,11 +189,17 @@ func (c *conn) targetShareData(s rdpwire.Share, o *outgoing) error {
 	return nil
 }
 
+// maxUntaken bounds desktops that come before the client has taken one of them: each costs its memory anew.
+const maxUntaken = 16
+
 // demand takes the client into the target's share: out of the lobby, or out of the share before.
 func (c *conn) demand(body []byte, o *outgoing) error {
 	a, err := rdpwire.ParseDemandActive(body)
 	if err != nil {
 		return err
+	}
+	if c.untaken.Add(1) > maxUntaken {
+		return errors.New("the target shows desktops faster than the client takes them")
 	}
 	width, height, depth, ok := rdpwire.Desktop(a.Sets)
 	if !ok {
