@@ -37,7 +37,7 @@ func (w *worker) Write(b []byte, _ bool)           { w.sent = append(w.sent, "do
 func (w *worker) Close(api.ConnectionCloseType)    { w.sent = append(w.sent, "close") }
 func (w *worker) PauseReads(p bool)                { w.paused = p }
 func (w *worker) Post(f func()) bool               { w.posts <- f; return true }
-func (w *worker) take(t *testing.T)                { t.Helper(); w.takeFor(t, 5*time.Second) }
+func (w *worker) take(t *testing.T)                { t.Helper(); w.takeFor(t, 60*time.Second) }
 func (w *worker) takeFor(t *testing.T, d time.Duration) {
 	t.Helper()
 	select {
@@ -83,7 +83,7 @@ func open(t *testing.T, mode record.Mode, a *authorizer, budget int64) (*Session
 	rt := New(Options{Node: "n", Authorizer: a, Spool: spool})
 	w := &worker{posts: make(chan func(), 64)}
 	var s *Session
-	rt.Open(w, Opening{Request: check.OpenRequest{Target: "t"}, Mode: mode, Protocol: words{}, Timeout: 5 * time.Second}, func(got *Session, err error) {
+	rt.Open(w, Opening{Request: check.OpenRequest{Target: "t"}, Mode: mode, Protocol: words{}, Timeout: time.Minute}, func(got *Session, err error) {
 		if s = got; err != nil {
 			t.Fatal(err)
 		}

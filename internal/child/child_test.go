@@ -1,7 +1,7 @@
 package child
 
 import (
-	"bytes"
+	"os"
 	"os/exec"
 	"runtime"
 	"sync"
@@ -57,15 +57,26 @@ func TestStartAndEnd(t *testing.T) {
 func TestEnd(t *testing.T) {
 	for script, killed := range map[string]bool{"exec sleep 60": false, "trap '' TERM; echo; while :; do sleep 0.01; done": true} {
 		cmd := exec.Command("sh", "-c", script)
-		var out bytes.Buffer
-		cmd.Stdout = &out
+		out, in, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd.Stdout = in
 		c, err := Start(cmd, syscall.SIGKILL)
 		if err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(200 * time.Millisecond) // for the trap
-		if got := c.End(syscall.SIGTERM, 300*time.Millisecond); got != killed {
+		in.Close()
+		grace := 60 * time.Second
+		if killed {
+			grace = 300 * time.Millisecond
+			if _, err := out.Read(make([]byte, 1)); err != nil { // the trap is set
+				t.Fatal(err)
+			}
+		}
+		if got := c.End(syscall.SIGTERM, grace); got != killed {
 			t.Errorf("%s: killed %v, want %v", script, got, killed)
 		}
+		out.Close()
 	}
 }

@@ -38,7 +38,7 @@ func TestLead(t *testing.T) {
 	}
 	select {
 	case <-first.ctx.Done():
-	case <-time.After(20 * time.Second):
+	case <-time.After(60 * time.Second):
 		t.Fatal("its loss is not noticed")
 	}
 	next := <-began

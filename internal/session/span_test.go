@@ -25,7 +25,7 @@ func spanRuntime(t *testing.T, a *authorizer, budget int64) *Runtime {
 }
 
 func spanOpening(mode record.Mode) SpanOpening {
-	return SpanOpening{Request: check.OpenRequest{Target: "api"}, Mode: mode, Timeout: 5 * time.Second}
+	return SpanOpening{Request: check.OpenRequest{Target: "api"}, Mode: mode, Timeout: time.Minute}
 }
 
 // TestSpanConcurrent has many users record into one session; every ordinal is used once and no frame is lost.
