@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -33,6 +34,10 @@ type bridge struct {
 
 	now atomic.Pointer[servedNow]
 	up  map[string]bool // protocols whose server is there
+
+	mu        sync.Mutex
+	listeners []net.Listener
+	draining  bool // nothing is listened on any more
 }
 
 // servedNow is what is served just now.
@@ -111,13 +116,34 @@ func (b *bridge) listen(s bridged, socket string) error {
 	if err != nil {
 		return fmt.Errorf("the bridge's socket: %w", err)
 	}
-	b.closes(func() error { return errors.Join(l.Close(), s.Close()) })
+	b.closes(func() error {
+		if err := l.Close(); err != nil && !errors.Is(err, net.ErrClosed) { // it has been drained
+			return errors.Join(err, s.Close())
+		}
+		return s.Close()
+	})
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.draining {
+		return l.Close()
+	}
+	b.listeners = append(b.listeners, l)
 	go func() {
-		if err := s.Serve(l); err != nil {
+		if err := s.Serve(l); err != nil && !errors.Is(err, net.ErrClosed) {
 			report(b.fatal, fmt.Errorf("the bridge: %w", err))
 		}
 	}()
 	return nil
+}
+
+// stopListening has no more connections come; those that are there go on.
+func (b *bridge) stopListening() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.draining = true
+	for _, l := range b.listeners {
+		_ = l.Close()
+	}
 }
 
 func (b *bridge) serveSSH(cfg *config.Config) error {

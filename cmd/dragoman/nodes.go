@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
 	"dragoman.dev/dragoman/envoy"
+	"dragoman.dev/dragoman/internal/bridgefeed"
 	"dragoman.dev/dragoman/internal/config"
 	"dragoman.dev/dragoman/internal/nodeconfig"
 	"dragoman.dev/dragoman/xds"
@@ -18,11 +20,45 @@ type statusDoc struct {
 	Version string           `json:"version"`
 	Ready   bool             `json:"ready"`
 	Policy  xds.PolicyStatus `json:"policy"`
-	Nodes   []xds.NodeStatus `json:"nodes"`
+	Nodes   []nodeDoc        `json:"nodes"`
+}
+
+// nodeDoc is a node's Envoy, and its bridge where that is a process of its own.
+type nodeDoc struct {
+	xds.NodeStatus
+	Bridge *bridgefeed.Status `json:"bridge,omitempty"`
+}
+
+// nodes are all that are known, with the bridges that they should have.
+func (c *control) nodes() (out []nodeDoc) {
+	for _, n := range c.xds.Nodes() {
+		one := nodeDoc{NodeStatus: n}
+		bridged := slices.ContainsFunc(c.cfg.Targets, func(t config.Target) bool { return t.Bridged() && slices.Contains(t.Nodes, n.Name) })
+		if st, ok := c.bridges.Status(n.Name); ok {
+			one.Bridge = &st
+		} else if bridged && n.Name != c.cfg.Envoy.Node {
+			one.Bridge = &bridgefeed.Status{State: "away"}
+		}
+		out = append(out, one)
+	}
+	return out
+}
+
+// bridgeWords are a bridge's, as one cell of a table.
+func bridgeWords(b *bridgefeed.Status) string {
+	switch {
+	case b == nil:
+		return "-"
+	case b.State == "away":
+		return b.State
+	case b.State == "refused":
+		return "refused: " + b.Refused
+	}
+	return fmt.Sprintf("%s, %d sessions", b.State, b.Sessions)
 }
 
 func newNodes(f *flags) *cobra.Command {
-	return &cobra.Command{Use: "nodes", Short: "Show the Envoys and what they have acknowledged", Args: cobra.NoArgs,
+	return &cobra.Command{Use: "nodes", Short: "Show the Envoys and what they have acknowledged, and the bridges of other nodes", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			cl, err := f.client()
 			if err != nil {
@@ -35,7 +71,7 @@ func newNodes(f *flags) *cobra.Command {
 			if f.json {
 				return printJSON(c.OutOrStdout(), s.Nodes)
 			}
-			t := newTable(c.OutOrStdout(), "NODE", "CONNECTED", "IN SYNC", "VERSION", "POLICY", "REFUSED")
+			t := newTable(c.OutOrStdout(), "NODE", "CONNECTED", "IN SYNC", "VERSION", "POLICY", "BRIDGE", "REFUSED")
 			for _, n := range s.Nodes {
 				nack := ""
 				for _, ty := range n.Types {
@@ -43,7 +79,7 @@ func newNodes(f *flags) *cobra.Command {
 						nack += ty.Type + ": " + ty.Nack + " "
 					}
 				}
-				t.row(n.Name, fmt.Sprint(n.Connected), fmt.Sprint(n.InSync), n.Wanted, short(n.PolicyWanted, 13), nack)
+				t.row(n.Name, fmt.Sprint(n.Connected), fmt.Sprint(n.InSync), n.Wanted, short(n.PolicyWanted, 13), bridgeWords(n.Bridge), nack)
 			}
 			return t.flush()
 		}}

@@ -15,7 +15,7 @@ type system struct{ up *up }
 // Status implements api.System.
 func (s *system) Status() api.Status {
 	c := s.up.control
-	return api.Status{Version: version(), Started: c.started, Ready: c.ready.Load(), Policy: c.policy.Status(), Nodes: c.xds.Nodes()}
+	return api.Status{Version: version(), Started: c.started, Ready: c.ready.Load(), Policy: c.policy.Status(), Nodes: c.nodes()}
 }
 
 // Metrics implements api.System.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"dragoman.dev/dragoman/internal/config"
 	"dragoman.dev/dragoman/internal/policy"
@@ -22,11 +23,12 @@ type Document struct {
 	Sockets string               `json:"sockets"`
 	Files   map[string][]byte    `json:"files"` // by path
 	Policy  policy.Bundle        `json:"policy"`
+	Drain   time.Duration        `json:"drain"` // how long sessions may go on when the bridge is to stop
 }
 
 // Of makes the document of a node.
 func Of(cfg *config.Config, node string, bundle policy.Bundle) ([]byte, error) {
-	d := Document{Sockets: cfg.SocketDir(node), Files: map[string][]byte{}, Policy: bundle}
+	d := Document{Sockets: cfg.SocketDir(node), Files: map[string][]byte{}, Policy: bundle, Drain: cfg.Envoy.DrainTime.Std()}
 	for _, t := range cfg.Targets {
 		if !t.Bridged() || !slices.Contains(t.Nodes, node) {
 			continue

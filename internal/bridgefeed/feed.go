@@ -16,10 +16,12 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
-// The service has one method: the node's name is asked with, and a Document (JSON) comes at once and whenever it has changed.
+// The service has two methods. Follow is asked with the node's name, and a Document (JSON) comes at once and whenever it
+// has changed; Report brings a Report (JSON), now and then.
 const (
 	serviceName  = "dragoman.bridge.v1.Bridge"
 	followMethod = "/" + serviceName + "/Follow"
+	reportMethod = "/" + serviceName + "/Report"
 )
 
 // maxDocument bounds a Document, in bytes: most of it is the policy.
@@ -40,10 +42,13 @@ type Server struct {
 
 	mu      sync.Mutex
 	changed chan struct{} // closed when documents may have changed
+	bridges map[string]*bridge
 }
 
 // NewServer makes a Server.
-func NewServer(opt ServerOptions) *Server { return &Server{opt: opt, changed: make(chan struct{})} }
+func NewServer(opt ServerOptions) *Server {
+	return &Server{opt: opt, changed: make(chan struct{}), bridges: map[string]*bridge{}}
+}
 
 // Register adds the service to a gRPC server.
 func (s *Server) Register(g *grpc.Server) { g.RegisterService(&serviceDesc, s) }
@@ -69,6 +74,8 @@ func (s *Server) follow(claimed string, stream grpc.ServerStream) error {
 		return status.Error(codes.PermissionDenied, err.Error())
 	}
 	s.opt.Log.Info("a bridge follows", "node", node)
+	s.note(node, func(b *bridge) { b.streams++; b.since = time.Now() })
+	defer s.note(node, func(b *bridge) { b.streams-- })
 	var last []byte
 	for {
 		changed := s.wait()
@@ -81,6 +88,7 @@ func (s *Server) follow(claimed string, stream grpc.ServerStream) error {
 				return err
 			}
 			last = doc
+			s.note(node, func(b *bridge) { b.sent = Digest(doc) })
 		}
 		select {
 		case <-changed:
@@ -90,8 +98,9 @@ func (s *Server) follow(claimed string, stream grpc.ServerStream) error {
 	}
 }
 
-type followService interface {
+type service interface {
 	follow(claimed string, stream grpc.ServerStream) error
+	reported(ctx context.Context, raw []byte) error
 }
 
 var followDesc = grpc.StreamDesc{
@@ -101,12 +110,12 @@ var followDesc = grpc.StreamDesc{
 		if err := stream.RecvMsg(&claimed); err != nil {
 			return err
 		}
-		return srv.(followService).follow(claimed.Value, stream)
+		return srv.(service).follow(claimed.Value, stream)
 	},
 	ServerStreams: true,
 }
 
-var serviceDesc = grpc.ServiceDesc{ServiceName: serviceName, HandlerType: (*followService)(nil), Streams: []grpc.StreamDesc{followDesc}}
+var serviceDesc = grpc.ServiceDesc{ServiceName: serviceName, HandlerType: (*service)(nil), Streams: []grpc.StreamDesc{followDesc}, Methods: []grpc.MethodDesc{reportDesc}}
 
 // Back-off of a bridge that has lost the control plane.
 const (

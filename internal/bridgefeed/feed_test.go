@@ -129,6 +129,22 @@ func TestFollow(t *testing.T) {
 	if v := <-got; v != "2" {
 		t.Fatal(v)
 	}
+	told := Report{Document: Digest([]byte("2")), Policy: "r1", Targets: 2, Sessions: 3, Refused: strings.Repeat("x", 2*maxWhy)}
+	for _, c := range []struct {
+		change func()
+		want   string
+	}{{func() {}, "refused"}, {func() { told.Refused = "" }, "serves"}, {func() { told.Document = "0" }, "pending"}, {func() { told.Draining = true }, "draining"}} {
+		c.change()
+		if err := Tell(ctx, conn, "edge", told); err != nil {
+			t.Fatal(err)
+		}
+		if st, ok := s.Status("edge"); !ok || st.State != c.want || !st.Connected || st.Sessions != 3 || len(st.Refused) > maxWhy {
+			t.Errorf("%+v, want %s", st, c.want)
+		}
+	}
+	if _, ok := s.Status("another"); ok || Tell(ctx, conn, "another", told) == nil {
+		t.Error("another is listened to")
+	}
 	if err := once(ctx, conn, "another", func([]byte) error { t.Error("another is told"); return nil }); err == nil {
 		t.Error("another is let in")
 	}

@@ -79,6 +79,15 @@ func (rt *Runtime) Node() string { return rt.opt.Node }
 // Sessions is how many sessions are live.
 func (rt *Runtime) Sessions() int { return rt.live.count() }
 
+// Unshipped is how many bytes wait in the spool for the control plane, ended sessions and live ones; done is true
+// when there is no session of which it lacks anything.
+func (rt *Runtime) Unshipped() (bytes int64, done bool) {
+	if rt.opt.Spool == nil {
+		return 0, true
+	}
+	return rt.opt.Spool.Used(), len(rt.opt.Spool.Backlogs(nil)) == 0
+}
+
 // EndSession ends a live session, whichever worker it is on: reason is one of
 // record.Close's. It reports whether there was such a session.
 func (rt *Runtime) EndSession(id, reason, message string) bool {

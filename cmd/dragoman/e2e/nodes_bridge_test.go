@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -55,7 +56,9 @@ targets:
     ssh: {known_hosts: known}
 policy: {dir: policy}
 `, e.control, dir, sshd.Address(), port, sshd.User, sshd.Key), Files: map[string]string{"control.crt": server.Cert, "control.key": server.Key, "mesh.crt": ca.PEM,
-		"known": "[" + strings.Replace(sshd.Address(), ":", "]:", 1) + " " + sshd.HostKey + "\n", "policy/rules.yaml": sshRules}}).start()
+		"known": "[" + strings.Replace(sshd.Address(), ":", "]:", 1) + " " + sshd.HostKey + "\n", "policy/rules.yaml": sshRules}})
+	g.write("dragoman.yaml", strings.Replace(mustRead(t, g.config), "drain_time: 1s", "drain_time: 60s", 1))
+	g.start()
 	e.fleet = &fleet{rig: &rig{gateway: g}, ca: ca}
 	e.ssh = &sshRig{gateway: g, sshd: sshd, port: port, keys: filepath.Join(dir, "edge", "state", "keys")}
 	return e
@@ -161,6 +164,9 @@ func TestBridgeNode(t *testing.T) {
 		e.start()
 		waitUntil(t, 60*time.Second, "sessions open again", func() bool { return e.ssh.try(token, "echo back") == nil })
 	})
+	c.Close()
+	bridge = e.drains(t, bridge, cert)
+	c = e.ssh.dial(token)
 	if out, err := run(c, "echo at last"); err != nil {
 		t.Fatalf("%q %v", out, err)
 	}
@@ -174,6 +180,85 @@ func TestBridgeNode(t *testing.T) {
 	if out := e.must("sessions", "show", e.sessionWith(t, "at last"), "--json"); !strings.Contains(out, `"edge"`) {
 		t.Errorf("the record does not name the node:\n%s", out)
 	}
+}
+
+// bridge is what `dragoman nodes` knows of the edge's.
+func (e *edge) bridge(t *testing.T) (b struct {
+	State     string
+	Targets   int
+	Sessions  int
+	Connected bool
+}) {
+	t.Helper()
+	var nodes []struct {
+		Name   string
+		Bridge json.RawMessage
+	}
+	if err := json.Unmarshal([]byte(e.must("nodes", "--json")), &nodes); err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range nodes {
+		if n.Name == "edge" {
+			if err := json.Unmarshal(n.Bridge, &b); err != nil {
+				t.Fatal(err)
+			}
+		} else if n.Bridge != nil {
+			t.Errorf("%s has a bridge: %s", n.Name, n.Bridge)
+		}
+	}
+	return b
+}
+
+// drains ends a bridge with SIGTERM, under a command that runs: that goes on to its end, others are not let in, and all that was
+// recorded is shipped before the process ends. It gives the next bridge.
+func (e *edge) drains(t *testing.T, bridge *process, cert leaf) *process {
+	token := e.token("ops")
+	waitUntil(t, 60*time.Second, "the bridge serves", func() bool { b := e.bridge(t); return b.State == "serves" && b.Targets == 1 })
+	c := e.ssh.dial(token)
+	s, err := c.NewSession()
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, err := s.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := &syncBuffer{}
+	s.Stdout = out
+	if err := s.Start("echo draining begins; cat"); err != nil {
+		t.Fatal(err)
+	}
+	waitUntil(t, 60*time.Second, "the command runs", func() bool { return strings.Contains(out.String(), "begins") })
+	waitUntil(t, 60*time.Second, "its session is counted", func() bool { return e.bridge(t).Sessions == 1 })
+	if err := syscall.Kill(bridge.PID(), syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	waitUntil(t, 60*time.Second, "the bridge drains", func() bool { return e.bridge(t).State == "draining" })
+	if err := e.ssh.try(token, "echo late"); err == nil {
+		t.Error("a session opened while the bridge drains")
+	}
+	fmt.Fprintln(in, "to the end")
+	in.Close()
+	if err := s.Wait(); err != nil || !strings.Contains(out.String(), "to the end") {
+		t.Errorf("the command that ran: %v %q", err, out)
+	}
+	c.Close()
+	select {
+	case <-bridge.Done():
+	case <-time.After(50 * time.Second): // before the drain time is over
+		t.Error("the bridge does not end with its last session")
+	}
+	if left, err := filepath.Glob(filepath.Join(e.dir, "edge", "state", "spool", "ses_*")); err != nil || len(left) > 0 {
+		t.Errorf("not shipped: %v %v", left, err)
+	}
+	waitUntil(t, 60*time.Second, "the bridge is away", func() bool { return e.bridge(t).State == "away" })
+	if out := e.must("nodes"); !strings.Contains(out, "away") {
+		t.Error(out)
+	}
+	next := e.startBridge(t, "edge", "edge", cert)
+	waitUntil(t, 60*time.Second, "the next one serves", func() bool { return e.bridge(t).State == "serves" && e.ssh.try(token, "echo next") == nil })
+	e.sessionWith(t, "draining begins")
+	return next
 }
 
 func run(c *ssh.Client, command string) (string, error) {
