@@ -35,6 +35,10 @@ type rig struct {
 	locked  int // of a target without shells, whose clients may have certificates
 	old     int // of a target that speaks SPDY only, as API servers before 1.30 do
 	before  *before
+	edge    *e2erig.Edge
+	aside   int    // of a target that the edge serves
+	envoy   string // its binary
+	account string // the token of the gateway's account
 }
 
 var shared *rig
@@ -103,18 +107,21 @@ func (r *rig) start(ctx context.Context) error {
 	if r.before, err = newBefore(r.cluster); err != nil {
 		return err
 	}
-	binary, err := envoy.Ensure(ctx, filepath.Join(repo, ".tools"), envoy.Version)
+	if r.envoy, err = envoy.Ensure(ctx, filepath.Join(repo, ".tools"), envoy.Version); err != nil {
+		return err
+	}
+	head, err := r.Head(r.envoy, envoy.Version)
 	if err != nil {
 		return err
 	}
-	head, err := r.Head(binary, envoy.Version)
-	if err != nil {
+	if r.edge, err = r.NewEdge(); err != nil {
 		return err
 	}
+	r.account, r.aside = token, e2erig.FreePort()
 	r.port, r.spdy, r.locked, r.old = e2erig.FreePort(), e2erig.FreePort(), e2erig.FreePort(), e2erig.FreePort()
 	if err := r.Write(map[string]string{"policy/rules.yaml": rules,
 		"token": "Bearer " + token, "gw.crt": string(cert), "gw.key": string(key),
-		"dragoman.yaml": head + fmt.Sprintf(`targets:
+		"dragoman.yaml": r.edge.In(head) + fmt.Sprintf(`targets:
   - name: prod
     protocol: kubernetes
     address: %s
@@ -141,10 +148,17 @@ func (r *rig) start(ctx context.Context) error {
     listen: 127.0.0.1:%[7]d
     credentials: {header: Authorization, value: "file:token"}
     tls: {client: {cert: gw.crt, key: gw.key}, upstream: {mode: verify-full, ca: %[3]s}}
+  - name: aside
+    protocol: kubernetes
+    nodes: [edge]
+    address: %[1]s
+    listen: 127.0.0.1:%[9]d
+    credentials: {header: Authorization, value: "file:token"}
+    tls: {client: {cert: gw.crt, key: gw.key}, upstream: {mode: verify-full, ca: %[3]s}}
 identity: {spiffe: [{name: example.org, groups: [ops]}]}
 policy: {dir: policy}
 admin: {listen: "127.0.0.1:%[8]d"}
-`, strings.TrimPrefix(r.cluster.Server, "https://"), r.port, r.cluster.CAFile, r.spdy, r.locked, r.before.address(), r.old, e2erig.FreePort())}); err != nil {
+`, strings.TrimPrefix(r.cluster.Server, "https://"), r.port, r.cluster.CAFile, r.spdy, r.locked, r.before.address(), r.old, e2erig.FreePort(), r.aside)}); err != nil {
 		return err
 	}
 	return r.Launch()

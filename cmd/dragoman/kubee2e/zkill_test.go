@@ -5,7 +5,6 @@ package kubee2e
 import (
 	"context"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,8 +17,7 @@ import (
 	"testing"
 	"time"
 
-	"dragoman.dev/dragoman/internal/audit"
-	"dragoman.dev/dragoman/internal/audit/blob"
+	"dragoman.dev/dragoman/internal/e2erig"
 	"dragoman.dev/dragoman/internal/envelope"
 	"dragoman.dev/dragoman/internal/record"
 )
@@ -173,32 +171,7 @@ func recorded(t *testing.T, data string) (kept, answers map[string]bool) {
 // frames gives those of whatever file below the data folder.
 func frames(t *testing.T, data string, each func(*record.Frame)) {
 	t.Helper()
-	ring, err := envelope.Open(context.Background(), "file:"+filepath.Join(data, "keys", "bodies.kek"))
-	if err != nil {
+	if err := e2erig.Frames(data, each); err != nil {
 		t.Fatal(err)
 	}
-	defer ring.Close()
-	archive := audit.NewArchive(blob.NewFiles(filepath.Join(data, "audit")), ring)
-	_ = filepath.WalkDir(data, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return nil
-		}
-		var r *record.Reader
-		if key, ok := strings.CutPrefix(path, filepath.Join(data, "audit")+"/"); ok {
-			r, err = archive.Open(context.Background(), key)
-		} else {
-			r, err = record.OpenPath(path)
-		}
-		if err != nil { // a file of another kind
-			return nil
-		}
-		defer r.Close()
-		for {
-			f, err := r.Next()
-			if err != nil { // its end, or where it is cut off
-				return nil
-			}
-			each(&f)
-		}
-	})
 }

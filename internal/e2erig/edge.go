@@ -1,0 +1,137 @@
+package e2erig
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"dragoman.dev/dragoman/envoy"
+	"dragoman.dev/dragoman/internal/child"
+)
+
+// Edge is a node "edge" of a gateway, with an Envoy and a bridge of its own, as docs/operations.md says.
+type Edge struct {
+	up      *Up
+	mesh    *mesh
+	control string
+	dir     string // below the gateway's
+}
+
+// Bridge is what `dragoman nodes` says of its bridge.
+type Bridge struct {
+	State    string
+	Targets  int
+	Sessions int
+}
+
+// NewEdge prepares a node, before the configuration is written.
+func (u *Up) NewEdge() (*Edge, error) {
+	m, err := newMesh()
+	if err != nil {
+		return nil, err
+	}
+	e := &Edge{up: u, mesh: m, control: fmt.Sprintf("127.0.0.1:%d", FreePort()), dir: filepath.Join(u.Dir, "edge")}
+	cert, key, err := m.issue("spiffe://example.org/control")
+	if err != nil {
+		return nil, err
+	}
+	nodeCert, nodeKey, err := m.issue("spiffe://example.org/node/edge")
+	if err != nil {
+		return nil, err
+	}
+	return e, u.Write(map[string]string{"control.crt": cert, "control.key": key, "mesh.crt": m.pem(),
+		"edge/ca.crt": m.pem(), "edge/node.crt": nodeCert, "edge/node.key": nodeKey})
+}
+
+// In is a Head with the node in it.
+func (e *Edge) In(head string) string {
+	return strings.TrimSuffix(head, "}\n") + fmt.Sprintf(", control: {listen: %q, cert: control.crt, key: control.key, client_ca: mesh.crt}, "+
+		"nodes: [{name: edge, spiffe: \"spiffe://example.org/node/edge\", sockets: %s}]}\n", e.control, filepath.Join(e.dir, "run"))
+}
+
+// Start runs the node's processes until the test ends, and waits until its bridge serves. binary is Envoy's.
+func (e *Edge) Start(t *testing.T, binary string) {
+	t.Helper()
+	at := func(file string) string { return filepath.Join(e.dir, file) }
+	boot, env, code, err := e.up.Run("bootstrap", "--node", "edge", "--ca", at("ca.crt"), "--cert", at("node.crt"), "--key", at("node.key"),
+		"--admin-socket", at("admin.sock"), "--spool", at("spool"))
+	if err != nil || code != 0 {
+		t.Fatalf("bootstrap: %v %s", err, env)
+	}
+	if err := os.WriteFile(at("boot.json"), []byte(boot), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	e.run(t, append(strings.Fields(env), envoy.EnvModules+"="+e.up.Bin, "GOMAXPROCS=4"), binary, "-c", at("boot.json"), "--concurrency", "1", "--use-dynamic-base-id", "--log-level", "warn")
+	e.run(t, strings.Fields(env), filepath.Join(e.up.Bin, "dragoman"), "bridge", "--state", at("state"))
+	if err := e.up.Await("the edge's bridge serves", func() bool { return e.Bridge(t).State == "serves" }); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (e *Edge) run(t *testing.T, env []string, name string, args ...string) {
+	t.Helper()
+	log, err := os.Create(filepath.Join(e.dir, filepath.Base(name)+".log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	cmd := exec.Command(name, args...)
+	cmd.Env, cmd.Stdout, cmd.Stderr = append(os.Environ(), env...), log, log
+	process, err := child.Start(cmd, syscall.SIGKILL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		process.End(syscall.SIGTERM, e.up.Limit)
+		if b, _ := os.ReadFile(log.Name()); t.Failed() {
+			t.Logf("%s:\n%s", filepath.Base(name), b)
+		}
+	})
+}
+
+// Bridge asks `dragoman nodes` about it.
+func (e *Edge) Bridge(t *testing.T) Bridge {
+	t.Helper()
+	var nodes []struct {
+		Name   string
+		Bridge Bridge
+	}
+	if err := json.Unmarshal([]byte(e.up.Must(t, "nodes", "--json")), &nodes); err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range nodes {
+		if n.Name == "edge" {
+			return n.Bridge
+		}
+	}
+	return Bridge{}
+}
+
+// Lacks fails the test when a file of the node has a text: what stays with the control plane.
+func (e *Edge) Lacks(t *testing.T, secret string) {
+	t.Helper()
+	if secret == "" {
+		t.Fatal("nothing to look for")
+	}
+	err := filepath.WalkDir(e.dir, func(path string, d os.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			if errors.Is(err, os.ErrNotExist) { // meanwhile
+				err = nil
+			}
+			return err
+		}
+		if b, _ := os.ReadFile(path); strings.Contains(string(b), secret) {
+			t.Errorf("%s has it", path)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
