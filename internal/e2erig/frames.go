@@ -12,9 +12,22 @@ import (
 	"dragoman.dev/dragoman/internal/record"
 )
 
-// Frames gives every frame that is in any file below a gateway's data folder: records in the audit store, records that
-// are written now, and what the killed left behind, as far as it goes.
+// Frames gives every frame of Records, each record's in order.
 func Frames(data string, each func(*record.Frame)) error {
+	return Records(data, func(r *record.Reader) {
+		for {
+			f, err := r.Next()
+			if err != nil { // its end, or where it is cut off
+				return
+			}
+			each(&f)
+		}
+	})
+}
+
+// Records gives what is a record in any file below a gateway's data folder: those in the audit store, those that are written
+// now, and what the killed left behind, which may be cut off.
+func Records(data string, each func(*record.Reader)) error {
 	ring, err := envelope.Open(context.Background(), "file:"+filepath.Join(data, "keys", "bodies.kek"))
 	if err != nil {
 		return err
@@ -35,12 +48,7 @@ func Frames(data string, each func(*record.Frame)) error {
 			return nil
 		}
 		defer r.Close()
-		for {
-			f, err := r.Next()
-			if err != nil { // its end, or where it is cut off
-				return nil
-			}
-			each(&f)
-		}
+		each(r)
+		return nil
 	})
 }

@@ -18,7 +18,6 @@ import (
 	"time"
 
 	"dragoman.dev/dragoman/internal/e2erig"
-	"dragoman.dev/dragoman/internal/envelope"
 	"dragoman.dev/dragoman/internal/record"
 )
 

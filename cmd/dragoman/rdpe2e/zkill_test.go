@@ -6,7 +6,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -17,10 +16,8 @@ import (
 	"testing"
 	"time"
 
-	"dragoman.dev/dragoman/internal/audit"
-	"dragoman.dev/dragoman/internal/audit/blob"
 	"dragoman.dev/dragoman/internal/bench/proc"
-	"dragoman.dev/dragoman/internal/envelope"
+	"dragoman.dev/dragoman/internal/e2erig"
 	"dragoman.dev/dragoman/internal/rdpclient"
 	"dragoman.dev/dragoman/internal/rdpkeys"
 	"dragoman.dev/dragoman/internal/rdpwire"
@@ -80,13 +77,16 @@ func TestZKill(t *testing.T) {
 			return len(ran()) > lines+3 && e.texts.Load() > texts && pastes.count() > pasted
 		})
 	}
+	began := time.Now()
 	for what := range 3 {
 		goesOn()
+		t.Logf("after %v: strike %d", time.Since(began).Round(time.Millisecond), what)
 		strike(t, what)
 	}
 	goesOn()
 	close(stop)
 	load.Wait()
+	t.Logf("after %v: all is over", time.Since(began).Round(time.Millisecond))
 
 	var missing []string
 	await(t, "the records are complete", func() bool {
@@ -278,45 +278,19 @@ type kept struct {
 // recorded reads whatever file of a record is below the data folder.
 func recorded(t *testing.T, data string) kept {
 	t.Helper()
-	ring, err := envelope.Open(context.Background(), "file:"+filepath.Join(data, "keys", "bodies.kek"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ring.Close()
-	archive := audit.NewArchive(blob.NewFiles(filepath.Join(data, "audit")), ring)
 	k := kept{shown: map[[32]byte]bool{}, sent: map[string]bool{}}
-	_ = filepath.WalkDir(data, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return nil
-		}
-		var r *record.Reader
-		if key, ok := strings.CutPrefix(path, filepath.Join(data, "audit")+"/"); ok {
-			r, err = archive.Open(context.Background(), key)
-		} else {
-			r, err = record.OpenPath(path)
-		}
-		if err != nil { // a file of another kind
-			return nil
-		}
-		defer r.Close()
-		k.read(r)
-		return nil
-	})
-	return k
-}
-
-// read goes on to the record's end, or to where it is cut off. Keys of a session that is in several segments go on in the next.
-func (k kept) read(r *record.Reader) {
 	var keys rdpkeys.Typist
 	var typed strings.Builder
-	for {
-		f, err := r.Next()
-		if err != nil {
-			break
+	err := e2erig.Frames(data, func(f *record.Frame) {
+		switch f.Kind {
+		case record.KindOpen, record.KindClose, record.KindRequest, record.KindResponse:
+		default:
+			return
 		}
-		for rest := f.Payload; len(rest) > 0 && (f.Kind == record.KindRequest || f.Kind == record.KindResponse); {
+		for rest := f.Payload; len(rest) > 0; {
 			n, err := rdpwire.PDULength(rest)
 			if err != nil || n == 0 || n > len(rest) {
+				typed.WriteString(" ") // another session
 				break
 			}
 			pdu := rest[:n]
@@ -333,8 +307,12 @@ func (k kept) read(r *record.Reader) {
 				}
 			}
 		}
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 	k.marks(typed.String())
+	return k
 }
 
 func (k kept) marks(text string) {
