@@ -54,7 +54,7 @@ func TestEnvoyDiesWithItsSupervisor(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
 	defer cancel()
 	if err := admin.Ready(ctx); err != nil {
 		t.Fatal(err)

@@ -52,11 +52,12 @@ func TestEstimate(t *testing.T) {
 
 // TestEstimateIsNotWaitedFor: a target that does not answer, or fails, keeps nobody from deciding, and its question ends with the hold.
 func TestEstimateIsNotWaitedFor(t *testing.T) {
-	ended := make(chan error, 1)
+	asked, ended := make(chan struct{}, 1), make(chan error, 1)
 	s := asking(t, func(ctx context.Context, h hold.Hold) (*hold.Estimate, error) {
 		if h.ID == sample(2, 0).ID {
 			return nil, errors.New("the target is not there")
 		}
+		asked <- struct{}{}
 		<-ctx.Done()
 		ended <- ctx.Err()
 		return &hold.Estimate{}, nil
@@ -65,6 +66,9 @@ func TestEstimateIsNotWaitedFor(t *testing.T) {
 		watch := s.Watch(t.Context())
 		out := holding(t.Context(), s, sample(n+1, time.Minute))
 		h := pendingOne(t, watch)
+		if n == 0 {
+			<-asked // a hold that is decided before is not asked for
+		}
 		if _, err := s.Deny(t.Context(), approval.Vote{ID: h.ID, By: dba("dana"), Via: "test"}); err != nil {
 			t.Fatal(err)
 		}
