@@ -197,9 +197,12 @@ func (c *conn) during(r *command, m *wire.Piece) {
 
 // continued is a later piece of a long message that is refused, or needs no answer.
 func (c *conn) continued(m *wire.Piece) {
-	if c.passing {
+	if p := c.passing; p != nil {
+		p.add(m.Raw)
 		c.s.Request(0, m.Raw)
-		c.passing = !m.Last
+		if m.Last {
+			c.passing = nil
+		}
 		return
 	}
 	if !m.Last {

@@ -57,9 +57,9 @@ type conn struct {
 	ended      bool   // the client sends no more
 	working    bool
 	wait       waiting
-	then       func() // what goes on when the wait is over, before any message of the client
-	dropped    func() // says why, when all of a refused message has come
-	passing    bool   // the rest of a long message is passed on
+	then       func()   // what goes on when the wait is over, before any message of the client
+	dropped    func()   // says why, when all of a refused message has come
+	passing    *passing // the long message whose rest is passed on
 	stalled    *wire.Piece
 	run        *command
 	job        *job

@@ -8,6 +8,7 @@ import (
 	"dragoman.dev/dragoman/filters"
 	wire "dragoman.dev/dragoman/internal/mysqlwire"
 	"dragoman.dev/dragoman/internal/nodeconfig"
+	"dragoman.dev/dragoman/internal/sql/mysql"
 )
 
 func TestSession(t *testing.T) {
@@ -82,6 +83,22 @@ func TestRefusedCommands(t *testing.T) {
 		r.client(0, append([]byte{com}, "abc"...))
 		if len(r.h.toTarget) != 0 || r.h.closed || !bytes.Contains(r.h.toClient, []byte("Unknown command")) || r.h.toClient[3] != 1 {
 			t.Errorf("%#x: %q %q", com, r.h.toTarget, r.h.toClient)
+		}
+	}
+}
+
+// TestOwnQueryFails: one failure of a query of the gateway's own (a KILL QUERY that came late) is made good; when it fails again,
+// names are not certain, and what needs them is refused.
+func TestOwnQueryFails(t *testing.T) {
+	for _, text := range append([]string{namesQuery, mysql.VersionQuery}, mysql.Queries...) {
+		for times, sent := range []bool{true, true, false} {
+			r := newRig(t, false)
+			r.fail = map[string]int{text: times}
+			r.hello()
+			r.query("SELECT id FROM orders")
+			if r.sent("SELECT id FROM orders") != sent || r.h.closed || r.fail[text] != 0 {
+				t.Errorf("%.40s failed %d times: %q", text, times, r.h.toClient)
+			}
 		}
 	}
 }

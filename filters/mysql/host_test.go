@@ -121,7 +121,8 @@ type rig struct {
 	down   api.DownstreamFilter
 	up     api.UpstreamFilter
 	caps   uint32
-	told   int // bytes of toTarget that were looked at
+	told   int            // bytes of toTarget that were looked at
+	fail   map[string]int // how often a query of the gateway's own fails
 }
 
 func newRig(t testing.TB, deny bool) *rig {
@@ -201,7 +202,10 @@ func (r *rig) serve() {
 				break
 			}
 			if len(m.Body) > 0 && m.Body[0] == wire.ComQuery {
-				if rows := r.own(string(m.Body[1:])); rows != nil {
+				if text := string(m.Body[1:]); r.fail[text] > 0 {
+					r.fail[text]--
+					r.up.OnData(packet(1, (&wire.Error{Number: 1317, State: "70100", Message: "Query execution was interrupted"}).Append(nil)), false)
+				} else if rows := r.own(text); rows != nil {
 					r.result(rows, nil)
 				}
 			}

@@ -17,6 +17,7 @@ type job struct {
 	done    func(results [][][]string, err error)
 	// tolerant says that a query may fail; its result then has no rows.
 	tolerant bool
+	retried  bool
 	release  func() // ends a task that other sessions wait for, when the connection is lost
 }
 
@@ -52,6 +53,13 @@ func (c *conn) jobAnswer(m *wire.Piece) bool {
 			e.Message = "an error that is not understood"
 		}
 		if j.tolerant && len(j.results) < len(j.queries) {
+			c.sendJob()
+			return true
+		}
+		if !j.tolerant && !j.retried {
+			// A KILL QUERY that was meant for the client's statement, a table that was changed meanwhile: not so the next time.
+			c.t.rt.Log().Warn("a query of the gateway's own failed, and is tried again", "target", c.cfg.Target.Name, "error", e.Message)
+			j.retried, j.results = true, j.results[:len(j.results)-1]
 			c.sendJob()
 			return true
 		}

@@ -38,6 +38,30 @@ type longParam struct {
 // maxLong is how much of a long parameter is kept for policy and record.
 const maxLong = 64 << 10
 
+// add takes a piece of the value.
+func (l *longParam) add(data []byte) {
+	l.sum.Write(data)
+	l.size += int64(len(data))
+	if l.size <= maxLong {
+		l.head = append(l.head, data...)
+	}
+}
+
+// passing is a message of more than is kept, whose rest is passed on as it comes: a piece of a parameter.
+type passing struct {
+	param   *longParam
+	payload wire.Payload
+	skip    int // bytes of the payload before the value
+}
+
+func (p *passing) add(raw []byte) {
+	p.payload.Each(raw, func(b []byte) {
+		n := min(p.skip, len(b))
+		p.skip -= n
+		p.param.add(b[n:])
+	})
+}
+
 // param is the parameter as policy and people see it; a longer one is known by its size and digest.
 func (l *longParam) param() action.Param {
 	switch {
@@ -240,15 +264,11 @@ func (c *conn) onLongData(m *wire.Piece) {
 		l = &longParam{sum: sha256.New()}
 		p.long[i] = l
 	}
-	data := m.Body[7:]
-	l.sum.Write(data)
-	l.size += int64(len(data))
-	if !m.Last {
-		l.size += maxLong // the rest is passed on and not looked at
-		c.passing = true
-	}
-	if l.size <= maxLong {
-		l.head = append(l.head, data...)
+	if m.Whole() {
+		l.add(m.Body[7:])
+	} else {
+		c.passing = &passing{param: l, skip: 7}
+		c.passing.add(m.Raw)
 	}
 	out := append([]byte(nil), m.Raw...)
 	binary.LittleEndian.PutUint32(out[5:], p.id)

@@ -95,7 +95,7 @@ func TestAnalyze(t *testing.T) {
 		"UPDATE orders o JOIN customers c ON c.id = o.customer_id SET o.note = c.email":            "update probe[customers.id orders.customer_id orders.note] flow[customers.email>orders.note] write[orders:note]",
 		"DELETE FROM orders WHERE 1 = 1":                                                           "delete write[orders:]",
 		"DELETE FROM orders WHERE id = id OR 1":                                                    "delete probe[orders.id] write[orders:]",
-		"REPLACE INTO orders (id) VALUES (1)":                                                      "delete,insert write[orders:id]",
+		"REPLACE INTO orders (id) VALUES (1)":                                                      "delete,insert write[orders:id] {where}",
 		"CREATE TABLE x AS SELECT ssn FROM customers":                                              "create flow[customers.ssn>x.ssn] write[x:] {ddl}",
 		"EXPLAIN SELECT ssn FROM customers":                                                        "explain,select flow[customers.ssn>explain.plan.]",
 		"SELECT ssn FROM customers INTO OUTFILE '/tmp/x'":                                          "select out[customers.ssn!] flow[customers.ssn>server.file.] {server_file}",
@@ -129,6 +129,39 @@ func TestAnalyze(t *testing.T) {
 		if got := describe(one(t, text)); got != want && !strings.HasPrefix(text, "ALTER") {
 			t.Errorf("%s\n got %s\nwant %s", text, got, want)
 		}
+	}
+}
+
+// TestReturning: what MariaDB's RETURNING gives has the origins of its columns; what only looks like it is unparsed.
+func TestReturning(t *testing.T) {
+	for text, want := range map[string]string{
+		"INSERT INTO orders (note) VALUES ('x') RETURNING id":                                                      "insert out[orders.id!] write[orders:note]",
+		"INSERT INTO orders (note) VALUES (?), (?) RETURNING orders.id, orders.id AS id__1;":                       "insert out[orders.id!] out[orders.id!] write[orders:note]",
+		"REPLACE INTO shop.customers (id) VALUES (1) RETURNING *":                                                  "delete,insert out[customers.id!] out[customers.name!] out[customers.email!] out[customers.ssn!] out[customers.ssn customers.ssn_tail] write[customers:id] {where}",
+		"INSERT INTO customers (id) VALUES (1) ON DUPLICATE KEY UPDATE id = 1 RETURNING CONCAT(ssn, 'x'), email e": "insert,update out[customers.ssn] out[customers.email!] probe[customers.id] write[customers:id] {where}",
+		"DELETE FROM customers WHERE id = 1 ORDER BY id LIMIT 1 RETURNING ssn":                                     "delete out[customers.ssn!] probe[customers.id] write[customers:] {limit where}",
+		"DELETE FROM orders RETURNING (SELECT ssn FROM customers LIMIT 1)":                                         "delete out[customers.ssn] write[orders:] {limit}",
+		"INSERT INTO orders (note) SELECT ssn FROM customers RETURNING note":                                       "insert out[orders.note!] flow[customers.ssn>orders.note] write[orders:note]",
+		"INSERT INTO orders (note) VALUES ('a RETURNING b')":                                                       "insert write[orders:note]",
+	} {
+		if got := describe(one(t, text)); got != want {
+			t.Errorf("%s\n got %s\nwant %s", text, got, want)
+		}
+	}
+	for _, text := range []string{"UPDATE orders SET note = 'x' RETURNING note", "SELECT 1 RETURNING 2", "INSERT INTO orders (note) VALUES ('x') RETURNING", "INSERT INTO orders (note) VALUES ('x') RETURNING id RETURNING id",
+		"INSERT INTO orders (note) VALUES ('x') RETURNING id FROM customers UNION SELECT id", "INSERT INTO orders (note) VALUES ('x') RETURNING id FROM customers, (SELECT 1",
+		"INSERT INTO orders (note) VALUES ('x') RETURNING id FROM customers WHERE 1 UNION SELECT ssn", "DELETE FROM o USING orders AS o RETURNING id", "DELETE FROM orders AS o RETURNING o.id",
+		"INSERT INTO orders (note) VALUES ('x') RETURNING id; SELECT ssn FROM customers", "INSERT INTO orders (note) VALUES ('x') RETURNING id INTO OUTFILE '/tmp/x'", "EXPLAIN DELETE FROM orders RETURNING id",
+		"INSERT INTO orders (note) VALUES ('x') RETURNING id LIMIT 1"} {
+		b := analyze(text, env(t))
+		if len(b.Statements) != 1 || !b.Statements[0].Action.Has(action.FeatureUnparsed) {
+			t.Errorf("%s was read: %s", text, describe(b.Statements[0]))
+		}
+	}
+	e := env(t)
+	e.Mode.MariaDB = false
+	if b := analyze("DELETE FROM orders RETURNING id", e); !b.Statements[0].Action.Has(action.FeatureUnparsed) {
+		t.Error("MySQL has no RETURNING")
 	}
 }
 

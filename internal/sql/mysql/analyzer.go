@@ -116,10 +116,13 @@ func parse(text string, m Mode) ([]ast.StmtNode, string, error) {
 	p.Reset()
 	p.SetSQLMode(mode)
 	nodes, _, err := p.ParseSQL(normal)
-	if err != nil {
-		return nil, "", err
+	if err == nil {
+		return nodes, normal, nil
 	}
-	return nodes, normal, nil
+	if node, rerr := parseReturning(p, normal, m); rerr == nil {
+		return []ast.StmtNode{node}, normal, nil
+	}
+	return nil, "", err
 }
 
 // nesting counts parentheses, also those in strings: what has that many there is refused as well.

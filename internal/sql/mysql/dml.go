@@ -12,6 +12,7 @@ func (a *analysis) insert(x *ast.InsertStmt) {
 	a.verb("insert")
 	if x.IsReplace {
 		a.verb("delete")
+		a.features[action.FeatureWhere] = true // bounded by the rows inserted
 	}
 	name := tableIn(x.Table)
 	if name == nil {
@@ -43,6 +44,7 @@ func (a *analysis) insert(x *ast.InsertStmt) {
 	}
 	if len(x.OnDuplicate) > 0 {
 		a.verb("update")
+		a.features[action.FeatureWhere] = true // as above
 		a.assign(x.OnDuplicate, s, t, o)
 	}
 }

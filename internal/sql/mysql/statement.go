@@ -19,6 +19,8 @@ func (a *analysis) statement(n ast.StmtNode, st *sql.Statement) {
 		returns(st, fields, ok)
 	case *ast.InsertStmt:
 		a.insert(x)
+	case *returningStmt:
+		a.returning(x, st)
 	case *ast.UpdateStmt:
 		a.update(x)
 	case *ast.DeleteStmt:
