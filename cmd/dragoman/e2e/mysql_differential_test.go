@@ -64,6 +64,8 @@ func TestMySQLDifferential(t *testing.T) {
 				b.Close()
 			}
 			t.Logf("%d statements, as text and prepared: %d differ", len(script), differing)
+			fresh()
+			mysqlPrograms(t, s, root, through)
 		})
 	}
 }

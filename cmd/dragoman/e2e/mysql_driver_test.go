@@ -221,16 +221,13 @@ func driverHold(t *testing.T, g *gateway, db *sql.DB) {
 			done <- err
 		}()
 		id := ""
-		for range 100 {
-			if _, rest, ok := strings.Cut(g.must("approvals", "list", "--json"), `"hld_`); ok {
+		waitUntil(t, 60*time.Second, "it is held", func() bool {
+			_, rest, ok := strings.Cut(g.must("approvals", "list", "--json"), `"hld_`)
+			if ok {
 				id = "hld_" + rest[:strings.Index(rest, `"`)]
-				break
 			}
-			time.Sleep(50 * time.Millisecond)
-		}
-		if id == "" {
-			t.Fatal("no hold")
-		}
+			return ok
+		})
 		if approve {
 			awaitEstimate(t, g, id, "deletes about 1 row; reads shop.orders by ")
 			g.must("approvals", "approve", id, "--as", "user:dana@example.com", "--group", "dba")

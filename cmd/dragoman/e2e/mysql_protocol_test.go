@@ -15,6 +15,7 @@ import (
 
 const mysqlStored = `USE shop;
 CREATE TABLE files (id INT PRIMARY KEY, a LONGTEXT, b LONGBLOB);
+CREATE TABLE loaded (a INT, b VARCHAR(50));
 CREATE PROCEDURE several(IN a INT, OUT b INT, INOUT c VARCHAR(20)) BEGIN SELECT a AS first; SELECT id, ssn, email FROM customers WHERE id = 1; SET b = a + 1; SET c = CONCAT(c, '!'); END;
 CREATE PROCEDURE ansi() SET SESSION sql_mode = 'ANSI_QUOTES';
 CREATE PROCEDURE stolen(OUT s VARCHAR(100)) SELECT CONCAT(ssn, email) INTO s FROM customers WHERE id = 1;
@@ -23,6 +24,13 @@ CREATE FUNCTION ansi_too() RETURNS INT NO SQL BEGIN SET SESSION sql_mode = 'ANSI
 `
 
 const mysqlStoredRules = `rules:
+  - name: loaders
+    verdict: allow
+    features_allowed: [client_file]
+    when: {groups: [loaders], verbs: [load], tables: ["shop.loaded"]}
+  - name: loads
+    verdict: allow
+    when: {groups: [callers], verbs: [load], tables: ["shop.loaded"]}
   - name: calls
     verdict: allow
     features_allowed: [opaque]
@@ -55,7 +63,8 @@ func TestMySQLProtocol(t *testing.T) {
 				Files:  map[string]string{"shop-password": "app-secret\n", "few-password": "app-secret\n", "policy/rules.yaml": mysqlStoredRules},
 			}).start()
 			p := mysqlPlace{Port: port, Password: g.token("callers"), Database: "shop"}
-			t.Run("long data", func(t *testing.T) { longData(t, p, root) })
+			t.Run("long data", func(t *testing.T) { longData(t, g, p, root) })
+			t.Run("local infile", func(t *testing.T) { loadRecorded(t, g, port) })
 			t.Run("procedures", func(t *testing.T) {
 				procedures(t, p, mysqlPlace{Port: port, Password: g.token("callers", "trusted"), Database: "shop"})
 			})
@@ -97,8 +106,8 @@ func (r *rawMySQL) longData(id uint32, param uint16, data []byte) {
 }
 
 // longData sends two parameters in many pieces that alternate, forgets them, sends others, of which one has a piece of more than a
-// packet, and looks at what the server has.
-func longData(t *testing.T, p mysqlPlace, root *sql.DB) {
+// packet, and looks at what the server and the record have.
+func longData(t *testing.T, g *gateway, p mysqlPlace, root *sql.DB) {
 	r := rawConnect(t, p, wire.Offered)
 	st := r.prepare("INSERT INTO files VALUES (?, ?, ?)")
 	reset := binary.LittleEndian.AppendUint32([]byte{wire.ComStmtReset}, st.ID)
@@ -133,6 +142,7 @@ func longData(t *testing.T, p mysqlPlace, root *sql.DB) {
 			t.Errorf("%d: %v, %d and %d bytes", id, err, len(x), len(y))
 		}
 	}
+	longDataRecorded(t, g, map[string][2][]byte{"1": {a, b}, "2": {[]byte("short"), {1}}, "3": {[]byte("beside"), big}})
 	// For a statement that is not there nothing is kept, and nothing is said.
 	r.longData(st.ID+100, 0, []byte("x"))
 	r.send(0, []byte{wire.ComPing})
