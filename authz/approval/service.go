@@ -24,8 +24,11 @@ type Config struct {
 	// Estimate asks a hold's target what it expects of the action; nil for none, and where there is none to be had. It is called beside
 	// the hold, which waits for neither its answer nor its failure.
 	Estimate func(context.Context, hold.Hold) (*hold.Estimate, error)
-	Now      func() time.Time
-	Log      *slog.Logger
+	// Left is told of each hold that this service withdrew because the process in which it waited is gone: once, whichever of the
+	// replicas found it. nil for nobody.
+	Left func(hold.Hold)
+	Now  func() time.Time
+	Log  *slog.Logger
 }
 
 // Service keeps actions waiting and takes decisions.
@@ -87,8 +90,15 @@ func (s *Service) WithdrawLeft(ctx context.Context, owner string) error {
 			return nil
 		}
 		for _, r := range left {
-			if _, err := s.change(ctx, r.Hold.ID, Event{Kind: Withdraw}); err != nil && !errors.Is(err, ErrEnded) {
+			h, err := s.change(ctx, r.Hold.ID, Event{Kind: Withdraw})
+			if errors.Is(err, ErrEnded) {
+				continue // another replica was quicker
+			}
+			if err != nil {
 				return fmt.Errorf("approval: withdrawing a hold left open: %w", err)
+			}
+			if s.c.Left != nil {
+				s.c.Left(h)
 			}
 			s.c.Log.Info("a hold is withdrawn: its connection did not survive the restart", "hold", r.Hold.ID)
 		}

@@ -18,6 +18,7 @@ import (
 	"dragoman.dev/dragoman/internal/access"
 	"dragoman.dev/dragoman/internal/bridgefeed"
 	"dragoman.dev/dragoman/internal/config"
+	"dragoman.dev/dragoman/internal/hold"
 	"dragoman.dev/dragoman/internal/identity"
 	"dragoman.dev/dragoman/internal/identity/token"
 	"dragoman.dev/dragoman/internal/notify"
@@ -46,6 +47,7 @@ type control struct {
 	assertions *token.Keys // sign identity chains for HTTP targets
 	auth       *identity.Authenticator
 	approvals  *approval.Service
+	left       chan hold.Hold // whose process is gone, for notices; nil: nobody is told
 	sessions   *authz.Sessions
 	authz      *authz.Service
 	records    records
@@ -191,6 +193,7 @@ func (c *control) openApprovals(ctx context.Context) error {
 		Owner:     c.owner(),
 		Approvers: c.cfg.Approvals.Approvers,
 		Estimate:  c.estimates(),
+		Left:      c.leaves(),
 		Now:       time.Now, Log: c.log,
 	})
 	if err == nil {

@@ -20,7 +20,7 @@ import (
 
 // openNotices begins to tell the places of the config of holds.
 func (c *control) openNotices() error {
-	d := &holdnotice.Delivery{Holds: noticeHolds{c.approvals}, Page: c.pageURL(), Log: c.log.With("from", "holdnotice"), Now: time.Now}
+	d := &holdnotice.Delivery{Holds: noticeHolds{c.approvals}, Left: c.left, Page: c.pageURL(), Log: c.log.With("from", "holdnotice"), Now: time.Now}
 	for i := range c.cfg.Approvals.Notify {
 		s, err := c.noticeTo(&c.cfg.Approvals.Notify[i])
 		if err != nil {
@@ -33,6 +33,24 @@ func (c *control) openNotices() error {
 	}
 	c.background(d.Run)
 	return nil
+}
+
+// maxLeft bounds the holds of processes that are gone which wait to be told of: as many as may wait in one.
+const maxLeft = 10_000
+
+// leaves takes holds whose process is gone, when anybody is told of holds.
+func (c *control) leaves() func(hold.Hold) {
+	if len(c.cfg.Approvals.Notify) == 0 {
+		return nil
+	}
+	c.left = make(chan hold.Hold, maxLeft)
+	return func(h hold.Hold) {
+		select {
+		case c.left <- h:
+		default:
+			c.log.Error("too many notices wait; one is left out", "hold", h.ID)
+		}
+	}
 }
 
 // noticeHolds are the holds that notices are told of.

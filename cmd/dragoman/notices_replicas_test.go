@@ -1,9 +1,12 @@
 package main
 
 import (
+	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -15,6 +18,7 @@ import (
 	"dragoman.dev/dragoman/authz/approval"
 	"dragoman.dev/dragoman/internal/config"
 	"dragoman.dev/dragoman/internal/hold"
+	"dragoman.dev/dragoman/internal/holdnotice"
 	"dragoman.dev/dragoman/internal/identity"
 	"dragoman.dev/dragoman/internal/sqlitedb"
 )
@@ -105,3 +109,98 @@ policy: {dir: p}
 }
 
 func replicaHold(i int) string { return "hld_" + strings.Repeat(fmt.Sprint(i), 26) }
+
+// TestNoticesOfTheDead: a hold whose process is gone is told of once more, by whichever replica found it, or by the one that was restarted: it waits
+// no more. What the agent then asks again is another hold, which is told like any other.
+func TestNoticesOfTheDead(t *testing.T) {
+	var mu sync.Mutex
+	told := map[string]int{} // events and holds
+	place := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		b, _ := io.ReadAll(r.Body)
+		var n holdnotice.Notice
+		mu.Lock()
+		defer mu.Unlock()
+		if err := json.Unmarshal(b, &n); err != nil {
+			t.Error(err)
+		}
+		told[n.Event+" "+n.Hold]++
+	}))
+	defer place.Close()
+	t.Setenv("NOTICE_SECRET", "a-secret-of-more-than-twenty-letters")
+	cfg, err := config.Parse([]byte(`
+approvals:
+  notify: [{name: pager, kind: webhook, url: "`+place.URL+`", secret: "env:NOTICE_SECRET"}]
+targets: [{name: shop, address: "db:1", listen: "127.0.0.1:2", credentials: {user: u}}]
+policy: {dir: p}
+`), filepath.Join(t.TempDir(), "dragoman.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	db, err := sqlitedb.Open(filepath.Join(t.TempDir(), "state.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	store, err := approval.NewSQLite(t.Context(), db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wait := func(n int, owner string, deadline time.Duration) hold.Hold {
+		h := hold.Hold{ID: replicaHold(n), Session: "ses_1", Target: "shop", Identity: identity.New("user:alice@example.com"), Digest: strings.Repeat("ab", 32), Decisions: []hold.Decision{},
+			Rule: "r", Approvers: []string{"dba"}, State: hold.Pending, Quorum: 1, Created: time.Now().Add(-time.Hour), Deadline: time.Now().Add(deadline)}
+		if err := store.Create(t.Context(), approval.Record{Hold: h, Owner: owner}); err != nil {
+			t.Fatal(err)
+		}
+		return h
+	}
+	wait(0, "dead", 5*time.Minute)
+	wait(1, "dead", -time.Minute) // it is over by itself
+	wait(2, "restarted", 5*time.Minute)
+	var replicas []*control
+	for _, owner := range []string{"a", "b", "restarted"} {
+		c := &control{cfg: cfg, log: slog.New(slog.DiscardHandler)}
+		if c.approvals, err = approval.New(t.Context(), store, approval.Config{Owner: owner, Left: c.leaves(), Now: time.Now, Log: c.log}); err != nil {
+			t.Fatal(err)
+		}
+		c.onClose(func() error { c.approvals.Close(); return nil })
+		if err := c.openNotices(); err != nil {
+			t.Fatal(err)
+		}
+		replicas = append(replicas, c)
+	}
+	var both sync.WaitGroup
+	for _, c := range replicas[:2] {
+		both.Go(func() {
+			if err := c.approvals.WithdrawLeft(t.Context(), "dead"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	both.Wait()
+	again := hold.Hold{ID: replicaHold(3), Session: "ses_2", Target: "shop", Identity: identity.New("user:alice@example.com"), Digest: strings.Repeat("ab", 32),
+		Rule: "r", Approvers: []string{"dba"}, Deadline: time.Now().Add(5 * time.Minute)}
+	ctx, cancel := context.WithCancel(t.Context())
+	both.Go(func() { _, _ = replicas[0].approvals.Hold(ctx, again) })
+	want := map[string]int{"hold.withdrawn " + replicaHold(0): 1, "hold.withdrawn " + replicaHold(2): 1, "hold.pending " + replicaHold(3): 1}
+	for end := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+		mu.Lock()
+		done := len(told) >= len(want)
+		mu.Unlock()
+		if done {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("told %v", told)
+		}
+	}
+	cancel()
+	both.Wait()
+	for _, c := range replicas { // what was under way has come to its end
+		if err := c.close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if !maps.Equal(told, want) {
+		t.Errorf("told %v", told)
+	}
+}

@@ -3,7 +3,7 @@ package holdnotice
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/hex"
@@ -101,16 +101,16 @@ func (e *Email) hand(c *smtp.Client, n Notice) error {
 	if err := w.Close(); err != nil {
 		return err
 	}
-	return c.Quit()
+	_ = c.Quit() // it has the message: an error now must not send it again
+	return nil
 }
 
 func (e *Email) message(n Notice) []byte {
 	var b bytes.Buffer
-	var id [16]byte
-	_, _ = rand.Read(id[:]) // never fails
+	id := sha256.Sum256([]byte(n.Event + " " + n.Hold + " " + e.Label)) // the same when it comes twice
 	_, domain, _ := strings.Cut(e.From, "@")
 	for _, h := range [][2]string{{"From", e.From}, {"To", strings.Join(e.To, ", ")}, {"Subject", mime.QEncoding.Encode("utf-8", n.Title())},
-		{"Date", e.Now().Format(time.RFC1123Z)}, {"Message-ID", "<" + hex.EncodeToString(id[:]) + "@" + domain + ">"}, {"MIME-Version", "1.0"},
+		{"Date", e.Now().Format(time.RFC1123Z)}, {"Message-ID", "<" + hex.EncodeToString(id[:16]) + "@" + domain + ">"}, {"MIME-Version", "1.0"},
 		{"Auto-Submitted", "auto-generated"}, {"Content-Type", "text/plain; charset=utf-8"}, {"Content-Transfer-Encoding", "quoted-printable"}} {
 		b.WriteString(h[0] + ": " + h[1] + "\r\n")
 	}
@@ -118,7 +118,7 @@ func (e *Email) message(n Notice) []byte {
 	q := quotedprintable.NewWriter(&b)
 	text := n.Title() + ".\n\n" + strings.Join(n.Lines(), "\n") + "\n"
 	if n.URL != "" {
-		text += "\nLook and decide: " + n.URL + "\n"
+		text += "\n" + n.link() + ": " + n.URL + "\n"
 	}
 	_, _ = q.Write([]byte(strings.ReplaceAll(text, "\n", "\r\n"))) // into memory
 	_ = q.Close()

@@ -19,9 +19,16 @@ import (
 	"dragoman.dev/dragoman/internal/notify"
 )
 
+// Events.
+const (
+	Pending = "hold.pending"
+	// Withdrawn: the process in which it waited is gone, so nobody can decide on it any more. If the agent asks again, that is another hold.
+	Withdrawn = "hold.withdrawn"
+)
+
 // Notice is what is told of a hold.
 type Notice struct {
-	Event     string    `json:"event"` // "hold.pending"
+	Event     string    `json:"event"` // Pending or Withdrawn; with hold it names the notice, which may come twice
 	Hold      string    `json:"hold"`
 	Digest    string    `json:"digest"` // what a decision is bound to
 	Session   string    `json:"session"`
@@ -41,7 +48,7 @@ const maxObjects = 12
 
 // Of makes the notice of a hold. page is the page's address.
 func Of(h hold.Hold, page string) Notice {
-	n := Notice{Event: "hold.pending", Hold: h.ID, Digest: h.Digest, Session: h.Session, Target: line(h.Target), Rule: line(h.Rule),
+	n := Notice{Event: Pending, Hold: h.ID, Digest: h.Digest, Session: h.Session, Target: line(h.Target), Rule: line(h.Rule),
 		Chain: []string{}, Verbs: []string{}, Objects: []string{}, Approvers: []string{}, Quorum: max(1, h.Quorum), Deadline: h.Deadline.UTC()}
 	for _, a := range h.Identity.Actors {
 		n.Chain = append(n.Chain, line(a))
@@ -60,6 +67,9 @@ func Of(h hold.Hold, page string) Notice {
 				}
 			}
 		}
+	}
+	if h.State == hold.Withdrawn {
+		n.Event = Withdrawn
 	}
 	if page != "" {
 		n.URL = page + "/approvals/" + h.ID
@@ -82,7 +92,25 @@ func line(s string) string {
 }
 
 // Title says it in one line.
-func (n Notice) Title() string { return strings.Join(n.Chain, " → ") + " waits on " + n.Target }
+func (n Notice) Title() string {
+	if n.Event == Withdrawn {
+		return strings.Join(n.Chain, " → ") + " waits no more on " + n.Target + ": the gateway was restarted"
+	}
+	return strings.Join(n.Chain, " → ") + " waits on " + n.Target
+}
+
+// link is what its link is called.
+func (n Notice) link() string {
+	if n.Event == Withdrawn {
+		return "Look"
+	}
+	return "Look and decide"
+}
+
+// due reports whether there is somebody to whom it says something yet.
+func (n Notice) due(now time.Time, waits func(string) bool) bool {
+	return n.Deadline.After(now) && (n.Event == Withdrawn || waits(n.Hold))
+}
 
 // Lines are the facts, for people.
 func (n Notice) Lines() []string {
@@ -122,9 +150,11 @@ type Source interface {
 type Delivery struct {
 	Senders []Sender
 	Holds   Source
-	Page    string
-	Log     *slog.Logger
-	Now     func() time.Time
+	// Left are holds whose process is gone, and which nobody but this one tells of; nil for none.
+	Left <-chan hold.Hold
+	Page string
+	Log  *slog.Logger
+	Now  func() time.Time
 	// Wait is the first wait after a failure; 0 means a second. It doubles up to a minute.
 	Wait time.Duration
 }
@@ -143,9 +173,26 @@ func (d *Delivery) Run(ctx context.Context) {
 			}
 		})
 	}
+	var left sync.WaitGroup
+	defer left.Wait() // before the queues are closed
+	left.Go(func() { d.tellLeft(ctx, queues) })
 	told := map[string]time.Time{} // deadlines
 	for ctx.Err() == nil {
 		d.follow(ctx, func(h hold.Hold) { d.offer(queues, told, h) })
+	}
+}
+
+// tellLeft tells those who were told of a hold that its process is gone.
+func (d *Delivery) tellLeft(ctx context.Context, queues []chan Notice) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case h := <-d.Left:
+			if h.Deadline.After(d.Now()) { // else it would have ended by itself
+				d.queue(queues, Of(h, d.Page))
+			}
+		}
 	}
 }
 
@@ -201,7 +248,7 @@ func (d *Delivery) tell(ctx context.Context, s Sender, n Notice) {
 	if wait <= 0 {
 		wait = firstWait
 	}
-	for ctx.Err() == nil && n.Deadline.After(d.Now()) && d.Holds.Waits(n.Hold) {
+	for ctx.Err() == nil && n.due(d.Now(), d.Holds.Waits) {
 		attempt, cancel := context.WithTimeout(ctx, attemptTime)
 		err := s.Send(attempt, n)
 		cancel()

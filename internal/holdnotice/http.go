@@ -110,7 +110,7 @@ func (t *Teams) Send(ctx context.Context, n Notice) error {
 	}
 	card := map[string]any{"$schema": "http://adaptivecards.io/schemas/adaptive-card.json", "type": "AdaptiveCard", "version": "1.4", "body": content}
 	if n.URL != "" {
-		card["actions"] = []any{map[string]any{"type": "Action.OpenUrl", "title": "Look and decide", "url": n.URL}}
+		card["actions"] = []any{map[string]any{"type": "Action.OpenUrl", "title": n.link(), "url": n.URL}}
 	}
 	body, err := json.Marshal(map[string]any{"type": "message", "attachments": []any{
 		map[string]any{"contentType": "application/vnd.microsoft.card.adaptive", "contentUrl": nil, "content": card}}})
@@ -151,7 +151,7 @@ func (s *Slack) Send(ctx context.Context, n Notice) error {
 	if n.URL != "" {
 		buttons = append(buttons, map[string]any{"type": "button", "text": plain("Look"), "url": n.URL, "action_id": lookID})
 	}
-	if s.Buttons {
+	if s.Buttons && n.Event == Pending {
 		value := n.Hold + " " + n.Digest
 		buttons = append(buttons, map[string]any{"type": "button", "style": "primary", "text": plain("Approve, once"), "action_id": approveID, "value": value},
 			map[string]any{"type": "button", "style": "danger", "text": plain("Deny"), "action_id": denyID, "value": value})
@@ -159,7 +159,11 @@ func (s *Slack) Send(ctx context.Context, n Notice) error {
 	if buttons != nil {
 		blocks = append(blocks, map[string]any{"type": "actions", "elements": buttons})
 	}
-	body, err := json.Marshal(map[string]any{"text": "An action waits for a decision", "blocks": blocks})
+	short := "An action waits for a decision"
+	if n.Event == Withdrawn {
+		short = "An action waits no more"
+	}
+	body, err := json.Marshal(map[string]any{"text": short, "blocks": blocks})
 	if err != nil {
 		return err
 	}
