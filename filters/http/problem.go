@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	nethttp "net/http"
-	"net/url"
 	"strconv"
 	"time"
 
@@ -75,33 +74,6 @@ func (p *problem) fields() map[string][]string {
 		h["retry-after"] = []string{strconv.Itoa(p.retry)}
 	}
 	return h
-}
-
-// grpcStatus is the gRPC code for the HTTP status.
-func (p *problem) grpcStatus() string {
-	switch p.Status {
-	case 400:
-		return "3"
-	case 401:
-		return "16"
-	case 403, 405:
-		return "7"
-	case 413, 429:
-		return "8"
-	case 503:
-		return "14"
-	}
-	return "13"
-}
-
-// grpcHead is the answer to a gRPC call: a head only.
-func (p *problem) grpcHead() [][2]string {
-	text := p.Detail
-	if p.Rule != "" {
-		text += " (rule " + p.Rule + ")"
-	}
-	return [][2]string{{":status", "200"}, {"content-type", "application/grpc"}, {"grpc-status", p.grpcStatus()},
-		{"grpc-message", url.PathEscape(text)}, {"dragoman-code", p.Code}}
 }
 
 // refusedSession is why there is no session.

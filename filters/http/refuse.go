@@ -65,7 +65,7 @@ func (s *stream) send(p *problem) {
 		p.Instance = instance(s.sh.span.ID(), s.ordinal)
 	}
 	if strings.HasPrefix(s.fields.Get("content-type"), "application/grpc") {
-		s.host.Headers(p.grpcHead())
+		s.host.Headers(p.grpcHead(s.fields.Get("content-type")))
 		return
 	}
 	code, body, fields := s.answerOf(p)
