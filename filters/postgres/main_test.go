@@ -186,7 +186,7 @@ func (g *gateway) url(extra string) string {
 
 func (g *gateway) connect(t *testing.T, extra string) *pgx.Conn {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	c, err := pgx.Connect(ctx, g.url(extra))
 	if err != nil {
@@ -215,8 +215,25 @@ func do(t *testing.T, c *pgx.Conn, sql string, args ...any) pgconn.CommandTag {
 	return tag
 }
 
+// runs waits until the target runs the statement.
+func runs(t *testing.T, c *pgx.Conn, sql string) {
+	t.Helper()
+	for end := time.Now().Add(60 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		var n int
+		if err := c.QueryRow(ctxT(t), "select count(*) from pg_stat_activity where state = 'active' and pid <> pg_backend_pid() and query like $1", "%"+sql+"%").Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		if n > 0 {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("it does not run: %s", sql)
+		}
+	}
+}
+
 func ctxT(t *testing.T) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }

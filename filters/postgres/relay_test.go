@@ -296,8 +296,8 @@ func TestCancel(t *testing.T) {
 	g := start(t, bundle(t, guarded, ""))
 	c := g.connect(t, "&default_query_exec_mode=simple_protocol")
 	end := make(chan error, 1)
-	go func() { _, err := c.Exec(ctxT(t), "select pg_sleep(20)"); end <- err }()
-	time.Sleep(200 * time.Millisecond)
+	go func() { _, err := c.Exec(ctxT(t), "select pg_sleep(100)"); end <- err }()
+	runs(t, direct(t), "select pg_sleep(100)")
 	// A wrong key does nothing.
 	other := g.connect(t, "")
 	secret := append([]byte(nil), c.PgConn().SecretKey()...)

@@ -130,7 +130,7 @@ func TestClearTextBehindRequest(t *testing.T) {
 			t.Fatal(err)
 		}
 		c.Write(append(wire.SSLRequest(), tail...))
-		c.SetReadDeadline(time.Now().Add(5 * time.Second))
+		c.SetReadDeadline(time.Now().Add(60 * time.Second))
 		b := make([]byte, 100)
 		n, _ := c.Read(b)
 		if n > 1 || n == 1 && b[0] != 'S' {
@@ -241,8 +241,8 @@ func TestUpstreamTLSAndMethods(t *testing.T) {
 				t.Fatal(ssl, err)
 			}
 			end := make(chan error, 1)
-			go func() { _, err := c.Exec(ctxT(t), "select pg_sleep(20)"); end <- err }()
-			time.Sleep(200 * time.Millisecond)
+			go func() { _, err := c.Exec(ctxT(t), "select pg_sleep(100)"); end <- err }()
+			runs(t, g.connect(t, "&default_query_exec_mode=simple_protocol"), "select pg_sleep(100)")
 			if err := c.PgConn().CancelRequest(ctxT(t)); err != nil {
 				t.Fatal(err)
 			}
@@ -291,7 +291,7 @@ func TestGoodbyeFirst(t *testing.T) {
 			t.Fatal(err)
 		}
 		c.Write([]byte(text))
-		c.SetReadDeadline(time.Now().Add(5 * time.Second))
+		c.SetReadDeadline(time.Now().Add(60 * time.Second))
 		b := make([]byte, 200)
 		n, err := c.Read(b)
 		if (n > 0) != want || n == 0 && !errors.Is(err, io.EOF) {

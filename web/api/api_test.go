@@ -103,7 +103,7 @@ func TestFrames(t *testing.T) {
 func TestStreams(t *testing.T) {
 	r := newRig(t)
 	read := func(path string) (*bufio.Scanner, func()) {
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
 		req, _ := http.NewRequestWithContext(ctx, "GET", "http://socket"+path, nil)
 		resp, err := r.unix.Do(req)
 		if err != nil {

@@ -102,7 +102,7 @@ func dial(t *testing.T, addr string, useTLS bool) *wire {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
-	c.SetDeadline(time.Now().Add(20 * time.Second))
+	c.SetDeadline(time.Now().Add(60 * time.Second))
 	if !useTLS {
 		return &wire{Conn: c}
 	}
