@@ -30,6 +30,8 @@ type rig struct {
 	shadow *rdpserver.Server
 	screen *rdpserver.Display // the client's
 	ports  map[string]int
+	edge   *e2erig.Edge
+	envoy  string // its binary
 }
 
 var shared *rig
@@ -83,10 +85,10 @@ func newRig(ctx context.Context) (*rig, error) {
 // targets are those of the config: xrdp by default, with keys and clipboard in several ways.
 func (r *rig) targets() string {
 	var b strings.Builder
-	add := func(name string, s *rdpserver.Server, tls, rdp string) {
+	add := func(name string, s *rdpserver.Server, tls, rdp string, more ...string) {
 		r.ports[name] = e2erig.FreePort()
-		fmt.Fprintf(&b, "  - {name: %s, protocol: rdp, address: %q, listen: \"127.0.0.1:%d\", credentials: {user: %s, password: \"file:%s\"}, tls: {upstream: %s}, rdp: %s}\n",
-			name, s.Address(), r.ports[name], s.User, name+".password", tls, rdp)
+		fmt.Fprintf(&b, "  - {name: %s, protocol: rdp, address: %q, listen: \"127.0.0.1:%d\", credentials: {user: %s, password: \"file:%s\"}, tls: {upstream: %s}, rdp: %s%s}\n",
+			name, s.Address(), r.ports[name], s.User, name+".password", tls, rdp, strings.Join(more, ""))
 	}
 	verified := fmt.Sprintf("{mode: verify-full, ca: %s}", r.xrdp.Cert)
 	add("desk", r.xrdp.Server, verified, "{}")
@@ -95,25 +97,29 @@ func (r *rig) targets() string {
 	add("shadow", r.shadow, "{mode: require}", "{nla: true}")
 	add("wrong", r.shadow, "{mode: require}", "{}")
 	add("stranger", r.xrdp.Server, "{mode: verify-full, ca: other.crt}", "{}")
+	add("aside", r.shadow, "{mode: require}", "{nla: true}", ", nodes: [edge]")
 	b.WriteString(withPage())
 	return b.String()
 }
 
 // start writes the configuration and runs `dragoman up`.
 func (r *rig) start(ctx context.Context) error {
-	binary, err := envoy.Ensure(ctx, filepath.Join(repo, ".tools"), envoy.Version)
+	var err error
+	if r.envoy, err = envoy.Ensure(ctx, filepath.Join(repo, ".tools"), envoy.Version); err != nil {
+		return err
+	}
+	head, err := r.Head(r.envoy, envoy.Version)
 	if err != nil {
 		return err
 	}
-	head, err := r.Head(binary, envoy.Version)
-	if err != nil {
+	if r.edge, err = r.NewEdge(); err != nil {
 		return err
 	}
-	files := map[string]string{"policy/rules.yaml": rules, "dragoman.yaml": head + "targets:\n" + r.targets() + "policy: {dir: policy}\n"}
+	files := map[string]string{"policy/rules.yaml": rules, "dragoman.yaml": r.edge.In(head) + "targets:\n" + r.targets() + "policy: {dir: policy}\n"}
 	for name := range r.ports {
 		files[name+".password"] = r.xrdp.Password
 	}
-	files["shadow.password"], files["wrong.password"] = r.shadow.Password, "not-it"
+	files["shadow.password"], files["aside.password"], files["wrong.password"] = r.shadow.Password, r.shadow.Password, "not-it"
 	other, err := os.ReadFile("testdata/other.crt")
 	if err != nil {
 		return err
