@@ -166,7 +166,7 @@ func (m *Masker) pass(dst []byte, all bool) []byte {
 		limit = max(limit, rawEnd)
 		if end == len(text) && !all {
 			m.inside = token
-			if bytes.HasPrefix(text[start:end], []byte("-----BEGIN ")) {
+			if bytes.HasPrefix(text[start:end], []byte(begin)) {
 				m.inside = pem
 			}
 			m.buf, m.left = m.buf[:0], 0
@@ -192,7 +192,6 @@ func (m *Masker) skip() bool {
 		m.buf, m.inside = append(m.buf[:0], m.buf[i:]...), nothing
 		return true
 	}
-	const end = "-----END "
 	if i := bytes.Index(m.buf, []byte(end)); i >= 0 {
 		m.buf, m.inside = append(m.buf[:0], m.buf[i+len(end):]...), token
 		return m.skip()
@@ -226,10 +225,27 @@ func (m *Masker) safe(text []byte, at places) int {
 	if run < len(text) && (!m.tty || len(text)-run > echo || m.sensitive(text[run:])) {
 		limit = min(limit, at.of(run))
 	}
-	if i := bytes.LastIndex(text, []byte("-----BEGIN ")); i >= 0 && !bytes.Contains(text[i:], []byte("-----END ")) && len(text)-i < keep {
+	if i := bytes.LastIndex(text, []byte(begin)); i >= 0 && openPEM(text[i:]) && len(text)-i < keep {
 		limit = min(limit, at.of(i))
 	}
 	return max(limit, m.left)
+}
+
+const (
+	begin = "-----BEGIN "
+	end   = "-----END "
+	// endLine is how long the rest of an END line is at most.
+	endLine = 64
+)
+
+// openPEM reports whether a text that begins with a BEGIN line has not got the whole END line yet.
+func openPEM(text []byte) bool {
+	i := bytes.Index(text, []byte(end))
+	if i < 0 {
+		return true
+	}
+	line := text[i+len(end):]
+	return len(line) < endLine && !bytes.Contains(line, []byte("-----"))
 }
 
 // sensitive reports whether a short run is more than a key that is typed.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"maps"
-	"net"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -24,7 +23,7 @@ const maxChannels = 64
 type conn struct {
 	server *Server
 	front  front.Front
-	raw    net.Conn
+	raw    *corked
 	log    *slog.Logger
 	ctx    context.Context // ends with the connection
 	cancel context.CancelFunc
@@ -38,6 +37,7 @@ type conn struct {
 	dial     sync.Once
 	upstream atomic.Pointer[ssh.Client] // nil: there is none
 	dialErr  error
+	sent     *corked // the connection to the target; set before upstream
 
 	channels atomic.Uint32 // channels so far: their numbers
 	opened   atomic.Int32  // channels that are open

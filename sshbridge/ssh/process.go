@@ -20,6 +20,9 @@ import (
 // chunk is how much is read, recorded and passed on at a time.
 const chunk = 32 << 10
 
+// manyChunks is how many of them are moved at a time when they come faster than they go.
+const manyChunks = 4
+
 // process is something that runs on the target, on a channel of its own there.
 type process struct {
 	s      *sessionChannel
@@ -184,7 +187,10 @@ func (p *process) send(b, shown []byte) bool {
 		p.lost(err)
 		return false
 	}
-	_, err := p.target.Write(b)
+	err := p.s.c.sent.together(len(b), func() error {
+		_, err := p.target.Write(b)
+		return err
+	})
 	return err == nil
 }
 
@@ -234,10 +240,13 @@ func (p *process) deliver(b []byte, to io.Writer, form headForm) error {
 		p.s.writing.Lock()
 		defer p.s.writing.Unlock()
 	}
-	_, err := to.Write(b)
-	return err
+	return p.s.c.raw.together(len(b), func() error {
+		_, err := to.Write(b)
+		return err
+	})
 }
 
+// copyChunks moves pieces of a chunk, and of several when there is much.
 func copyChunks(from io.Reader, deliver func([]byte) error) error {
 	buf := make([]byte, chunk)
 	for {
@@ -247,6 +256,9 @@ func copyChunks(from io.Reader, deliver func([]byte) error) error {
 		}
 		if err != nil {
 			return err
+		}
+		if n == chunk && len(buf) == chunk {
+			buf = make([]byte, manyChunks*chunk)
 		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"dragoman.dev/dragoman/internal/policy"
 	"dragoman.dev/dragoman/internal/record"
 	"dragoman.dev/dragoman/internal/session"
+	"dragoman.dev/dragoman/internal/sysmon"
 	"dragoman.dev/dragoman/sshbridge/front"
 	"dragoman.dev/dragoman/sshbridge/live"
 )
@@ -79,6 +80,9 @@ func New(opt Options) (*Server, error) {
 	if opt.Now == nil {
 		opt.Now = time.Now
 	}
+	if err := sysmon.Calm(); err != nil {
+		opt.Log.Debug("Go's monitor thread goes on as it is", "err", err)
+	}
 	s := &Server{opt: opt, slack: make([]byte, slack)}
 	s.accept.Log, s.accept.Serve = opt.Log, s.serve
 	s.live.End = func(c *conn) { c.end("shutdown", "the gateway stops") }
@@ -89,7 +93,7 @@ func New(opt Options) (*Server, error) {
 func (s *Server) Serve(l net.Listener) error { return s.accept.Accept(l) }
 
 func (s *Server) serve(raw net.Conn, f front.Front) {
-	c := &conn{server: s, front: f, raw: front.Conn{Conn: raw, Front: f}, log: s.opt.Log.With("client", f.Client.String())}
+	c := &conn{server: s, front: f, raw: &corked{Conn: front.Conn{Conn: raw, Front: f}}, log: s.opt.Log.With("client", f.Client.String())}
 	c.log.Debug("a connection from Envoy", "targets", f.Targets, "spiffe", f.SPIFFE, "digest", f.CertDigest)
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	defer c.cancel()

@@ -243,8 +243,10 @@ func (f *sftpSession) sendWire(wire []byte, answer func(sftpwire.Packet)) error 
 	f.pending[f.next] = answer
 	f.next++
 	f.mu.Unlock()
-	_, err := f.target.Write(wire)
-	return err
+	return f.s.c.sent.together(len(wire), func() error {
+		_, err := f.target.Write(wire)
+		return err
+	})
 }
 
 // ask is send for those who can wait.
@@ -275,8 +277,10 @@ func (f *sftpSession) deliver(ordinal uint64, packet, shown []byte) error {
 	}
 	f.s.writing.Lock()
 	defer f.s.writing.Unlock()
-	_, err = f.s.client.Write(packet)
-	return err
+	return f.s.c.raw.together(len(packet), func() error {
+		_, err := f.s.client.Write(packet)
+		return err
+	})
 }
 
 // deny answers a request that does not go to the target.

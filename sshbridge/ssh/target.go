@@ -16,12 +16,13 @@ import (
 // The session is authorised by then (rule 1).
 func (c *conn) connect() (*ssh.Client, error) {
 	c.dial.Do(func() {
-		up, err := c.dialTarget()
+		up, sent, err := c.dialTarget()
 		c.span.DropCredentials()
 		if c.dialErr = err; err != nil {
 			c.log.Warn("the target cannot be reached", "err", err)
 			return
 		}
+		c.sent = sent
 		c.upstream.Store(up)
 		if c.ctx.Err() != nil { // the client went meanwhile
 			up.Close()
@@ -47,18 +48,18 @@ func (c *conn) connect() (*ssh.Client, error) {
 // lastWords is how long a client has to take what a target sent before it closed the connection.
 const lastWords = 2 * time.Second
 
-func (c *conn) dialTarget() (*ssh.Client, error) {
+func (c *conn) dialTarget() (*ssh.Client, *corked, error) {
 	creds := c.span.Opened().Credentials
 	user := creds.User
 	if user == "" {
 		user = c.span.Info().User
 	}
 	if user == "" {
-		return nil, errors.New("no login: say LOGIN@TARGET, or give the target credentials.user")
+		return nil, nil, errors.New("no login: say LOGIN@TARGET, or give the target credentials.user")
 	}
 	auth, err := authOf(creds)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	timeout := c.target.Connect
 	if timeout <= 0 {
@@ -72,29 +73,30 @@ func (c *conn) dialTarget() (*ssh.Client, error) {
 		if f := c.target.HostKeyAlgorithms; f != nil {
 			cfg.HostKeyAlgorithms = f(addr)
 		}
-		client, err := dialAddress(c.ctx, addr, cfg, timeout, c.loginTime(c.target))
+		client, sent, err := dialAddress(c.ctx, addr, cfg, timeout, c.loginTime(c.target))
 		if err == nil {
-			return client, nil
+			return client, sent, nil
 		}
 		last = fmt.Errorf("%s: %w", addr, err)
 	}
-	return nil, last
+	return nil, nil, last
 }
 
-func dialAddress(ctx context.Context, addr string, cfg *ssh.ClientConfig, connect, login time.Duration) (*ssh.Client, error) {
+func dialAddress(ctx context.Context, addr string, cfg *ssh.ClientConfig, connect, login time.Duration) (*ssh.Client, *corked, error) {
 	d := net.Dialer{Timeout: connect, KeepAlive: time.Minute}
-	raw, err := d.DialContext(ctx, "tcp", addr)
+	tcp, err := d.DialContext(ctx, "tcp", addr)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
+	raw := &corked{Conn: tcp}
 	_ = raw.SetDeadline(time.Now().Add(login))
 	conn, chans, reqs, err := ssh.NewClientConn(raw, addr, cfg)
 	if err != nil {
 		raw.Close()
-		return nil, err
+		return nil, nil, err
 	}
 	_ = raw.SetDeadline(time.Time{})
-	return ssh.NewClient(conn, chans, reqs), nil
+	return ssh.NewClient(conn, chans, reqs), raw, nil
 }
 
 // authOf is how the gateway logs in.

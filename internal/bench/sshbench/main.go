@@ -22,6 +22,7 @@ import (
 // options of a run, all flags.
 type options struct {
 	tools, bin, doc, durability string
+	only                        string
 	rounds, mib, opens          int
 }
 
@@ -31,6 +32,7 @@ func main() {
 	flag.StringVar(&o.bin, "bin", "bin", "folder of dragoman and libdragoman.so")
 	flag.StringVar(&o.doc, "doc", "", "page to write the table into, between its marks")
 	flag.StringVar(&o.durability, "durability", "write", "of the record")
+	flag.StringVar(&o.only, "only", "", "take just the copies whose name has this in it, to look closer at one")
 	flag.IntVar(&o.rounds, "rounds", 5, "interleaved rounds")
 	flag.IntVar(&o.mib, "mib", 256, "size of the file that is copied")
 	flag.IntVar(&o.opens, "opens", 20, "commands run one after another, each on a connection of its own")

@@ -51,10 +51,10 @@ func newMeasures(o options) *measures {
 }
 
 func (m *measures) all() (out []*report.Measure) {
-	for _, c := range m.copies {
+	for _, c := range m.chosen() {
 		out = append(out, c.rate)
 	}
-	for _, c := range m.copies {
+	for _, c := range m.chosen() {
 		if c.program != "sftp" { // the same as scp's
 			out = append(out, c.client, c.sshd, c.envoy, c.gateway)
 		}
@@ -62,10 +62,23 @@ func (m *measures) all() (out []*report.Measure) {
 	return append(out, m.afterwards, m.opening, m.keys)
 }
 
+// chosen are the copies to take.
+func (m *measures) chosen() (out []*copying) {
+	for _, c := range m.copies {
+		if strings.Contains(c.rate.Name, m.o.only) {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
 // round takes each measure once of each peer, in turn.
 func (m *measures) round(ctx context.Context, r *rig) error {
-	for _, c := range m.copies {
+	for _, c := range m.chosen() {
 		for _, peer := range []string{direct, dragoman, keeps} {
+			if peer == keeps && m.o.only != "" {
+				continue
+			}
 			if peer == keeps && c.program == "ssh" { // what a command says is always recorded
 				continue
 			}
@@ -73,6 +86,9 @@ func (m *measures) round(ctx context.Context, r *rig) error {
 				return err
 			}
 		}
+	}
+	if m.o.only != "" {
+		return nil
 	}
 	return m.times(ctx, r)
 }
