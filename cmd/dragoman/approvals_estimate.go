@@ -39,7 +39,7 @@ func (c *control) estimate(ctx context.Context, h hold.Hold) (*hold.Estimate, er
 		return nil, err
 	}
 	r := estimate.Request{Action: h.Action, Addresses: t.Addresses, TLS: tls, Binding: t.TLS.Upstream.ChannelBinding, User: cmp.Or(secret.User, live.Session.User), Password: secret.Password,
-		Database: cmp.Or(secret.Database, live.Session.Database)}
+		Database: cmp.Or(secret.Database, live.Session.Database), SQLMode: h.SQLMode}
 	if t.Protocol == config.ProtocolMySQL {
 		return estimate.MySQL(ctx, r, time.Now())
 	}

@@ -46,9 +46,9 @@ func (c *conn) hold(list []*judged, j *judged, h holding, allowed func()) {
 	act := j.action
 	act.Text = h.text + names
 	parts := append([][]byte{[]byte(h.what), []byte(h.text), []byte(names)}, h.exact...)
-	page := c.s.Opened().Page
+	page, mode := c.s.Opened().Page, c.mode.SQLMode
 	var held *session.Held
-	held = c.s.Hold(session.Holding{Ordinal: j.ordinal, Action: act, Digest: statement.Digest(parts...), Decision: statement.OnceOnly(j.d, len(list) != 1 || names != ""), Timeout: c.cfg.Limits.HoldTimeout},
+	held = c.s.Hold(session.Holding{Ordinal: j.ordinal, Action: act, Digest: statement.Digest(parts...), Decision: statement.OnceOnly(j.d, len(list) != 1 || names != ""), Timeout: c.cfg.Limits.HoldTimeout, SQLMode: &mode},
 		func(res check.HoldResponse, err error) {
 			if c.state != stReady || c.wait != waitHold {
 				return

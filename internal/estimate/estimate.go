@@ -16,6 +16,7 @@ import (
 	"io"
 	"net"
 	"slices"
+	"strings"
 	"time"
 
 	driverMySQL "github.com/go-sql-driver/mysql"
@@ -33,6 +34,8 @@ type Request struct {
 	User      string
 	Password  string
 	Database  string // the session's
+	// SQLMode is the session's, of MySQL: what a text means depends on it. nil: the server's own.
+	SQLMode *string
 }
 
 // ErrUnfit says why a statement is not asked about.
@@ -59,6 +62,10 @@ var unfit = []string{action.FeatureUnparsed, action.FeatureMulti, action.Feature
 	action.FeatureProgram, action.FeatureServerFile, action.FeatureRole, action.FeatureSetting, action.FeatureReplication, action.FeatureTransaction,
 	action.FeatureDDL, action.FeatureLocking, action.FeatureFunctionCall}
 
+// waiting are functions that a planner could call, and that are there to wait or to be slow, or hold what others wait for.
+var waiting = []string{"sleep", "benchmark", "get_lock", "release_lock", "release_all_locks", "master_pos_wait", "source_pos_wait", "wait_for_executed_gtid_set",
+	"wait_until_sql_thread_after_gtids", "pg_sleep", "pg_sleep_for", "pg_sleep_until", "master_gtid_wait"}
+
 // fits refuses what planning could do harm with, or what would be planned as something else than it is.
 func fits(a *action.Action) error {
 	switch {
@@ -78,6 +85,9 @@ func fits(a *action.Action) error {
 		}
 	}
 	for _, f := range a.Functions {
+		if slices.Contains(waiting, strings.ToLower(f.Name)) {
+			return fmt.Errorf("%w: it calls %s, which takes its time", ErrUnfit, f.Name)
+		}
 		if f.Opaque {
 			return fmt.Errorf("%w: it calls %s, which could do anything", ErrUnfit, f.Name)
 		}

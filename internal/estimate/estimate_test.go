@@ -48,6 +48,7 @@ func TestFits(t *testing.T) {
 		"one of several":    func(a *action.Action) { a.Features[action.FeatureMulti] = 2 },
 		"an opaque feature": func(a *action.Action) { a.Features[action.FeatureOpaque] = true },
 		"an opaque call":    func(a *action.Action) { a.Functions = []action.Function{{Name: "f", Opaque: true}} },
+		"waiting":           func(a *action.Action) { a.Functions = []action.Function{{Name: "Sleep"}} },
 		"not resolved":      func(a *action.Action) { a.Writes[0].Resolved = false },
 		"bytes":             func(a *action.Action) { a.Params = []action.Param{{Encoding: "base64"}} },
 		"too long":          func(a *action.Action) { a.Text = strings.Repeat("x", maxText+1) },
@@ -179,7 +180,7 @@ func TestMySQL(t *testing.T) {
 	}
 }
 
-var mysqlTables = []string{"CREATE DATABASE shop", "CREATE TABLE shop.orders (id int PRIMARY KEY, state varchar(10), n int)", "CREATE TABLE shop.seen (id int)",
+var mysqlTables = []string{"CREATE DATABASE shop", "CREATE TABLE shop.orders (id int PRIMARY KEY, state varchar(10), n int)", "CREATE TABLE shop.seen (id int) ENGINE=MyISAM", "CREATE TABLE shop.kept (id int)",
 	"INSERT INTO shop.orders WITH RECURSIVE g(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM g WHERE n < 500) SELECT n, 'new', n FROM g", "ANALYZE TABLE shop.orders",
 	"CREATE FUNCTION shop.spy() RETURNS int DETERMINISTIC MODIFIES SQL DATA BEGIN INSERT INTO shop.seen VALUES (1); RETURN 1; END",
 	"CREATE VIEW shop.planted AS SELECT shop.spy() AS x"}
@@ -236,10 +237,85 @@ func testMySQL(t *testing.T, kind mysqlserver.Kind) {
 			t.Errorf("%s: %v", name, e)
 		}
 	}
+	for name, a := range map[string]action.Action{
+		"a view of what it writes": act("REPLACE INTO kept SELECT x FROM planted", []string{"replace"}, []string{"shop.planted"}, []string{"shop.kept"}),
+		"a view to write through":  act("UPDATE planted SET x = 1", []string{"update"}, []string{"shop.planted"}, []string{"shop.planted"}),
+	} {
+		if e, err := about(a); !errors.Is(err, ErrUnfit) {
+			t.Errorf("%s: %v, %v", name, e, err)
+		}
+	}
+	t.Run("mode", func(t *testing.T) { sqlMode(t, ctx, s.Addr()) })
+	t.Run("end", func(t *testing.T) { endOf(t, ctx, s.Addr()) })
 	_, _ = about(act("SELECT * FROM (SELECT x FROM planted) a", []string{"select"}, []string{"shop.planted"}, nil))
 	var orders, seen int
 	if err := db.QueryRowContext(ctx, "SELECT (SELECT count(*) FROM shop.orders), (SELECT count(*) FROM shop.seen)").Scan(&orders, &seen); err != nil || orders != 500 || seen != 0 {
 		t.Errorf("there are %d orders, and the planted function wrote: %d; %v", orders, seen, err)
+	}
+}
+
+// sqlMode: a text is read as the session reads it, and nothing but a mode is one.
+func sqlMode(t *testing.T, ctx context.Context, addr string) {
+	quoted := act(`SELECT * FROM "orders" WHERE "state" = 'new'`, []string{"select"}, []string{"shop.orders"}, nil)
+	for mode, want := range map[string]bool{"": false, "ANSI_QUOTES": true, "STRICT_TRANS_TABLES,ANSI_QUOTES": true, "ANSI_QUOTES'; DROP TABLE shop.kept; --": false, "ansi_quotes": false, "NO_SUCH_MODE": false} {
+		e, err := MySQL(ctx, Request{Action: quoted, Addresses: []string{addr}, User: "app", Password: "app", Database: "shop", SQLMode: &mode}, time.Now())
+		if (err == nil) != want {
+			t.Errorf("in the mode %q: %v, %v", mode, e, err)
+		}
+	}
+}
+
+// endOf: a connection of ours that goes on without us is ended, and one that does something else by now is not.
+func endOf(t *testing.T, ctx context.Context, addr string) {
+	r := Request{Addresses: []string{addr}, User: "app", Password: "app"}
+	db, err := mysqlPool(r, addr, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	var id int64
+	if err := conn.QueryRowContext(ctx, "SELECT CONNECTION_ID()").Scan(&id); err != nil {
+		t.Fatal(err)
+	}
+	goes, stop := context.WithCancel(ctx)
+	var n int
+	done := make(chan error, 1)
+	go func() { done <- conn.QueryRowContext(goes, "SELECT SLEEP(600)").Scan(&n) }()
+	sleeps := func() (n int) {
+		q, err := mysqlPool(r, addr, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer q.Close()
+		if err := q.QueryRowContext(ctx, "SELECT COUNT(*) FROM information_schema.processlist WHERE info = 'SELECT SLEEP(600)'").Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	for sleeps() == 0 {
+		if ctx.Err() != nil {
+			t.Fatal(ctx.Err())
+		}
+	}
+	stop()
+	if err := <-done; err == nil {
+		t.Error("it came to its end")
+	}
+	if err := endAt(ctx, r, addr, id, "EXPLAIN"); err != nil || sleeps() != 1 {
+		t.Errorf("what does something else: %v", err)
+	}
+	if err := endAt(ctx, r, addr, id, "SELECT SLEEP"); err != nil {
+		t.Error(err)
+	}
+	for sleeps() != 0 {
+		if ctx.Err() != nil {
+			t.Fatal("the server goes on")
+		}
 	}
 }
 

@@ -33,17 +33,7 @@ func MySQL(ctx context.Context, r Request, now time.Time) (out *hold.Estimate, e
 		return nil, fmt.Errorf("%w: it is not known which database its names are of", ErrUnfit)
 	}
 	err = each(r, func(addr string) error {
-		db, err := mysqlPool(r, addr, database)
-		if err != nil {
-			return err
-		}
-		defer db.Close()
-		conn, err := db.Conn(ctx)
-		if err != nil {
-			return fmt.Errorf("the target %w: %w", errUnreachable, err)
-		}
-		defer conn.Close()
-		out, err = askMySQL(ctx, conn, &r.Action)
+		out, err = askAt(ctx, r, addr, database)
 		return saidBy(err)
 	})
 	if err != nil {
@@ -51,6 +41,55 @@ func MySQL(ctx context.Context, r Request, now time.Time) (out *hold.Estimate, e
 	}
 	out.At = now.UTC()
 	return out, nil
+}
+
+// askAt asks one server. What does not answer in time is ended there, too: a server goes on for a client that has gone.
+func askAt(ctx context.Context, r Request, addr, database string) (*hold.Estimate, error) {
+	db, err := mysqlPool(r, addr, database)
+	if err != nil {
+		return nil, err
+	}
+	defer db.Close()
+	ctx, cancel := context.WithTimeout(ctx, 2*planTime)
+	defer cancel()
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("the target %w: %w", errUnreachable, err)
+	}
+	defer conn.Close()
+	var id int64
+	if err := conn.QueryRowContext(ctx, "SELECT CONNECTION_ID()").Scan(&id); err != nil {
+		return nil, err
+	}
+	out, err := askMySQL(ctx, conn, &r)
+	var said *driverMySQL.MySQLError
+	if err != nil && !errors.As(err, &said) && !errors.Is(err, ErrUnfit) {
+		err = errors.Join(err, endAt(context.WithoutCancel(ctx), r, addr, id, mysql.ExplainPrefix))
+	}
+	return out, err
+}
+
+// endAt ends a connection of ours, if it still does what begins so: behind one address there may be several servers, each with its own numbers.
+func endAt(ctx context.Context, r Request, addr string, id int64, begins string) error {
+	ctx, cancel := context.WithTimeout(ctx, planTime)
+	defer cancel()
+	db, err := mysqlPool(r, addr, "")
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	var still int
+	err = conn.QueryRowContext(ctx, "SELECT COUNT(*) FROM information_schema.processlist WHERE id = ? AND LEFT(info, ?) = ?", id, len(begins), begins).Scan(&still)
+	if err != nil || still == 0 {
+		return err
+	}
+	_, err = conn.ExecContext(ctx, fmt.Sprintf("KILL %d", id))
+	return err
 }
 
 func mysqlPool(r Request, addr, database string) (*sql.DB, error) {
@@ -69,7 +108,16 @@ func mysqlPool(r Request, addr, database string) (*sql.DB, error) {
 
 // askMySQL plans queries in a transaction that may not write. In such a one the server does not plan statements that write, so that for these
 // it is one that is rolled back.
-func askMySQL(ctx context.Context, conn *sql.Conn, a *action.Action) (*hold.Estimate, error) {
+func askMySQL(ctx context.Context, conn *sql.Conn, r *Request) (*hold.Estimate, error) {
+	a := &r.Action
+	if r.SQLMode != nil {
+		if !isMode(*r.SQLMode) {
+			return nil, fmt.Errorf("%w: the session's sql_mode is not one", ErrUnfit)
+		}
+		if _, err := conn.ExecContext(ctx, "SET SESSION sql_mode = '"+*r.SQLMode+"'"); err != nil {
+			return nil, err
+		}
+	}
 	var version, mode string
 	if err := conn.QueryRowContext(ctx, "SELECT @@version, @@sql_mode").Scan(&version, &mode); err != nil {
 		return nil, err
@@ -86,6 +134,9 @@ func askMySQL(ctx context.Context, conn *sql.Conn, a *action.Action) (*hold.Esti
 	begin := "START TRANSACTION READ ONLY"
 	if verb != "select" {
 		begin = "START TRANSACTION"
+		if err := onlyTables(ctx, conn, a); err != nil {
+			return nil, err
+		}
 	}
 	for _, do := range []string{limits, begin} {
 		if _, err := conn.ExecContext(ctx, do); err != nil {
@@ -105,6 +156,27 @@ func askMySQL(ctx context.Context, conn *sql.Conn, a *action.Action) (*hold.Esti
 	}
 	out := read(plan, verb)
 	return out, tableSizes(ctx, conn, a, out)
+}
+
+// isMode says that a text is names of modes, and nothing else: it goes into a statement of ours.
+func isMode(mode string) bool {
+	return len(mode) <= 1024 && strings.Trim(mode, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_,") == ""
+}
+
+// onlyTables refuses statements that read or write through views: a view may call functions of the target's users, which write, and a server may
+// call them while it plans. In a transaction that is rolled back that would be without effect in most tables, and not in all.
+func onlyTables(ctx context.Context, conn *sql.Conn, a *action.Action) error {
+	for _, o := range slices.Concat(a.Reads, a.Writes) {
+		var kind string
+		err := conn.QueryRowContext(ctx, "SELECT table_type FROM information_schema.tables WHERE table_schema = ? AND table_name = ?", o.Schema, o.Name).Scan(&kind)
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return err
+		}
+		if kind != "BASE TABLE" {
+			return fmt.Errorf("%w: %s is no table, and it writes", ErrUnfit, o.Name)
+		}
+	}
+	return nil
 }
 
 // number is 101119 of 10.11.19-MariaDB.

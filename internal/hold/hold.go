@@ -24,12 +24,14 @@ const (
 
 // Hold is one held action.
 type Hold struct {
-	ID       string            `json:"id"` // "hld_" and 128 random bits in base32, made by the filter
-	Session  string            `json:"session"`
-	Target   string            `json:"target"`
-	Protocol string            `json:"protocol,omitempty"` // of the target
-	User     string            `json:"user,omitempty"`     // as whom the session is at the target, as far as the client says that
-	Database string            `json:"database,omitempty"` // the session's, as far as the client says that
+	ID       string `json:"id"` // "hld_" and 128 random bits in base32, made by the filter
+	Session  string `json:"session"`
+	Target   string `json:"target"`
+	Protocol string `json:"protocol,omitempty"` // of the target
+	User     string `json:"user,omitempty"`     // as whom the session is at the target, as far as the client says that
+	Database string `json:"database,omitempty"` // the session's, as far as the client says that
+	// SQLMode is the session's sql_mode, of MySQL, in which the statement was read; nil where there is none.
+	SQLMode  *string           `json:"sql_mode,omitempty"`
 	Identity identity.Identity `json:"identity"`
 	Action   action.Action     `json:"action"`
 	// Digest is the hex SHA-256 of the exact bytes and parameters that are

@@ -49,6 +49,7 @@ type Holding struct {
 	Decision policy.Decision
 	// Timeout is for decisions that have none; zero means DefaultHoldTimeout.
 	Timeout time.Duration
+	SQLMode *string // the session's, of MySQL (hold.Hold)
 }
 
 // newHold makes a hold of what is to be decided.
@@ -63,7 +64,7 @@ func (c *core) newHold(h Holding) *Held {
 	now, d := c.rt.Now(), &h.Decision
 	held := &Held{action: h.Ordinal, Hold: hold.Hold{ID: holdID(), Session: c.id, Target: c.opened.Target.Name, Identity: c.opened.Identity,
 		Action: h.Action, Digest: h.Digest, Rule: d.Rule, Reason: d.Reason, Approvers: d.Approvers, Quorum: max(d.Quorum, 1),
-		ShapeFor: d.ShapeFor, ShapePool: d.ShapePool,
+		SQLMode: h.SQLMode, ShapeFor: d.ShapeFor, ShapePool: d.ShapePool,
 		Created: now, Deadline: now.Add(timeout), State: hold.Pending}}
 	held.ctx, held.cancel = context.WithCancel(context.Background())
 	return held

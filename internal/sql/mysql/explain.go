@@ -9,8 +9,8 @@ import (
 // ErrNotExplained says that a text is not one statement that EXPLAIN only plans.
 var ErrNotExplained = errors.New("not one statement that can be planned without being run")
 
-// explainPrefix names the format, which a server may have another default of. It has no ANALYZE, which would run the statement.
-const explainPrefix = "EXPLAIN FORMAT=TRADITIONAL "
+// ExplainPrefix names the format, which a server may have another default of. It has no ANALYZE, which would run the statement.
+const ExplainPrefix = "EXPLAIN FORMAT=TRADITIONAL "
 
 // Explain gives the statement that asks for a text's plan on a server of this mode, and the word that the text begins with, in lower case.
 // What it gives has no comments: no part of the text can be code for one reader and a comment for another.
@@ -36,5 +36,5 @@ func Explain(text string, m Mode) (explain, verb string, err error) {
 	if tokens[0].Start != 0 || !slices.Contains([]string{"select", "with", "insert", "replace", "update", "delete"}, verb) {
 		return "", "", ErrNotExplained
 	}
-	return explainPrefix + plain, verb, nil
+	return ExplainPrefix + plain, verb, nil
 }
