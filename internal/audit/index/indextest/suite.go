@@ -14,7 +14,7 @@ func Run(t *testing.T, open func(t *testing.T) (x index.Index, again func() inde
 	for name, f := range map[string]func(*testing.T, index.Index, func() index.Index){
 		"Sessions": sessions, "BeforeItsFirstFrame": beforeFirstFrame, "SameStart": sameStart, "Actions": actions, "ManyActions": manyActions,
 		"Search": search, "Text": text, "Pages": pages, "Times": times, "Queries": queries, "AllOrNothing": allOrNothing,
-		"OddText": oddText, "Leaves": leaves, "Rebuild": rebuild, "Watch": watch, "Together": together, "Delete": remove, "Reopened": reopened,
+		"OddText": oddText, "Leaves": leaves, "Rebuild": rebuild, "Watch": watch, "Together": together, "Delete": remove, "Reopened": reopened, "Hostile": hostile,
 	} {
 		t.Run(name, func(t *testing.T) {
 			x, again := open(t)

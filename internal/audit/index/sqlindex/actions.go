@@ -65,7 +65,7 @@ func outcome(a *index.Change) []any {
 func (x *Index) Actions(ctx context.Context, id string, after uint64, limit int) ([]index.Action, error) {
 	q := index.Query{Limit: limit}
 	rows, err := x.rdb.QueryContext(ctx, x.d.bind(`SELECT `+actionColumns+` FROM actions
- WHERE n = (SELECT n FROM sessions WHERE id = ?) AND ordinal > ? ORDER BY ordinal LIMIT ?`), id, int64(min(after, 1<<62)), q.Size())
+ WHERE n = (SELECT n FROM sessions WHERE id = ?) AND ordinal > ? ORDER BY ordinal LIMIT ?`), index.Bounded(id, index.MaxValue), int64(min(after, 1<<62)), q.Size())
 	if err != nil {
 		return nil, failed("actions", err)
 	}

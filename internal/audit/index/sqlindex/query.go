@@ -96,9 +96,10 @@ func (x *Index) conditions(ctx context.Context, q *index.Query) ([]cond, span, e
 		}
 		all = append(all, c)
 	}
-	if q.Session != "" {
-		all = append(all, cond{from: "sessions c", where: "c.id = ?", args: []any{q.Session}, key: "c.n", at: "c.n",
-			probe: "SELECT 1 FROM sessions p WHERE p.id = ? AND p.n = %s", probeArgs: []any{q.Session}})
+	if q.Session != "" { // a name that a database does not take is nobody's
+		id := index.Bounded(q.Session, index.MaxValue)
+		all = append(all, cond{from: "sessions c", where: "c.id = ?", args: []any{id}, key: "c.n", at: "c.n",
+			probe: "SELECT 1 FROM sessions p WHERE p.id = ? AND p.n = %s", probeArgs: []any{id}})
 	}
 	all = append(all, flags(q)...)
 	for i := range all {
@@ -246,7 +247,7 @@ func (x *Index) keysOf(ctx context.Context, conds []cond, r span, limit int) ([]
 
 // Get implements index.Index.
 func (x *Index) Get(ctx context.Context, id string) (index.Session, error) {
-	s, err := scanSession(x.rdb.QueryRowContext(ctx, x.d.bind("SELECT "+sessionColumns+" FROM sessions WHERE id = ?"), id))
+	s, err := scanSession(x.rdb.QueryRowContext(ctx, x.d.bind("SELECT "+sessionColumns+" FROM sessions WHERE id = ?"), index.Bounded(id, index.MaxValue)))
 	if errors.Is(err, sql.ErrNoRows) {
 		return s, fmt.Errorf("%s: %w", id, index.ErrNotFound)
 	}
