@@ -13,6 +13,8 @@ import (
 	"dragoman.dev/dragoman/internal/access"
 	"dragoman.dev/dragoman/internal/audit"
 	"dragoman.dev/dragoman/internal/hold"
+	"dragoman.dev/dragoman/internal/identity"
+	"dragoman.dev/dragoman/internal/identity/token"
 	"dragoman.dev/dragoman/web/api"
 )
 
@@ -92,7 +94,7 @@ func (s *server) why(ctx context.Context, _ *mcp.CallToolRequest, in whyIn) (*mc
 		return fail(err)
 	}
 	mine := slices.DeleteFunc(page.Sessions, func(one audit.Session) bool {
-		return one.Issuer != c.id.Issuer || !slices.Equal(one.Actors, c.id.Actors) || access.Is(one.ID)
+		return one.Issuer != c.id.Issuer || !slices.Equal(one.Actors, c.id.Actors) || access.Is(one.ID) || !isFor(c.id, one.Target)
 	})
 	ids := make([]string, len(mine))
 	for i, one := range mine {
@@ -160,7 +162,11 @@ func (s *server) request(ctx context.Context, _ *mcp.CallToolRequest, in request
 	case (in.Hold == "") == (in.Target == ""):
 		return nil, requestOut{}, errors.New("give either a hold or a target")
 	case in.Hold != "":
-		if _, err := s.Holds.Tell(ctx, in.Hold, id, in.Reason); err != nil {
+		_, err := s.own(ctx, in.Hold)
+		if err == nil {
+			_, err = s.Holds.Tell(ctx, in.Hold, id, in.Reason)
+		}
+		if err != nil {
 			return nil, requestOut{}, s.told("request_access", err)
 		}
 		return nil, requestOut{in.Reason, "Approvers see it with the hold. Keep the connection open, and ask is_it_approved_yet."}, nil
@@ -170,7 +176,7 @@ func (s *server) request(ctx context.Context, _ *mcp.CallToolRequest, in request
 		return nil, requestOut{}, s.told("request_access", err)
 	}
 	i := slices.IndexFunc(targets, func(m May) bool { return m.Target == in.Target })
-	if i < 0 {
+	if i < 0 || !isFor(id, in.Target) {
 		return nil, requestOut{}, fmt.Errorf("there is no target %q for you", in.Target)
 	}
 	if err := s.Holds.Purpose(id, in.Target, in.Reason); err != nil {
@@ -199,10 +205,7 @@ type approvedOut struct {
 }
 
 func (s *server) approved(ctx context.Context, _ *mcp.CallToolRequest, in approvedIn) (*mcp.CallToolResult, approvedOut, error) {
-	h, err := s.Holds.Show(ctx, in.Hold)
-	if err == nil && !h.Identity.SameAs(callerOf(ctx).id) {
-		err = fmt.Errorf("%w: no such hold", api.ErrNotFound) // as if it were not there
-	}
+	h, err := s.own(ctx, in.Hold)
 	if err != nil {
 		return nil, approvedOut{}, s.told("is_it_approved_yet", err)
 	}
@@ -217,6 +220,22 @@ func (s *server) approved(ctx context.Context, _ *mcp.CallToolRequest, in approv
 		}
 	}
 	return nil, out, nil
+}
+
+// own is a hold of the caller's identity, at a target that their token is for. Others are as if they were not there.
+func (s *server) own(ctx context.Context, id string) (hold.Hold, error) {
+	h, err := s.Holds.Show(ctx, id)
+	if c := callerOf(ctx); err == nil && (!h.Identity.SameAs(c.id) || !isFor(c.id, h.Target)) {
+		return hold.Hold{}, fmt.Errorf("%w: no such hold", api.ErrNotFound)
+	}
+	return h, err
+}
+
+// isFor says whether a credential opens sessions at a target, as far as its own limit goes. What is somebody's own is so by their identity, the
+// whole chain and who proved it, and not by the credential, which is renewed; but one for fewer targets is told of these only.
+func isFor(id identity.Identity, target string) bool {
+	limit := token.Targets(id)
+	return limit == nil || slices.Contains(limit, target)
 }
 
 // told is what the caller is told of an error: kinds that the API tells as well, and no fault of ours in its own words.

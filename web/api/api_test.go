@@ -3,15 +3,20 @@ package api
 import (
 	"bufio"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 
 	"dragoman.dev/dragoman/internal/hold"
 	"dragoman.dev/dragoman/internal/identity"
+	"dragoman.dev/dragoman/internal/lockout"
 	"dragoman.dev/dragoman/internal/record"
 )
 
@@ -182,6 +187,37 @@ func TestOpenAPI(t *testing.T) {
 		name, _, _ := strings.Cut(rest, `"`)
 		if _, ok := map[string]map[string]any{"schemas": doc.Components.Schemas, "responses": doc.Components.Responses}[kind][name]; !ok {
 			t.Errorf("%s/%s is not there", kind, name)
+		}
+	}
+}
+
+// TestTooManyGuesses: who tries tokens is told to stop, and one that is good is taken all the same.
+func TestTooManyGuesses(t *testing.T) {
+	h := New(Backend{System: fakeSystem{}, Log: slog.New(slog.DiscardHandler), Lockout: lockout.New(lockout.Config{Burst: 2, Refill: time.Hour, MaxStall: time.Millisecond}, time.Now)},
+		Bearer{Fixed: []Fixed{{SHA256: sha256.Sum256([]byte("good")), Identity: identity.New("user:a"), Roles: []Role{Reader}}}})
+	try := func(bearer string) *httptest.ResponseRecorder {
+		req, w := httptest.NewRequest("GET", "/v1/status", nil), httptest.NewRecorder()
+		if bearer != "" {
+			req.Header.Set("Authorization", "Bearer "+bearer)
+		}
+		h.ServeHTTP(w, req)
+		return w
+	}
+	for i, want := range []int{401, 401, 429, 429} {
+		if w := try(fmt.Sprint("guess", i)); w.Code != want || want == 429 && (w.Header().Get("Retry-After") == "" || !strings.Contains(w.Body.String(), "too_many_attempts")) {
+			t.Errorf("guess %d: %d %s", i, w.Code, w.Body)
+		}
+	}
+	if w := try("good"); w.Code != 200 {
+		t.Errorf("a good token: %d %s", w.Code, w.Body)
+	}
+	w := try("")
+	if w.Code != 401 {
+		t.Errorf("no token: %d", w.Code)
+	}
+	for name, want := range map[string]string{"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store", "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"} {
+		if got := w.Header().Get(name); got != want {
+			t.Errorf("%s is %q", name, got)
 		}
 	}
 }
