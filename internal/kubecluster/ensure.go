@@ -26,8 +26,10 @@ var pins embed.FS
 type Tools struct {
 	Bin     string // folder with kube-apiserver and kubelet
 	Kubectl string
-	Python  string // for PYTHONPATH: the official client
-	Helm    string
+	// OldKubectl is 1.29, which carries streams over SPDY only.
+	OldKubectl string
+	Python     string // for PYTHONPATH: the official client
+	Helm       string
 }
 
 // helm is the module of the client, and its version.
@@ -45,6 +47,10 @@ func Ensure(ctx context.Context, dir string, progress io.Writer) (Tools, error) 
 	if err != nil {
 		return Tools{}, fmt.Errorf("kubecluster: fetching kubectl: %w", err)
 	}
+	old, err := folder(dir, "kubectl-1.29", map[string]string{"kubectl-old-requirements.txt": "requirements.txt"}, func(home string) error { return oldKubectl(ctx, home) })
+	if err != nil {
+		return Tools{}, fmt.Errorf("kubecluster: fetching an older kubectl: %w", err)
+	}
 	python, err := folder(dir, "kubernetes-python", map[string]string{"python-requirements.txt": "requirements.txt"}, func(home string) error { return pinned.Pip(ctx, home, "requirements.txt", ".") })
 	if err != nil {
 		return Tools{}, fmt.Errorf("kubecluster: fetching the Python client: %w", err)
@@ -53,7 +59,7 @@ func Ensure(ctx context.Context, dir string, progress io.Writer) (Tools, error) 
 	if err != nil {
 		return Tools{}, fmt.Errorf("kubecluster: building Helm %s: %w", helmVersion, err)
 	}
-	return Tools{Helm: filepath.Join(charts, "helm"), Bin: filepath.Join(home, "bin"), Kubectl: filepath.Join(kubectl, "bin", "kubectl"), Python: python}, nil
+	return Tools{OldKubectl: filepath.Join(old, "kubectl"), Helm: filepath.Join(charts, "helm"), Bin: filepath.Join(home, "bin"), Kubectl: filepath.Join(kubectl, "bin", "kubectl"), Python: python}, nil
 }
 
 // folder is pinned.Folder with files of pins, by the names that they have here and there.
