@@ -19,7 +19,7 @@ import (
 
 // hold keeps the request until people decide, or answers at once when its client does not wait.
 func (s *stream) hold() {
-	if !s.ended {
+	if !s.ended && (s.req.Upgrade == "" || s.req.HasBody()) { // a connection that is upgraded ends when it is over
 		if len(s.kept) > s.cfg.JudgedBody {
 			s.refuse(&problem{Status: 413, Code: "too_large_to_hold", Rule: s.d.Rule, status: "blocked",
 				Detail: fmt.Sprintf("The request needs approval, but its body is longer than %d bytes, which is what can be kept.", s.cfg.JudgedBody)})
