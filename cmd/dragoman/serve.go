@@ -86,9 +86,13 @@ func (c *control) serveControl(fatal chan<- error) error {
 	return nil
 }
 
+// controlOptions bound what one connection may ask for.
+func controlOptions() []grpc.ServerOption {
+	return append(check.ServerOptions(), grpc.MaxRecvMsgSize(maxGRPC), grpc.MaxConcurrentStreams(maxStreams))
+}
+
 func (c *control) serveGRPC(l net.Listener, fatal chan<- error, opts ...grpc.ServerOption) {
-	opts = append(append(check.ServerOptions(), grpc.MaxRecvMsgSize(maxGRPC), grpc.MaxConcurrentStreams(maxStreams)), opts...)
-	s := grpc.NewServer(opts...)
+	s := grpc.NewServer(append(controlOptions(), opts...)...)
 	c.register(s)
 	c.onClose(func() error { s.Stop(); return nil })
 	go func() {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"net"
@@ -9,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"google.golang.org/grpc"
 )
 
 // TestSlowClients: who sends a head or a body slowly, or too much, is cut off, and what is a stream is not.
@@ -88,4 +91,41 @@ func TestSlowClients(t *testing.T) {
 			t.Fatalf("the stream ends with %q", line)
 		}
 	}
+}
+
+// TestControlStreams: a connection of the control plane's has a bounded number of calls at a time, which it says at its beginning.
+func TestControlStreams(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := grpc.NewServer(controlOptions()...)
+	go s.Serve(l)
+	defer s.Stop()
+	c, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(60 * time.Second))
+	// RFC 9113, 3.4 and 4.1: the preface, an empty SETTINGS frame; then the server's own.
+	io.WriteString(c, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00")
+	head := make([]byte, 9)
+	if _, err := io.ReadFull(c, head); err != nil || head[3] != 4 {
+		t.Fatalf("the first frame is %x: %v", head, err)
+	}
+	settings := make([]byte, int(head[0])<<16|int(head[1])<<8|int(head[2]))
+	if _, err := io.ReadFull(c, settings); err != nil {
+		t.Fatal(err)
+	}
+	const maxConcurrentStreams = 3 // RFC 9113, 6.5.2
+	for ; len(settings) >= 6; settings = settings[6:] {
+		if binary.BigEndian.Uint16(settings) == maxConcurrentStreams {
+			if n := binary.BigEndian.Uint32(settings[2:]); n != maxStreams {
+				t.Errorf("%d calls at a time", n)
+			}
+			return
+		}
+	}
+	t.Error("any number of calls at a time")
 }

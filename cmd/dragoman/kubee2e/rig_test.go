@@ -64,8 +64,9 @@ const rules = `rules:
   - {name: ask-forward, verdict: hold, when: {kinds: [forward], paths: ["web.default:8081"]}, approvers: [leads], reason: people decide about that port}
   - {name: no-rm, verdict: block, when: {commands: [rm]}, reason: nothing is removed here, hint: ask for a ticket}
   - {name: system, verdict: block, when: {namespaces: [kube-system], resources: [pods/exec]}, reason: not in kube-system}
-  - {name: ask, verdict: hold, when: {groups: [ops], commands: [touch]}, approvers: [leads], reason: people decide about new files}
-  - {name: ask-delete, verdict: hold, when: {groups: [ops], verbs: [delete], resources: [configmaps], names: ["held-*"]}, approvers: [leads], reason: people decide what is deleted}
+  - {name: ask, verdict: hold, when: {groups: [ops], commands: [touch]}, approvers: [leads], reason: people decide about new files, hint: use the queue}
+  - {name: ask-delete, verdict: hold, when: {groups: [ops], verbs: [delete], resources: [configmaps], names: ["held-*"]}, approvers: [leads], reason: people decide what is deleted, hint: rename it}
+  - {name: keep, verdict: block, when: {verbs: [delete], resources: [configmaps], names: ["kept-*"]}, reason: these stay, hint: rename it}
   - {name: minters, verdict: allow, when: {groups: [minters], kinds: [kube]}, features_allowed: [credentials]}
   - {name: guests, verdict: allow, when: {groups: [guests]}}
 masks:
