@@ -86,8 +86,14 @@ func finds(r *rig, words string) bool {
 // tail follows a session through a replica and collects what it prints.
 func tail(t *testing.T, r *rig, session string) *syncBuffer {
 	t.Helper()
+	return r.follow(t, "sessions", "tail", session)
+}
+
+// follow runs a command until the test ends, and collects what it prints.
+func (g *gateway) follow(t *testing.T, args ...string) *syncBuffer {
+	t.Helper()
 	out := &syncBuffer{}
-	cmd := exec.Command(filepath.Join(r.bin, "dragoman"), "sessions", "tail", session, "-c", r.config)
+	cmd := exec.Command(filepath.Join(g.bin, "dragoman"), append(args, "-c", g.config)...)
 	pipe, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -64,7 +64,7 @@ func newTold(t *testing.T) *told {
 		g.ports[name] = freePort(t)
 	}
 	pg := postgres(t, pgserver.Newest, pgserver.Options{})
-	execSQL(t, pg, "postgres", "CREATE TABLE notes (id int, text text)")
+	execSQL(t, pg, "postgres", "CREATE TABLE notes (id int, text text); CREATE TABLE pooled (id int, text text)")
 	my := mysqlServer(t, mysqlserver.Options{Kind: mysqlserver.MariaDB})
 	mysqlExec(t, mysqlRoot(t, my, ""), mysqlUser+"CREATE DATABASE app; CREATE TABLE app.notes (id int, text text);")
 	web := newService(t)
@@ -86,7 +86,7 @@ func newTold(t *testing.T) *told {
 		httpTargetYAML("web", web.addr(), g.ports["web"], ", http: {mcp: [/mcp]}") + httpTargetYAML("rpc", l.Addr().String(), g.ports["rpc"], `, http: {version: "2"}`) +
 		fmt.Sprintf("  - {name: box, protocol: ssh, address: %q, listen: '127.0.0.1:%d', credentials: {user: %s, key: \"file:%s\"}, ssh: {host_keys: [%q]}}\n",
 			box.Address(), g.ports["box"], box.User, box.Key, box.HostKey) + "policy: {dir: policy}\n",
-		Files: map[string]string{"policy/rules.yaml": "rules:" + strings.ReplaceAll(toldRules, "\n-", "\n  -"), "db-password": pg.Password, "my-password": "app-secret"}}).start()
+		Files: map[string]string{"policy/rules.yaml": "rules:" + strings.ReplaceAll(toldRules+poolRule, "\n-", "\n  -"), "db-password": pg.Password, "my-password": "app-secret"}}).start()
 	g.token = g.gateway.token("agents")
 	g.denier(t)
 	return g
@@ -101,7 +101,7 @@ func (g *told) denier(t *testing.T) {
 		for ctx.Err() == nil {
 			list, _ := g.holds(hold.Pending)
 			for _, h := range list {
-				if h.Deadline.IsZero() || time.Since(h.Created) < 300*time.Millisecond { // some are told of the hold first
+				if h.Rule == "pool" || time.Since(h.Created) < 300*time.Millisecond { // some are told of the hold first
 					continue
 				}
 				word := "deny"
@@ -158,6 +158,7 @@ func TestToldPrograms(t *testing.T) {
 	t.Run("SSH exec", g.exec)
 	t.Run("SSH shell", g.shell)
 	t.Run("SFTP", g.sftp)
+	t.Run("a pool asks once", g.pool)
 }
 
 func (g *told) postgres(t *testing.T) {
