@@ -122,6 +122,9 @@ func parse(text string, m Mode) ([]ast.StmtNode, string, error) {
 	if node, rerr := parseReturning(p, normal, m); rerr == nil {
 		return []ast.StmtNode{node}, normal, nil
 	}
+	if node, ok := parseWork(p, normal); ok {
+		return []ast.StmtNode{node}, normal, nil
+	}
 	return nil, "", err
 }
 

@@ -21,6 +21,8 @@ func (a *analysis) statement(n ast.StmtNode, st *sql.Statement) {
 		a.insert(x)
 	case *returningStmt:
 		a.returning(x, st)
+	case *workStmt:
+		a.statement(x.StmtNode, st)
 	case *ast.UpdateStmt:
 		a.update(x)
 	case *ast.DeleteStmt:

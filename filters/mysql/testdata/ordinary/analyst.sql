@@ -111,3 +111,5 @@ SELECT COUNT(*), AVG(total), STDDEV(total) FROM orders HAVING COUNT(*) > 0;
 (SELECT id FROM orders WHERE id = 1) UNION (SELECT id FROM orders WHERE id = 2) ORDER BY id;
 SELECT /*+ MAX_EXECUTION_TIME(5000) */ id FROM orders ORDER BY id;
 SELECT `id` AS `order number`, CAST(total AS CHAR) FROM `corpus`.`orders` ORDER BY 1;
+BEGIN WORK;
+COMMIT WORK AND NO CHAIN;
