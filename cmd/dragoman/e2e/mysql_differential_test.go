@@ -82,7 +82,8 @@ var mysqlDifferential = []string{"SELECT * FROM types", "CALL two()", "SELECT sh
 	"SELECT * FROM notes", "INSERT INTO notes (id) VALUES (1)", "TRUNCATE notes", "CREATE TABLE d1 (a INT, b TEXT)", "INSERT INTO d1 SELECT id, note FROM orders", "SELECT * FROM d1",
 	"ALTER TABLE d1 ADD COLUMN c INT DEFAULT 7", "SELECT c FROM d1", "DROP TABLE d1", "SELECT * FROM d1", "CREATE TEMPORARY TABLE d2 (a INT)", "INSERT INTO d2 VALUES (5)", "SELECT a FROM d2",
 	"DROP TEMPORARY TABLE d2", "SET @x = 5", "SELECT @x, @x := @x + 1", "SET sql_mode = 'ANSI_QUOTES'", `SELECT "id" FROM "orders"`, "SET sql_mode = ''", "SELECT REPEAT('x', 100000)",
-	"HANDLER orders OPEN", "HANDLER orders READ FIRST", "HANDLER orders CLOSE", "CHECKSUM TABLE orders", "XA RECOVER", "SELECT SLEEP(0)", "KILL 999999"}
+	"HANDLER orders OPEN", "HANDLER orders READ FIRST", "HANDLER orders CLOSE", "CHECKSUM TABLE orders", "XA RECOVER", "INSERT INTO notes (body) VALUES ('r'), ('s') RETURNING id, CONCAT(body, '!') AS b",
+	"REPLACE INTO notes (id, body) VALUES (1, 'x') RETURNING notes.body", "DELETE FROM notes WHERE body = 'r' RETURNING *", "BEGIN WORK", "COMMIT WORK AND CHAIN", "ROLLBACK WORK", "SELECT SLEEP(0)", "KILL 999999"}
 
 // volatileQuery: answers that are another time another.
 func volatileQuery(q string) bool {
