@@ -145,6 +145,9 @@ func (d *actionData) message(f record.Frame, e replay.Event) error {
 			b.Heads = append(b.Heads, tableHead{Name: c.Name})
 		}
 		d.add(b)
+		if e.Row != nil { // the first row of an Execute brings its columns along
+			d.row(e.Row)
+		}
 	case e.Row != nil:
 		d.row(e.Row)
 	case e.Report != nil:

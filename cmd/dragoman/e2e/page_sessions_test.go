@@ -20,7 +20,7 @@ const pageRules = sshRules + `
 `
 
 const pageMasks = `
-- {name: mail, json: ["$..email"]}
+- {name: mail, json: ["$..email"], opaque: allow}
 - {name: ssn, columns: ["shop.customers.ssn"]}
 `
 
@@ -29,6 +29,8 @@ type pageTargets struct {
 	*sshRig
 	token    string
 	url      string // of the HTTP target
+	rpc      string // the address of the gRPC target
+	streams  string // the URL of the one with a WebSocket and events
 	database mysqlPlace
 	admin    context.Context
 	base     string
@@ -39,12 +41,15 @@ func newPageTargets(t *testing.T) *pageTargets {
 	s := newService(t)
 	db := mysqlServer(t, mysqlserver.Options{Kind: mysqlserver.MariaDB, SQL: mysqlUser})
 	mysqlExec(t, mysqlRoot(t, db, ""), mysqlShop)
-	web, shop := freePort(t), freePort(t)
+	web, shop, rpc, streams := freePort(t), freePort(t), freePort(t), freePort(t)
+	calls, events := streaming(t)
 	p := &pageTargets{sshRig: newSSH(t, sshSetup{rules: pageRules, files: map[string]string{"policy/masks.yaml": pageMasks, "shop-password": "app-secret\n"},
-		targets: httpTargetYAML("web", s.addr(), web, ", http: {mcp: [/mcp]}") + mysqlTarget("shop", shop, db),
-		top:     fmt.Sprintf("admin: {listen: '127.0.0.1:%d'}\n", freePort(t))})}
+		targets: httpTargetYAML("web", s.addr(), web, ", http: {mcp: [/mcp]}") + httpTargetYAML("rpc", calls, rpc, ", http: {version: '2'}") +
+			httpTargetYAML("streams", events, streams, "") + mysqlTarget("shop", shop, db),
+		top: fmt.Sprintf("admin: {listen: '127.0.0.1:%d'}\n", freePort(t))})}
 	p.token = p.gateway.token("ops")
 	p.url, p.database = fmt.Sprintf("http://127.0.0.1:%d", web), mysqlPlace{Port: shop, Password: p.token, Database: "shop"}
+	p.rpc, p.streams = fmt.Sprintf("127.0.0.1:%d", rpc), fmt.Sprintf("http://127.0.0.1:%d", streams)
 	link := strings.TrimSpace(p.must("login"))
 	p.base = link[:strings.Index(link, "/login")]
 	p.admin = e2erig.Tab(t, e2erig.Browser(t))
@@ -96,6 +101,8 @@ func TestPageSessions(t *testing.T) {
 	p := newPageTargets(t)
 	t.Run("terminal", func(t *testing.T) { terminalInBrowser(t, p) })
 	t.Run("http", func(t *testing.T) { exchangeInBrowser(t, p) })
+	t.Run("streams", func(t *testing.T) { streamsInBrowser(t, p) })
+	t.Run("broken", func(t *testing.T) { brokenInBrowser(t, p) })
 	t.Run("live", func(t *testing.T) {
 		term := p.terminal(t, p.dial(p.token))
 		p.followAndEnd(t, "ssh", p.session(t, "web1", true), func() error { term.keys("echo seen-live\n"); return nil }, "seen-live")

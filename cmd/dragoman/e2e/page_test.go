@@ -33,18 +33,10 @@ func text(t *testing.T, ctx context.Context, sel chromedp.CSS) string {
 	return s
 }
 
-// shot keeps a picture for the docs when DRAGOMAN_SCREENSHOTS names a folder.
+// shot keeps two pictures for the docs, in the light and the dark theme, when DRAGOMAN_SCREENSHOTS names a folder.
 func shot(t *testing.T, ctx context.Context, name string) {
 	t.Helper()
-	png, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if dir := os.Getenv("DRAGOMAN_SCREENSHOTS"); dir != "" {
-		if err := os.WriteFile(filepath.Join(dir, "page-"+name+".png"), png, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
+	e2erig.Pictures(t, ctx, os.Getenv("DRAGOMAN_SCREENSHOTS"), "page-"+name)
 }
 
 // signIn signs a person in with a token.
