@@ -63,9 +63,9 @@ askDesktop();
 
 for (const box of document.querySelectorAll("[data-watch]")) {
   const events = new EventSource(box.dataset.watch);
-  let busy = false;
+  let busy = false, more = false;
   const load = async () => {
-    if (busy) return;
+    if (busy) { more = true; return; } // what changes meanwhile may not be in what comes
     busy = true;
     const before = ids(box);
     try { box.innerHTML = await part(box.dataset.reload); } catch (err) { /* the next event tries again */ }
@@ -75,8 +75,10 @@ for (const box of document.querySelectorAll("[data-watch]")) {
       new Notification("An action waits for a decision", {tag: now[0]}).onclick = () => { focus(); location.href = "/approvals/" + now[0]; };
     }
     left();
+    if (more) { more = false; load(); }
   };
   events.addEventListener("hold", load);
+  events.addEventListener("open", load); // and what changed before, or while there was no connection
   addEventListener("pagehide", () => events.close());
 }
 
