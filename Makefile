@@ -114,6 +114,7 @@ bench: build tools ## compare direct, plain Envoy, pgbouncer and ours; writes do
 	$(MAKE) bench-http
 	$(MAKE) bench-mysql
 	$(MAKE) bench-kube
+	$(MAKE) bench-rdp
 
 .PHONY: bench-mysql
 bench-mysql: build tools ## compare MariaDB reached directly, through plain Envoy and through ours; writes docs/performance.md (2 min)
@@ -124,13 +125,18 @@ bench-http: build tools ## compare HTTP through plain Envoy, with ext_authz, and
 	$(GO) run ./internal/bench/httpbench -tools $(TOOLS) -bin bin -doc docs/performance.md $(HTTPBENCHFLAGS)
 
 .PHONY: bench-kube
-bench-kube: build tools ## compare a real API server reached directly and through ours; prints (docs/performance-kubernetes.md); as root (2 min)
+bench-kube: build tools ## compare a real API server reached directly and through ours; writes docs/performance-kubernetes.md; as root (2 min)
 	@$(GO) run ./internal/tools -dir $(TOOLS) -kube
-	DRAGOMAN_BIN=$(CURDIR)/bin $(GO) test -tags kube -run '^$$' -bench . -benchtime 40x ./cmd/dragoman/kubee2e
+	DRAGOMAN_BENCH_DOC=$(CURDIR)/docs/performance-kubernetes.md DRAGOMAN_BIN=$(CURDIR)/bin $(GO) test -tags kube -run '^$$' -bench . -benchtime 40x ./cmd/dragoman/kubee2e
 
 .PHONY: bench-ssh
 bench-ssh: build tools ## compare OpenSSH reached directly and through ours; writes docs/performance.md (3 min)
 	$(GO) run ./internal/bench/sshbench -tools $(TOOLS) -bin bin -doc docs/performance.md $(SSHBENCHFLAGS)
+
+.PHONY: bench-rdp
+bench-rdp: build tools ## compare xrdp and FreeRDP's shadow server reached directly and through ours; writes docs/performance.md; as root (3 min)
+	@$(GO) run ./internal/tools -dir $(TOOLS) -rdp
+	$(GO) run ./internal/bench/rdpbench -tools $(TOOLS) -bin bin -doc docs/performance.md $(RDPBENCHFLAGS)
 
 bench-quick: build tools ## the same in short rounds, printed only (3 min)
 	$(GO) run ./internal/bench -tools $(TOOLS) -bin bin -rounds 2 -time 2s -fresh-rounds 1 -opens 30 $(BENCHFLAGS)

@@ -49,7 +49,12 @@ func TestMain(m *testing.M) {
 	if shared, err = newRig(context.Background()); err != nil {
 		fmt.Fprintln(os.Stderr, "kubee2e:", err)
 	} else {
-		code = m.Run()
+		if code = m.Run(); code == 0 {
+			if err := writeFigures(); err != nil {
+				fmt.Fprintln(os.Stderr, "kubee2e:", err)
+				code = 1
+			}
+		}
 	}
 	shared.stop(code != 0)
 	os.Exit(code)
