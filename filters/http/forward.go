@@ -7,6 +7,7 @@ import (
 
 	"dragoman.dev/dragoman/filters/http/header"
 	"dragoman.dev/dragoman/internal/exchange"
+	"dragoman.dev/dragoman/internal/policy"
 	"dragoman.dev/dragoman/internal/record"
 	"dragoman.dev/dragoman/internal/session"
 )
@@ -20,7 +21,9 @@ func (s *stream) forward() {
 	s.prepare()
 	up := s.up.begin(s.ended, s.req.HasBody(), s.fields.Get("content-length"))
 	s.maskRecord()
-	s.word()
+	if !s.word() {
+		return
+	}
 	head := s.requestHead()
 	s.keep(&s.upWaits, func(b *session.Batch) {
 		s.announce(b)
@@ -44,17 +47,36 @@ func (s *stream) forward() {
 	})
 }
 
-// word puts the action and its decision into words before announce, under whose lock the session's other streams wait.
-func (s *stream) word() {
+// word puts the action and its decision into words before announce, under whose lock the session's other streams wait. An
+// action that has no words cannot be recorded, and so does not pass: then it refuses, and is false.
+func (s *stream) word() bool {
 	if s.ordinal != 0 {
-		return
+		return true
 	}
 	act := s.maskedAction()
 	payload, err := record.AppendAction(make([]byte, 0, 1<<10), &act, &s.d)
+	if err == nil {
+		err = s.wordOthers()
+	}
 	if err != nil {
-		payload = []byte("{}")
+		s.wordless(err)
+		return false
 	}
 	s.worded = payload
+	return true
+}
+
+// wordless refuses an action that cannot be written down: what is recorded is that it was there, and blocked.
+func (s *stream) wordless(err error) {
+	s.t.rt.Log().Error("an action cannot be written down", "session", s.sh.span.ID(), "kind", s.action.Kind, "error", err)
+	p := notRecorded()
+	s.action, s.plan = undecodable(s.head.Method()), nil
+	s.d = policy.Decision{Verdict: policy.Block, Rule: "http.record", Reason: p.Detail, Revision: s.d.Revision}
+	if s.rpc != nil {
+		s.rpc.list = nil
+	}
+	p.Rule = s.d.Rule
+	s.refuse(p)
 }
 
 // announce records the action and its decision, once. word comes before.
@@ -156,7 +178,7 @@ func (s *stream) prepare() {
 		h.Del("authorization")
 	}
 	if s.plan != nil && s.plan.Content() || s.rpc != nil {
-		replace(h, s.fields, header.Request(s.fields))
+		replace(h, s.fields, header.Request(s.upFields()))
 	}
 	if ip, _, err := net.SplitHostPort(s.client); err == nil {
 		h.Set("x-forwarded-for", ip)
@@ -164,6 +186,7 @@ func (s *stream) prepare() {
 	if s.trace.host != nil {
 		h.Set("traceparent", s.trace.traceparent())
 	}
+	s.sendNames(h)
 	s.prepareCall(h)
 	for _, c := range s.sh.span.Opened().Credentials.Headers {
 		h.Del(c.Name)
@@ -210,7 +233,7 @@ func valuesOf(l header.List, name string) (all []string) {
 
 // requestHead is the payload of the head as it is sent, without what is secret.
 func (s *stream) requestHead() []byte {
-	list := listOf(s.head)
+	list := s.asClientHas(listOf(s.head))
 	secret := map[string]bool{"authorization": true}
 	for _, c := range s.sh.span.Opened().Credentials.Headers {
 		secret[c.Name] = !strings.HasPrefix(c.Name, "impersonate-") // who acts at a Kubernetes API server is no secret

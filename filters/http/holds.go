@@ -40,7 +40,9 @@ func (s *stream) hold() {
 		return
 	}
 	s.phase = holding
-	s.word()
+	if !s.word() {
+		return
+	}
 	s.keep(&s.upWaits, s.announce, func(err error) {
 		if err != nil {
 			s.refuse(notRecorded())

@@ -111,17 +111,26 @@ func (b *fakeBody) Bytes() []byte      { return b.b }
 func (b *fakeBody) Set(p []byte) error { b.b = p; return nil }
 
 type fakeAuthz struct {
+	as     []string // who it is, in place of user:a by agent:b
 	refuse error
 	gate   chan struct{} // when not nil, Open waits for it
 }
+
+// maskKey is what all nodes have.
+var maskKey = bytes.Repeat([]byte{7}, 32)
 
 func (a *fakeAuthz) Open(_ context.Context, req check.OpenRequest) (check.OpenResponse, error) {
 	if a.gate != nil {
 		<-a.gate
 	}
-	return check.OpenResponse{Session: ulid.New("ses_", time.Now()), Identity: identityOf("agents"),
+	who := identityOf("agents")
+	if len(a.as) > 0 {
+		who.Subject, who.Actors = a.as[0], a.as[1:]
+	}
+	return check.OpenResponse{Session: ulid.New("ses_", time.Now()), Identity: who,
 		Target: policy.Target{Name: req.Target, Protocol: "http"}, Decision: policy.Decision{Verdict: policy.Allow},
-		Credentials: check.Credentials{Headers: []check.Header{{Name: "authorization", Value: "Basic secret"}}}}, a.refuse
+		Credentials: check.Credentials{Headers: []check.Header{{Name: "authorization", Value: "Basic secret"}}},
+		MaskKey:     maskKey}, a.refuse
 }
 
 func (a *fakeAuthz) Hold(ctx context.Context, _ check.HoldRequest) (check.HoldResponse, error) {

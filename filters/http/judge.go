@@ -30,6 +30,12 @@ func (s *stream) understand() {
 		return
 	}
 	s.req = req
+	if no := s.takeNames(); no != nil {
+		s.action = undecodable(s.head.Method() + " " + s.head.Path())
+		s.d = policy.Decision{Verdict: policy.Block, Rule: no.Rule, Reason: no.Detail, Revision: s.sh.judge.Revision()}
+		s.refuse(no)
+		return
+	}
 	if s.cfg.Target.Protocol == kubernetes {
 		no := s.notHere()
 		if no == nil {
@@ -115,7 +121,11 @@ func (s *stream) judge() bool {
 		return false
 	}
 	s.plan = plan
-	if no := s.probe(); no != nil {
+	no := s.probe()
+	if no == nil {
+		no = s.conditions()
+	}
+	if no != nil {
 		s.d.Verdict, s.d.Rule, s.d.Reason = policy.Block, no.Rule, no.Detail
 		s.refuse(no)
 		return false

@@ -7,7 +7,6 @@ import (
 	"errors"
 
 	"dragoman.dev/dragoman/filters/http/content"
-	"dragoman.dev/dragoman/filters/http/header"
 	"dragoman.dev/dragoman/filters/http/mcp"
 	"dragoman.dev/dragoman/internal/action"
 	"dragoman.dev/dragoman/internal/mask"
@@ -15,9 +14,6 @@ import (
 	"dragoman.dev/dragoman/internal/record"
 	"dragoman.dev/dragoman/internal/session"
 )
-
-// sessionField names an MCP session.
-const sessionField = "mcp-session-id"
 
 // rpc is a stream's part in an MCP conversation.
 type rpc struct {
@@ -33,6 +29,7 @@ type message struct {
 	action  action.Action
 	d       policy.Decision
 	plan    *mask.Plan
+	worded  []byte // as in stream
 	ordinal uint64
 }
 
@@ -47,7 +44,7 @@ func (s *stream) talkKey(id string) string {
 }
 
 func (s *stream) converse() *rpc {
-	id := s.fields.Get(sessionField)
+	id := s.named.session
 	return &rpc{conv: s.t.talks.Of(s.talkKey(id)), fix: id != ""}
 }
 
@@ -216,12 +213,31 @@ func (s *stream) mayCall(tool string) bool {
 }
 
 // reply masks what the server answers.
-func (r *rpc) reply(s *stream, h content.Head, list header.List) (changing, error) {
-	if id := list.Get(sessionField); id != "" && !r.fix {
+func (r *rpc) reply(s *stream, h content.Head) (changing, error) {
+	if id := s.named.session; id != "" && !r.fix {
 		r.fix = true
 		s.t.talks.Keep(s.talkKey(id), r.conv)
 	}
-	return r.conv.Reply(h, s.plan, nil)
+	reply, err := r.conv.Reply(h, s.plan, nil)
+	reply.BindEvents(s.bindEvent)
+	return reply, err
+}
+
+// wordOthers puts the other messages of a batch into words.
+func (s *stream) wordOthers() error {
+	if s.rpc == nil || len(s.rpc.list) < 2 {
+		return nil
+	}
+	for i := range s.rpc.list[1:] {
+		m := &s.rpc.list[i+1]
+		act := maskedAs(m.plan, m.action)
+		payload, err := record.AppendAction(nil, &act, &m.d)
+		if err != nil {
+			return err
+		}
+		m.worded = payload
+	}
+	return nil
 }
 
 // announceOthers records the other messages of a batch.
@@ -231,11 +247,9 @@ func (s *stream) announceOthers(b *session.Batch) {
 	}
 	for i := range s.rpc.list[1:] {
 		m := &s.rpc.list[i+1]
-		act := maskedAs(m.plan, m.action)
-		if payload, err := record.AppendAction(nil, &act, &m.d); err == nil {
-			m.ordinal = b.Action(payload)
-			s.noteTrace(b, m.ordinal)
-		}
+		m.ordinal = b.Action(m.worded)
+		m.worded = nil
+		s.noteTrace(b, m.ordinal)
 	}
 }
 

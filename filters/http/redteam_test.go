@@ -7,12 +7,15 @@ import (
 
 	"github.com/envoyproxy/envoy/contrib/golang/common/go/api"
 
+	"dragoman.dev/dragoman/filters/http/binding"
 	"dragoman.dev/dragoman/internal/nodeconfig"
 	"dragoman.dev/dragoman/internal/policy"
 )
 
 // mcpTarget masks what one tool gives.
-func mcpTarget(t *testing.T) *target {
+func mcpTarget(t *testing.T) *target { return mcpTargetOf(t, &fakeAuthz{}) }
+
+func mcpTargetOf(t *testing.T, authz *fakeAuthz) *target {
 	bundle, err := policy.Source{
 		Rules: []policy.Rule{{Name: "may", Verdict: "allow", When: policy.When{Groups: []string{"agents"}, Kinds: []string{"mcp", "mcp.tool", "http"}}}},
 		Masks: []policy.MaskRule{{Name: "m", JSON: []string{"$..ssn"}, Tools: []string{"get"}}, {Name: "h", Detectors: []string{"email"}, Paths: []string{"/x"}}},
@@ -20,8 +23,15 @@ func mcpTarget(t *testing.T) *target {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return newTarget(t, &fakeAuthz{}, func(c *nodeconfig.HTTP) { c.MCP, c.Policy = []string{"/mcp"}, bundle })
+	return newTarget(t, authz, func(c *nodeconfig.HTTP) { c.MCP, c.Policy = []string{"/mcp"}, bundle })
 }
+
+// named1 is how the identity of the tests knows the session "s" and the event "7".
+var named1 = func() named {
+	who := identityOf()
+	b, _ := binding.New(maskKey, append([]string{"t", who.Issuer, who.Subject}, who.Actors...)...)
+	return named{b.Bind(binding.Session, "s"), b.Bind(binding.Event, "7")}
+}()
 
 // pass sends a request, which must pass.
 func pass(t *testing.T, tg *target, head *fakeMap, body string) *stream {
@@ -75,7 +85,7 @@ const (
 // Masks of one tool hold for all that may belong to a call of it: in a batch, on a stream that is resumed, in the answer to an answer.
 func TestMasksOfAToolHoldForItsStreams(t *testing.T) {
 	tg := mcpTarget(t)
-	id := [2]string{sessionField, "s"}
+	id := [2]string{sessionField, named1.session}
 	for _, batch := range []string{"[" + mcpPing + "," + mcpCall + "]", "[" + mcpCall + "," + mcpPing + "]"} {
 		if got := answer(t, pass(t, tg, mcpHead("POST", "x"), batch), mcpLog); strings.Contains(got, "mallory") || !strings.Contains(got, "[redacted]") {
 			t.Errorf("%s: %s", batch, got)
@@ -85,7 +95,7 @@ func TestMasksOfAToolHoldForItsStreams(t *testing.T) {
 		t.Errorf("nothing was called, and %s", got)
 	}
 	pass(t, tg, mcpHead("POST", "x", id), mcpCall)
-	if got := answer(t, pass(t, tg, mcpHead("GET", "x", id, [2]string{"last-event-id", "7"}), ""), mcpLog); strings.Contains(got, "mallory") {
+	if got := answer(t, pass(t, tg, mcpHead("GET", "x", id, [2]string{eventField, named1.event}), ""), mcpLog); strings.Contains(got, "mallory") {
 		t.Errorf("resumed: %s", got)
 	}
 	if got := answer(t, pass(t, tg, mcpHead("POST", "x", id), `{"jsonrpc":"2.0","id":9,"result":{}}`), mcpLog); strings.Contains(got, "mallory") {
@@ -96,7 +106,7 @@ func TestMasksOfAToolHoldForItsStreams(t *testing.T) {
 // One who reaches an MCP session with two credentials cannot have the answer to one question taken for that to another.
 func TestOneConversationOfAnIdentity(t *testing.T) {
 	tg := mcpTarget(t)
-	id := [2]string{sessionField, "s"}
+	id := [2]string{sessionField, named1.session}
 	pass(t, tg, mcpHead("POST", "x", id), mcpCall)
 	h := newHost()
 	s := tg.NewStream(h).(*stream)

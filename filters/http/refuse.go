@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"dragoman.dev/dragoman/internal/exchange"
+	"dragoman.dev/dragoman/internal/policy"
 	"dragoman.dev/dragoman/internal/record"
 	"dragoman.dev/dragoman/internal/session"
 )
@@ -36,7 +37,10 @@ func (s *stream) keepAnswer(p *problem) {
 		p.status = "error"
 	}
 	s.finished = true
-	s.word()
+	if s.wordRefused(); s.worded == nil && s.ordinal == 0 {
+		s.send(p) // nothing of it goes on, and nothing of it can be kept
+		return
+	}
 	s.keep(&s.upWaits, func(b *session.Batch) {
 		s.announce(b)
 		p.Instance = instance(s.sh.span.ID(), s.ordinal)
@@ -51,6 +55,30 @@ func (s *stream) keepAnswer(p *problem) {
 		}
 		s.send(p)
 	})
+}
+
+// wordRefused puts into words what is refused; of what has none, that it was there.
+func (s *stream) wordRefused() {
+	if s.ordinal != 0 {
+		return
+	}
+	act := s.maskedAction()
+	var err error
+	if s.worded, err = record.AppendAction(nil, &act, &s.d); err == nil {
+		err = s.wordOthers()
+	}
+	if err == nil {
+		return
+	}
+	s.t.rt.Log().Error("a refused action cannot be written down", "session", s.sh.span.ID(), "kind", s.action.Kind, "error", err)
+	if s.rpc != nil {
+		s.rpc.list = nil
+	}
+	act = undecodable(s.head.Method())
+	d := policy.Decision{Verdict: policy.Block, Rule: s.d.Rule, Revision: s.d.Revision}
+	if s.worded, err = record.AppendAction(nil, &act, &d); err != nil {
+		s.worded = nil
+	}
 }
 
 func answerHead(fields map[string][]string, code int) []byte {

@@ -24,7 +24,7 @@ func (s *stream) EncodeHeaders(h api.ResponseHeaderMap, end bool) api.StatusType
 	}
 	s.code, _ = h.Status()
 	s.upgraded = s.req.Upgrade != "" && (s.code == nethttp.StatusSwitchingProtocols || s.code == nethttp.StatusOK)
-	list := listOf(h)
+	list := s.giveNames(h, listOf(h))
 	masked, err := s.maskHead(list)
 	if err != nil {
 		s.blockResponse(err)
@@ -123,6 +123,7 @@ func (s *stream) maskHead(list header.List) (header.List, error) {
 		return list, nil
 	}
 	out, n := header.Mask(s.plan, list)
+	out = s.sealTags(out, list)
 	s.masked += int64(n)
 	if s.upgraded {
 		if s.req.Upgrade != "websocket" || list.Count("sec-websocket-extensions") > 0 {
@@ -132,7 +133,7 @@ func (s *stream) maskHead(list header.List) (header.List, error) {
 		return out, nil
 	}
 	m, err := s.maskerOf(content.Head{Method: s.req.Method, Status: s.code, Type: list.Joined("content-type"),
-		Encoding: list.Joined("content-encoding"), GRPCEncoding: list.Joined("grpc-encoding")}, list)
+		Encoding: list.Joined("content-encoding"), GRPCEncoding: list.Joined("grpc-encoding")})
 	if err != nil {
 		return nil, err
 	}
@@ -149,9 +150,9 @@ type changing interface {
 	Changes() bool
 }
 
-func (s *stream) maskerOf(h content.Head, list header.List) (changing, error) {
+func (s *stream) maskerOf(h content.Head) (changing, error) {
 	if s.rpc != nil {
-		return s.rpc.reply(s, h, list)
+		return s.rpc.reply(s, h)
 	}
 	plan, err := s.responsePlan()
 	if err != nil {
@@ -247,6 +248,7 @@ func (s *stream) EncodeTrailers(t api.ResponseTrailerMap) api.StatusType {
 			return api.TrailerStopIteration
 		}
 		masked, _ := header.Mask(s.plan, list)
+		masked = header.MapTags(masked, list, func(string) string { return "" })
 		if c, ok := s.masker.(changing); ok && c.Changes() { // digests of what is not shown
 			masked = header.Response(masked)
 		}

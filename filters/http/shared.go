@@ -4,6 +4,7 @@ import (
 	"sync"
 	"time"
 
+	"dragoman.dev/dragoman/filters/http/binding"
 	"dragoman.dev/dragoman/internal/check"
 	"dragoman.dev/dragoman/internal/policy"
 	"dragoman.dev/dragoman/internal/session"
@@ -14,6 +15,7 @@ type shared struct {
 	span  *session.Span
 	rt    *session.Runtime
 	judge *policy.SessionJudge
+	names *binding.Binder
 
 	mu      sync.Mutex
 	streams map[*stream]struct{}
@@ -42,7 +44,7 @@ func (t *target) share(span *session.Span) *shared {
 	}
 	in := span.Input()
 	sh := &shared{span: span, rt: t.rt, judge: t.policy.Session(in.Identity, in.Target, in.Session),
-		streams: map[*stream]struct{}{}, later: map[string]*later{}}
+		names: t.namesOf(span), streams: map[*stream]struct{}{}, later: map[string]*later{}}
 	t.live[span.ID()] = sh
 	go t.await(sh)
 	return sh

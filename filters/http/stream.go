@@ -57,19 +57,21 @@ type stream struct {
 	upEnd    bool
 
 	// the verdict
-	sh      *shared
-	action  action.Action
-	shown   action.Action // with the body's fields, for those who decide
-	d       policy.Decision
-	plan    *mask.Plan
-	worded  []byte // action and decision as they are recorded
-	ordinal uint64
-	trace   traced
-	held    *session.Held
-	rpc     *rpc               // of an MCP endpoint
-	call    *kube.Call         // of a Kubernetes API server
-	recoded bool               // the body becomes another: Envoy keeps none of it until it is whole
-	piece   api.BufferInstance // of such a body, while its callback runs
+	sh       *shared
+	action   action.Action
+	shown    action.Action // with the body's fields, for those who decide
+	d        policy.Decision
+	plan     *mask.Plan
+	worded   []byte // action and decision as they are recorded
+	ordinal  uint64
+	trace    traced
+	held     *session.Held
+	rpc      *rpc               // of an MCP endpoint
+	named    named              // in MCP's header fields
+	unsealed header.List        // the fields with the target's own entity tags; nil where none were sealed
+	call     *kube.Call         // of a Kubernetes API server
+	recoded  bool               // the body becomes another: Envoy keeps none of it until it is whole
+	piece    api.BufferInstance // of such a body, while its callback runs
 
 	// the response
 	answered  bool   // its head is on its way to the client
@@ -147,6 +149,7 @@ func (s *stream) DecodeData(b api.BufferInstance, end bool) api.StatusType {
 
 // DecodeTrailers implements api.StreamFilter.
 func (s *stream) DecodeTrailers(t api.RequestTrailerMap) api.StatusType {
+	s.dropNames(t)
 	s.ended, s.trailers = true, t
 	switch s.phase {
 	case refused:

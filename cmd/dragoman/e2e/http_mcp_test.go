@@ -39,11 +39,25 @@ func TestHTTPMCP(t *testing.T) {
 		b, _ := json.Marshal(v)
 		return string(b)
 	}
-	if m := call(`{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"c","version":"1"}}}`); m["result"] == nil {
-		t.Fatal(m)
+	begun := ask(t, token, "POST", url+"/mcp", `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"c","version":"1"}}}`, "Content-Type", "application/json")
+	id := begun.Header.Get("Mcp-Session-Id")
+	if !strings.Contains(begun.text, `"result"`) || !strings.HasPrefix(id, "s1.") || len(id) < 20 {
+		t.Fatal(begun.Header, begun.text)
 	}
-	if a := ask(t, token, "POST", url+"/mcp", `{"jsonrpc":"2.0","method":"notifications/initialized"}`, "Content-Type", "application/json", "Mcp-Session-Id", "s1"); a.StatusCode != 202 {
-		t.Error(a.StatusCode, a.text)
+	// The session is this identity's: the server sees its own id, and nobody else's word for it.
+	stranger := g.token("agents", "--subject", "agent:stranger")
+	for _, c := range []struct {
+		token, id string
+		status    int
+	}{{token, id, 202}, {stranger, id, 404}, {token, "s1", 404}, {token, id + "A", 404}} {
+		before := s.posts.Load()
+		a := ask(t, c.token, "POST", url+"/mcp", `{"jsonrpc":"2.0","method":"notifications/initialized"}`, "Content-Type", "application/json", "Mcp-Session-Id", c.id)
+		if a.StatusCode != c.status || s.posts.Load()-before != map[int]int64{202: 1}[c.status] {
+			t.Errorf("%s: %d %s", c.id, a.StatusCode, a.text)
+		}
+		if c.status == 202 && s.last().Get("Mcp-Session-Id") != "s1" {
+			t.Error(s.last())
+		}
 	}
 	for _, stream := range []string{"", "yes"} {
 		if m := text(call(`{"jsonrpc":"2.0","id":2,"method":"tools/list"}`, "X-Stream", stream)); !strings.Contains(m, "get_customer") || !strings.Contains(m, "refund") || strings.Contains(m, "drop_all") {

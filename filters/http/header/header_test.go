@@ -59,7 +59,7 @@ func TestMask(t *testing.T) {
 
 func TestResponseAndRequest(t *testing.T) {
 	out := Response(List{{"content-length", "7"}, {"etag", `"abc"`}, {"digest", "x"}, {"x", "y"}})
-	if len(out) != 2 || out[0].Value != `W/"abc"` || out[1].Name != "x" {
+	if len(out) != 2 || out[0].Value != `"abc"` || out[1].Name != "x" {
 		t.Error(out)
 	}
 	out = Request(List{{"range", "bytes=0-1"}, {"accept-encoding", "gzip;q=0.5, sdch, br, *"}, {"sec-websocket-extensions", "permessage-deflate"}, {"x", "y"}})

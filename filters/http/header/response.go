@@ -2,38 +2,46 @@ package header
 
 import "strings"
 
-// ofDigest reports whether an entity tag may be a digest of the body, as those of many frameworks are: who knows all but
-// one value of a body could find that out by trying, here or with If-None-Match.
-func ofDigest(tags string) bool {
-	const short = 20 // 16 hexadecimal digits are a time and a size for nginx
-	n := 0
-	for i := 0; i < len(tags) && n < short; i++ {
-		switch b := tags[i]; {
-		case b >= '0' && b <= '9', b|0x20 >= 'a' && b|0x20 <= 'z', b == '+', b == '/', b == '_', b == '=':
-			n++
-		default:
-			n = 0
+// ofDigest reports whether a field is, by its name, a digest of the body as some service has it (x-amz-checksum-sha256,
+// x-goog-hash, docker-content-digest): who knows all but one value of a body could find that out by trying.
+func ofDigest(name string) bool {
+	for _, word := range []string{"checksum", "digest", "md5", "sha1", "sha-1", "sha256", "sha-256", "sha512", "sha-512", "crc32"} {
+		if strings.Contains(name, word) {
+			return true
 		}
 	}
-	return n >= short
+	return strings.HasSuffix(name, "-hash") || strings.HasSuffix(name, "-etag")
+}
+
+// MapTags replaces entity tags by what f makes of them, and takes out those that it makes "". was is the list before it was
+// masked, whose tags are meant. Neither list is changed.
+func MapTags(l, was List, f func(tag string) string) List {
+	if l.Count("etag") == 0 {
+		return l
+	}
+	out := make(List, 0, len(l))
+	for i, field := range l {
+		if field.Name == "etag" {
+			if field.Value = f(was[i].Value); field.Value == "" {
+				continue
+			}
+		}
+		out = append(out, field)
+	}
+	return out
 }
 
 // Response changes the header of a response whose body may come out other than it
-// went in: its length, digests and ranges do not hold any more, a strong
-// entity tag becomes a weak one, and one that looks like a digest goes. The list given is not changed.
+// went in: its length, digests and ranges do not hold any more. The list given is not changed.
 func Response(l List) List {
 	out := make(List, 0, len(l))
 	for _, f := range l {
 		switch f.Name {
-		case "content-length", "content-md5", "digest", "content-digest", "repr-digest", "accept-ranges", "content-range", "signature", "signature-input":
+		case "content-length", "accept-ranges", "content-range", "signature", "signature-input":
 			continue
-		case "etag":
-			if ofDigest(f.Value) {
-				continue
-			}
-			if len(f.Value) > 1 && f.Value[0] == '"' {
-				f.Value = "W/" + f.Value
-			}
+		}
+		if ofDigest(f.Name) {
+			continue
 		}
 		out = append(out, f)
 	}
@@ -41,7 +49,7 @@ func Response(l List) List {
 }
 
 // Request takes from a request's header what would let a response get round its
-// masks: ranges, entity tags that are digests, extensions of WebSocket that compress, and codings that are not
+// masks: ranges, extensions of WebSocket that compress, and codings that are not
 // known here. Call it when the plan asks anything of content.
 func Request(l List) List {
 	out := make(List, 0, len(l))
@@ -49,10 +57,6 @@ func Request(l List) List {
 		switch f.Name {
 		case "range", "if-range", "sec-websocket-extensions", "want-digest", "want-repr-digest", "want-content-digest", "a-im":
 			continue
-		case "if-none-match":
-			if ofDigest(f.Value) {
-				continue
-			}
 		case "accept-encoding":
 			f.Value = knownCodings(f.Value)
 		}

@@ -29,6 +29,7 @@ type Reply struct {
 	conv    *Conversation
 	plan    *mask.Plan
 	observe func(Outcome)
+	bind    func(id []byte) []byte
 	other   *content.Stream // what is neither JSON nor events, and in a coding that is not known
 	loose   *content.Stream // what masks a body that may be JSON-RPC, when it is none
 	spilled bool            // it is none
@@ -62,6 +63,9 @@ func (c *Conversation) Reply(h content.Head, plan *mask.Plan, observe func(Outco
 	}
 	return r, r.decode(h)
 }
+
+// BindEvents gives the events of the body other ids than they have: what bind makes of them. Call it before Write.
+func (r *Reply) BindEvents(bind func(id []byte) []byte) { r.bind = bind }
 
 // decode undoes the body's codings.
 func (r *Reply) decode(h content.Head) error {
@@ -243,6 +247,9 @@ func (r *Reply) event(e *sse.Event) error {
 		e.Data = out
 	}
 	e.Type, e.ID, e.Retry = r.text(e.Type), r.text(e.ID), r.text(e.Retry)
+	if r.bind != nil && len(e.ID) > 0 { // an empty one says that there is none
+		e.ID = r.bind(e.ID)
+	}
 	for i := range e.Comments {
 		e.Comments[i] = r.text(e.Comments[i])
 	}
