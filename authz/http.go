@@ -16,12 +16,11 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/grpc/codes"
 
+	"dragoman.dev/dragoman/internal/access"
 	"dragoman.dev/dragoman/internal/action"
 	"dragoman.dev/dragoman/internal/check"
-	"dragoman.dev/dragoman/internal/hold"
 	"dragoman.dev/dragoman/internal/identity"
 	"dragoman.dev/dragoman/internal/policy"
-	"dragoman.dev/dragoman/internal/ulid"
 )
 
 // Keys of context_extensions in the configuration of a stock ext_authz HTTP filter.
@@ -41,14 +40,14 @@ type HTTPRequest struct {
 type Understand func(*auth.AttributeContext_HttpRequest) (HTTPRequest, error)
 
 // answerHTTP answers a stock ext_authz request: Envoy's own HTTP filter, in a mesh that does not run ours. Such
-// an Envoy neither records nor masks: what policy would have masked is denied.
+// an Envoy neither records nor masks: what is asked and decided is recorded here, and what policy would have masked is denied.
 func (s *Service) answerHTTP(ctx context.Context, req *auth.CheckRequest) *auth.CheckResponse {
 	http := req.GetAttributes().GetRequest().GetHttp()
 	ext := req.GetAttributes().GetContextExtensions()
 	node, target := ext[HTTPNode], ext[HTTPTarget]
 	client := req.GetAttributes().GetSource().GetAddress().GetSocketAddress()
 	log := s.Log.With("node", node, "target", target, "client", client.GetAddress(), "by", "ext_authz")
-	if target == "" || s.Understand == nil {
+	if target == "" || s.Understand == nil || s.Requests == nil {
 		log.Warn("an ext_authz request is denied: it names no target", "host", http.GetHost(), "method", http.GetMethod())
 		return denied(&check.Refusal{Code: check.CodeForbidden, Rule: "gateway.http",
 			Message: "Dragoman has no policy for this HTTP request, so it is not let through."}, "")
@@ -76,7 +75,7 @@ func (s *Service) answerHTTP(ctx context.Context, req *auth.CheckRequest) *auth.
 		HttpResponse: &auth.CheckResponse_OkResponse{OkResponse: ok}}
 }
 
-// judgeHTTP is authenticate → judge → (hold) for one request. The last value is a hold's id, if there was one.
+// judgeHTTP is authenticate → judge → record → (hold) for one request. The last value is a hold's id, if there was one.
 func (s *Service) judgeHTTP(ctx context.Context, log *slog.Logger, open check.OpenRequest, http *auth.AttributeContext_HttpRequest) ([]check.Header, []string, *check.Refusal, string) {
 	if _, err := s.Node(ctx, open.Node); err != nil {
 		log.Warn("an ext_authz request is denied: the gateway is not trusted", "err", err)
@@ -90,65 +89,33 @@ func (s *Service) judgeHTTP(ctx context.Context, log *slog.Logger, open check.Op
 	if refusal != nil {
 		return nil, nil, refusal, ""
 	}
-	r, err := s.Understand(http)
+	log = log.With("identity", proof.Identity.Chain())
+	rec, err := s.Requests.Begin(access.Requester{Identity: proof.Identity, Target: target, Session: open.Session, Gateway: open.Node, Mode: s.mode(target.Name)})
 	if err != nil {
-		log.Warn("an ext_authz request is denied: it cannot be understood", "identity", proof.Identity.Chain(), "rule", "http.decode", "err", err)
-		return nil, nil, &check.Refusal{Code: check.CodeForbidden, Rule: "http.decode", Message: err.Error()}, ""
+		log.Error("an ext_authz request is denied: it cannot be recorded", "err", err)
+		return nil, nil, notRecorded(), ""
 	}
-	if r.Path != http.GetPath() {
-		log.Warn("an ext_authz request is denied: its path is not in normal form", "identity", proof.Identity.Chain(), "rule", "http.decode")
-		return nil, nil, &check.Refusal{Code: check.CodeForbidden, Rule: "http.decode",
-			Message: "the path is not in normal form", Hint: "Send " + r.Path}, ""
+	defer rec.End()
+	q := &asked{s: s, log: log.With("session", rec.Session()), rec: rec, http: http, in: &policy.Input{Version: policy.InputVersion,
+		Identity: proof.Identity, Target: target, Session: open.Session}}
+	q.in.Session.ID, q.in.Session.Started = rec.Session(), s.Now().UTC()
+	r, refusal := q.decide(ctx)
+	live := Live{Session: q.in.Session, Identity: proof.Identity, Issued: proof.Issued, Target: target, Node: open.Node}
+	var creds check.Credentials
+	if refusal == nil {
+		if creds, err = s.credentials(ctx, live); err == nil {
+			err = s.Authenticator.Recheck(ctx, identity.Proof{Identity: proof.Identity, Issued: proof.Issued})
+		}
+		if err != nil {
+			q.log.Error("an ext_authz request is denied: no credentials, or the token ended meanwhile", "err", err)
+			refusal = &check.Refusal{Code: check.CodeUnavailable, Rule: "gateway.unavailable", Message: msgUnavailable}
+		}
 	}
-	session := open.Session
-	session.ID, session.Started = ulid.New(SessionPrefix, s.Now()), s.Now().UTC()
-	in := &policy.Input{Version: policy.InputVersion, Identity: proof.Identity, Target: target, Session: session, Action: r.Action}
-	d := s.Judge.Judge(ctx, in, nil)
-	log = log.With("identity", proof.Identity.Chain(), "session", session.ID, "request", r.Action.Fingerprint, "rule", d.Rule)
-	id, refusal := s.decideHTTP(ctx, log, in, d, http)
-	if refusal != nil {
-		return nil, nil, refusal, id
+	if refusal = q.settle(refusal); refusal != nil {
+		return nil, nil, refusal, q.hold
 	}
-	live := Live{Session: session, Identity: proof.Identity, Issued: proof.Issued, Target: target, Node: open.Node}
-	creds, err := s.credentials(ctx, live)
-	if err == nil {
-		err = s.Authenticator.Recheck(ctx, identity.Proof{Identity: proof.Identity, Issued: proof.Issued})
-	}
-	if err != nil {
-		log.Error("an ext_authz request is denied: no credentials, or the token ended meanwhile", "err", err)
-		return nil, nil, &check.Refusal{Code: check.CodeUnavailable, Rule: "gateway.unavailable", Message: msgUnavailable}, id
-	}
-	log.Info("an ext_authz request is let through", "verdict", d.Verdict.String())
-	return creds.Headers, slices.Concat([]string{"authorization"}, r.Remove), nil, id
-}
-
-func (s *Service) decideHTTP(ctx context.Context, log *slog.Logger, in *policy.Input, d policy.Decision, http *auth.AttributeContext_HttpRequest) (string, *check.Refusal) {
-	switch {
-	case d.Verdict == policy.Block:
-		log.Warn("an ext_authz request is blocked by policy", "reason", d.Reason)
-		return "", &check.Refusal{Code: check.CodeForbidden, Rule: d.Rule, Message: d.Reason, Hint: d.Hint}
-	case len(d.Mask) > 0:
-		log.Warn("an ext_authz request is denied: policy masks the answers")
-		return "", &check.Refusal{Code: check.CodeForbidden, Rule: d.Rule, Message: "policy masks this target's answers, which this gateway cannot do"}
-	case d.Verdict == policy.Allow:
-		return "", nil
-	case http.GetBody() == "" && len(http.GetRawBody()) == 0 && http.GetSize() > 0:
-		return "", &check.Refusal{Code: check.CodeForbidden, Rule: d.Rule, Message: "the request needs approval, but its body was not sent along",
-			Hint: "Configure with_request_body of ext_authz, without allow_partial_message."}
-	}
-	timeout := d.Timeout
-	if timeout <= 0 {
-		timeout = s.HoldTimeout
-	}
-	now := s.Now().UTC()
-	h := hold.Hold{ID: newHoldID(), Session: in.Session.ID, Target: in.Target.Name, Identity: in.Identity, Action: in.Action,
-		Digest: httpDigest(http), Rule: d.Rule, Reason: d.Reason, Approvers: d.Approvers, Quorum: d.Quorum, Created: now, Deadline: now.Add(timeout)}
-	log.Info("an ext_authz request is held", "hold", h.ID)
-	held, refusal := s.wait(ctx, log, h)
-	if refusal == nil && (held.State != hold.Used || held.Digest != h.Digest) {
-		refusal = &check.Refusal{Code: check.CodeForbidden, Rule: d.Rule, Message: held.Message}
-	}
-	return h.ID, refusal
+	q.log.Info("an ext_authz request is let through")
+	return creds.Headers, slices.Concat([]string{"authorization"}, r.Remove), nil, q.hold
 }
 
 // httpDigest binds an approval to the method, where it goes and the whole body.

@@ -21,6 +21,7 @@ import (
 	"dragoman.dev/dragoman/internal/identity"
 	"dragoman.dev/dragoman/internal/lockout"
 	"dragoman.dev/dragoman/internal/policy"
+	"dragoman.dev/dragoman/internal/record"
 	"dragoman.dev/dragoman/internal/sql"
 )
 
@@ -74,6 +75,10 @@ type Options struct {
 	Lockout lockout.Config
 	// Understand takes stock ext_authz requests apart; nil denies them.
 	Understand Understand
+	// Requests records those; nil denies them.
+	Requests Requests
+	// Mode is how safe a target's records must be; nil: on the disk.
+	Mode func(target string) record.Mode
 	// Page is where people see holds, told to gateways; "" when there is none.
 	Page string
 	// HoldTimeout is for holds of the connect action whose policy gives none.

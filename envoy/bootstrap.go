@@ -93,6 +93,7 @@ func Bootstrap(o BootstrapOptions) (*bootstrapv3.Bootstrap, error) {
 			CdsConfig: overADS(),
 		},
 		OverloadManager: overload,
+		LayeredRuntime:  runtime(),
 	}, nil
 }
 

@@ -52,6 +52,7 @@ type control struct {
 	authz      *authz.Service
 	records    records
 	access     *access.Log
+	requests   *access.Log // of Envoys that ask and do not record
 	telemetry  *telemetry.Telemetry
 	ready      atomic.Bool      // every listener of the local Envoy serves
 	notify     *notify.Delivery // nil when nobody is told
@@ -177,6 +178,9 @@ func (c *control) openRecords(ctx context.Context) error {
 		return err
 	}
 	c.onClose(c.closeAccess)
+	if err := c.openRequests(); err != nil {
+		return err
+	}
 	in := ingest{c.records, func() *authz.Sessions { return c.sessions }}
 	c.ship = ship.NewServer(ship.ServerOptions{Ingest: in, Owns: in.owns, Log: c.log,
 		Authenticate: func(ctx context.Context, claimed string) (string, error) { return c.xds.Caller(ctx, claimed) }})
@@ -245,6 +249,8 @@ func (c *control) openAuthz(context.Context) error {
 		Sessions:   c.sessions,
 		MaskKey:    key,
 		Understand: understand,
+		Requests:   c.requests,
+		Mode:       c.modeOf,
 		Page:       c.pageURL(),
 		Node:       func(ctx context.Context, claimed string) (string, error) { return c.xds.Caller(ctx, claimed) },
 		Now:        time.Now, Log: c.log,

@@ -57,6 +57,8 @@ type reader struct {
 	started time.Time
 	last    time.Time
 	reads   uint64
+	busy    int  // requests that are being decided
+	over    bool // it ends when none is
 }
 
 // Open opens the log; what a process that died left is closed as lost and kept.
@@ -78,17 +80,31 @@ func Open(opt Options) (*Log, error) {
 
 // Record writes one read. When it returns nil, the read is on the disk and may be served.
 func (l *Log) Record(r Read) error {
-	done := make(chan error, 1)
 	l.mu.Lock()
 	one, err := l.reader(r)
+	l.mu.Unlock()
 	if err == nil {
-		err = l.append(one, r)
+		err = l.commit(one, func(one *reader) error { return l.append(one, r) })
 	}
+	if err != nil {
+		l.drop(r.key(), one)
+		return fmt.Errorf("access log: %w", err)
+	}
+	return nil
+}
+
+// commit writes what add adds; nil says that it is as safe as the session's mode says.
+func (l *Log) commit(one *reader, add func(*reader) error) error {
+	done := make(chan error, 1)
+	l.mu.Lock()
+	reads := one.reads
+	err := add(one)
+	one.last = l.opt.Now()
 	if err == nil {
 		one.w.Commit(func(err error) { done <- err })
-		if len(done) > 0 { // at once: not written, and no part of the record
+		if len(done) > 0 { // at once: with an error not written, and no part of the record
 			if err = <-done; err != nil {
-				one.reads--
+				one.reads = reads
 			}
 			done <- err
 		}
@@ -98,8 +114,7 @@ func (l *Log) Record(r Read) error {
 		err = <-done // the disk's matter, not the caller's
 	}
 	if err != nil {
-		l.drop(r.key(), one)
-		return fmt.Errorf("access log: %w", err)
+		return err
 	}
 	select {
 	case l.kick <- struct{}{}:
@@ -110,37 +125,46 @@ func (l *Log) Record(r Read) error {
 
 // reader finds or begins the reader's session.
 func (l *Log) reader(r Read) (*reader, error) {
+	return l.find(r.key(), func(now time.Time) (*record.Writer, error) {
+		return l.spool.Begin(record.ModeFsync, record.Open{
+			Session:  policy.Session{ID: ulid.New(Prefix, now), Started: now, Client: r.Client, Application: r.Via},
+			Target:   policy.Target{Name: Target, Protocol: Protocol, Labels: map[string]string{}},
+			Identity: r.By, Node: l.opt.Node,
+			Decision: policy.Decision{Verdict: policy.Allow, Rule: "authenticated"},
+		})
+	})
+}
+
+// find finds the session under a key, or begins one.
+func (l *Log) find(key string, begin func(now time.Time) (*record.Writer, error)) (*reader, error) {
 	if l.closed {
 		return nil, record.ErrClosed
 	}
 	now := l.opt.Now()
-	if one := l.open[r.key()]; one != nil {
+	if one := l.open[key]; one != nil {
 		if one.reads < maxReads && now.Sub(one.started) < span/2 {
 			return one, nil
 		}
-		l.end(r.key(), one)
+		l.end(key, one)
 	}
 	if len(l.open) >= maxOpen {
 		l.endQuietest()
 	}
-	w, err := l.spool.Begin(record.ModeFsync, record.Open{
-		Session:  policy.Session{ID: ulid.New(Prefix, now), Started: now, Client: r.Client, Application: r.Via},
-		Target:   policy.Target{Name: Target, Protocol: Protocol, Labels: map[string]string{}},
-		Identity: r.By, Node: l.opt.Node,
-		Decision: policy.Decision{Verdict: policy.Allow, Rule: "authenticated"},
-	})
+	w, err := begin(now)
 	if err != nil {
+		if w != nil {
+			w.Abandon()
+		}
 		return nil, err
 	}
-	one := &reader{w: w, started: now}
-	l.open[r.key()] = one
+	one := &reader{w: w, started: now, last: now}
+	l.open[key] = one
 	return one, nil
 }
 
 // append adds the read's frames.
 func (l *Log) append(one *reader, r Read) error {
 	one.reads++
-	one.last = l.opt.Now()
 	d := policy.Decision{Verdict: policy.Allow, Rule: "roles"}
 	res := record.Result{Status: "ok"}
 	if r.Refused != "" {
@@ -163,8 +187,15 @@ func (l *Log) drop(key string, one *reader) {
 	delete(l.open, key)
 }
 
+// end ends a session, when nothing of it is being decided any more.
 func (l *Log) end(key string, one *reader) {
 	delete(l.open, key)
+	if one.over = true; one.busy == 0 {
+		l.close(one)
+	}
+}
+
+func (l *Log) close(one *reader) {
 	err := one.w.Close(record.Close{Reason: "client", Actions: one.reads, Duration: l.opt.Now().Sub(one.started)})
 	if err != nil {
 		l.opt.Log.Error("access log: a part cannot be closed", "session", one.w.Session(), "err", err)

@@ -19,6 +19,9 @@ func (c *Config) OutboxFile() string { return filepath.Join(c.Data, "outbox.db")
 // AccessDir is where the access log's records wait for the store.
 func (c *Config) AccessDir() string { return filepath.Join(c.Data, "access") }
 
+// RequestsDir is where the records of requests that others' Envoys ask about wait for the store.
+func (c *Config) RequestsDir() string { return filepath.Join(c.Data, "requests") }
+
 // AuditDir holds sealed records and their index.
 func (c *Config) AuditDir() string { return filepath.Join(c.sharedDir(), "audit") }
 

@@ -28,9 +28,6 @@ const (
 	// connectionIdle closes client connections without a request.
 	connectionIdle = time.Hour
 	delayedClose   = 200 * time.Millisecond
-	maxStreams     = 256       // of one HTTP/2 connection
-	streamWindow   = 256 << 10 // HTTP/2 flow control: what Envoy may have to keep of one stream
-	connWindow     = 1 << 20
 )
 
 // httpListenerFilters only look for the server name; there is nothing before TLS.
@@ -87,15 +84,12 @@ func httpManager(t *config.Target) *hcm.HttpConnectionManager {
 		PathWithEscapedSlashesAction: hcm.HttpConnectionManager_KEEP_UNCHANGED,
 		CommonHttpProtocolOptions: &core.HttpProtocolOptions{
 			IdleTimeout:                  durationpb.New(connectionIdle),
+			MaxHeadersCount:              wrapperspb.UInt32(maxFields),
 			HeadersWithUnderscoresAction: core.HttpProtocolOptions_REJECT_REQUEST,
 		},
-		HttpProtocolOptions: &core.Http1ProtocolOptions{EnableTrailers: true},
-		Http2ProtocolOptions: &core.Http2ProtocolOptions{
-			AllowConnect:                true, // WebSocket over HTTP/2 (RFC 8441); our filter refuses all else
-			MaxConcurrentStreams:        wrapperspb.UInt32(maxStreams),
-			InitialStreamWindowSize:     wrapperspb.UInt32(streamWindow),
-			InitialConnectionWindowSize: wrapperspb.UInt32(connWindow),
-		},
+		HttpProtocolOptions:  &core.Http1ProtocolOptions{EnableTrailers: true},
+		Http2ProtocolOptions: httpTwo(),
+		MaxRequestHeadersKb:  wrapperspb.UInt32(maxHead),
 		// Who the client is, is what its connection says.
 		UseRemoteAddress:           wrapperspb.Bool(true),
 		InternalAddressConfig:      &hcm.HttpConnectionManager_InternalAddressConfig{},

@@ -44,8 +44,9 @@ func TestHTTPMCP(t *testing.T) {
 	if !strings.Contains(begun.text, `"result"`) || !strings.HasPrefix(id, "s1.") || len(id) < 20 {
 		t.Fatal(begun.Header, begun.text)
 	}
+	mine := g.webSessions()[0]
 	// The session is this identity's: the server sees its own id, and nobody else's word for it.
-	stranger := g.token("agents", "--subject", "agent:stranger")
+	stranger := g.tokenFor("agent:stranger", "", "agents")
 	for _, c := range []struct {
 		token, id string
 		status    int
@@ -91,11 +92,11 @@ func TestHTTPMCP(t *testing.T) {
 	one := `{"jsonrpc":"2.0","id":9,"method":"tools/call","params":{"name":"get_customer","arguments":{"id":1,"pin":"` + secret + `"}}}`
 	call(one)
 	ask(t, token, "POST", url+"/mcp", "["+one+","+strings.Replace(one, `"id":9`, `"id":10`, 1)+"]", "Content-Type", "application/json", "Accept", "application/json, text/event-stream")
-	out := g.replay(g.webSessions()[0], "get_customer", "drop_all", "refund", "pin=")
+	out := g.replay(mine, "get_customer", "drop_all", "refund", "pin=")
 	if strings.Contains(out, secret) {
 		t.Error("the record has a masked argument:\n", out)
 	}
-	if events, entries := g.exports(t, g.webSessions()[0], true, []string{"get_customer", "drop_all", "refund"}, []string{secret, "ada@", token}); events < 10 || entries < 10 {
+	if events, entries := g.exports(t, mine, true, []string{"get_customer", "drop_all", "refund"}, []string{secret, "ada@", token}); events < 10 || entries < 10 {
 		t.Error(events, entries)
 	}
 }

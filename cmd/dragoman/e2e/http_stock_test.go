@@ -103,7 +103,7 @@ func TestHTTPStockExtAuthz(t *testing.T) {
 		t.Error("a path that is not in normal form was let through:", a.StatusCode, a.text)
 	}
 	g.logged("an ext_authz request is blocked by policy", "rule=no-deletes")
-	g.logged("an ext_authz request is denied: its path is not in normal form", "agent:ci")
+	g.logged("an ext_authz request is denied: the path is not in normal form", "agent:ci")
 	for _, word := range []string{"approve", "deny"} {
 		got := make(chan answer)
 		go func() { got <- ask(t, token, "POST", url+"/orders", `{"item":"`+word+`"}`) }()
@@ -115,6 +115,41 @@ func TestHTTPStockExtAuthz(t *testing.T) {
 	}
 	if n := s.posts.Load(); n != 1 {
 		t.Errorf("%d orders, want 1", n)
+	}
+	// All of it is in the store's record: what was asked, what policy said, who decided; no token, and no credential of the target's.
+	text := g.replay(said.Sid, "GET /customers", "DELETE /customers", "no-deletes", "POST /orders", "lea@example.com")
+	if strings.Contains(text, token) || strings.Contains(text, "sesame") {
+		t.Error(text)
+	}
+	kinds := map[string]int{}
+	for line := range strings.Lines(g.must("sessions", "replay", "--json", said.Sid)) {
+		var f struct {
+			Kind    string `json:"kind"`
+			Payload struct {
+				State    string
+				Status   string
+				Decision struct{ Verdict string }
+			}
+		}
+		if err := json.Unmarshal([]byte(line), &f); err != nil {
+			t.Fatal(line, err)
+		}
+		kinds[f.Kind+" "+f.Payload.Decision.Verdict+f.Payload.State+f.Payload.Status]++
+	}
+	want := map[string]int{"action block": 2, "action hold": 2, "hold pending": 2, "hold used": 1, "hold denied": 1, "result denied": 1, "result blocked": 2}
+	for what, n := range want {
+		if kinds[what] != n {
+			t.Errorf("%s: %d, want %d: %v", what, kinds[what], n, kinds)
+		}
+	}
+	if kinds["action allow"] == 0 || kinds["result ok"] != kinds["action allow"]+1 {
+		t.Error(kinds)
+	}
+	var list struct {
+		Sessions []struct{ ID, Subject, Target string }
+	}
+	if err := json.Unmarshal([]byte(g.must("sessions", "list", "--json", "--target", "web")), &list); err != nil || len(list.Sessions) != 1 || list.Sessions[0].ID != said.Sid {
+		t.Errorf("%+v %v", list, err)
 	}
 }
 
