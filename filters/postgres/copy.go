@@ -1,10 +1,13 @@
 package postgres
 
 import (
+	"errors"
+
 	"dragoman.dev/dragoman/filters/postgres/rows"
 	"dragoman.dev/dragoman/filters/postgres/wire"
 	"dragoman.dev/dragoman/internal/action"
 	"dragoman.dev/dragoman/internal/mask"
+	"dragoman.dev/dragoman/internal/policy"
 	"dragoman.dev/dragoman/internal/sql"
 )
 
@@ -60,20 +63,52 @@ func (c *conn) onCopy(m *wire.Piece) {
 	}
 }
 
-// maskCopy prepares the masking of a COPY to the client.
-func (c *conn) maskCopy(run *run, isBinary bool, n int) bool {
-	outputs := run.source.Outputs
-	if n == 0 {
-		n = len(outputs)
-	}
+// copyMaskers are the masks of a COPY's columns, of which there are n.
+func (c *conn) copyMaskers(plan *mask.Plan, st *sql.Statement, isBinary bool, n int) rows.Columns {
 	maskers := make(rows.Columns, n)
 	for i := range maskers {
 		o := sql.Output{Unknown: true}
-		if len(outputs) == n {
-			o = outputs[i]
+		if len(st.Outputs) == n {
+			o = st.Outputs[i]
 		}
-		maskers[i] = run.plan.Masker(o.Origins, o.Direct, o.Unknown, c.copyType(o, isBinary))
+		maskers[i] = plan.Masker(o.Origins, o.Direct, o.Unknown, c.copyType(o, isBinary))
 	}
+	return maskers
+}
+
+// ruleMaskedCopy is the rule of a COPY that is written in a way in which its masked columns cannot be told apart.
+const ruleMaskedCopy = "masked-copy"
+
+// copyable blocks a COPY to the client whose masked columns could not be masked once its rows come, and says what to do.
+func (c *conn) copyable(j *judged) {
+	if j.plan == nil || j.st.Copy == nil || j.st.Effects&sql.EffectCopyIn != 0 || j.d.Verdict == policy.Block {
+		return
+	}
+	isBinary := j.st.Copy.Format == "binary"
+	maskers := c.copyMaskers(j.plan, j.st, isBinary, len(j.st.Outputs))
+	opts, ok := c.copyOptions(j.st, isBinary)
+	if !ok || !maskers.Any() {
+		return
+	}
+	_, err := rows.NewCopyStream(opts, maskers, rows.Limits{})
+	hint := ""
+	switch {
+	case errors.Is(err, rows.ErrEncoding):
+		hint = "write ENCODING 'UTF8' in the COPY's options, or SET client_encoding TO 'UTF8' before it"
+	case errors.Is(err, rows.ErrNull):
+		hint = `leave the NULL option away (it is \N then), or use FORMAT csv`
+	default:
+		return
+	}
+	j.d = policy.Decision{Verdict: policy.Block, Rule: ruleMaskedCopy, Reason: err.Error(), Hint: hint, Revision: j.d.Revision}
+}
+
+// maskCopy prepares the masking of a COPY to the client.
+func (c *conn) maskCopy(run *run, isBinary bool, n int) bool {
+	if n == 0 {
+		n = len(run.source.Outputs)
+	}
+	maskers := c.copyMaskers(run.plan, run.source, isBinary, n)
 	if !maskers.Any() {
 		return true
 	}

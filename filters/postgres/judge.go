@@ -78,6 +78,7 @@ func (c *conn) pass(j *judged) {
 	if j.plan = plan; plan != nil {
 		c.relay.plan = plan
 	}
+	c.copyable(j)
 }
 
 // stands reports whether actions that have waited for people may still run: a policy that was pushed

@@ -34,6 +34,9 @@ type CopyOptions struct {
 // ErrEncoding says that a COPY's text cannot be taken apart safely.
 var ErrEncoding = errors.New("masking a COPY is not possible in this client encoding")
 
+// ErrNull says that a COPY writes NULL as what a masked value could be.
+var ErrNull = errors.New("a hash would tell which values are this COPY's NULL string")
+
 // flushAt is the size from which on a row is put out in several CopyData
 // messages. Below it one message has one row, as PostgreSQL itself does it.
 const flushAt = 1 << 20
@@ -120,7 +123,7 @@ func (c *CopyStream) check() error {
 	if c.vague = c.opts.Format == CopyText && len(c.null) > 0 && string(c.null) != `\N`; c.vague {
 		for _, m := range c.cols {
 			if m.Hashes() {
-				return fmt.Errorf("%w: COPY null string %q, of which a hash would tell", ErrMalformed, c.null)
+				return fmt.Errorf("%w: %q", ErrNull, c.null)
 			}
 		}
 	}

@@ -99,7 +99,7 @@ func (a *analysis) sensitiveRelation(schema, name string) {
 		a.feature(FeatureStatistics)
 	case "pg_stat_activity", "pg_prepared_statements", "pg_cursors", "pg_prepared_xacts":
 		a.feature(FeatureSessionTexts)
-	case "pg_largeobject", "pg_largeobject_metadata":
+	case "pg_largeobject": // pg_largeobject_metadata has owners and rights, no contents
 		a.feature(FeatureLargeObject)
 	case "pg_file_settings", "pg_hba_file_rules", "pg_ident_file_mappings":
 		a.feature(action.FeatureServerFile)
