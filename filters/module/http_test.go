@@ -45,7 +45,7 @@ func startHTTP(t *testing.T) (*envoytest.Envoy, string) {
 
 func ask(t *testing.T, client *http.Client, url, do, body string) (*http.Response, string, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
 	defer cancel()
 	var r io.Reader
 	if body != "" {

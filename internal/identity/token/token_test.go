@@ -329,7 +329,7 @@ func revokeAtOnce(t *testing.T, r *rig) {
 					t.Errorf("%d after %d", id, last)
 				}
 				last = id
-			case <-time.After(20 * time.Second):
+			case <-time.After(60 * time.Second):
 				t.Fatalf("store %d heard of %d of %d", i, n, len(stores)*each)
 			}
 		}
