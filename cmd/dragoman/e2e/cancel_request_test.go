@@ -32,10 +32,9 @@ func TestCancel(t *testing.T) {
 
 func cancels(t *testing.T, r *rig) {
 	c := r.place.connect(t)
-	began := time.Now()
 	result := make(chan error, 1)
-	go func() { _, err := c.Exec(context.Background(), "SELECT pg_sleep(20)"); result <- err }()
-	waitUntil(t, 60*time.Second, "the statement runs", func() bool { return r.running("pg_sleep(20)") == 1 })
+	go func() { _, err := c.Exec(context.Background(), "SELECT pg_sleep(200)"); result <- err }()
+	waitUntil(t, 60*time.Second, "the statement runs", func() bool { return r.running("pg_sleep(200)") == 1 })
 	pid, key := c.PgConn().PID(), c.PgConn().SecretKey()
 	// Wrong keys, wrong sessions and no keys at all do nothing, and are not answered.
 	for _, request := range [][]byte{
@@ -52,9 +51,6 @@ func cancels(t *testing.T, r *rig) {
 	}
 	send(t, r.place.Port, cancelRequest(pid, key))
 	wantCode(t, <-result, "57014")
-	if d := time.Since(began); d > 30*time.Second {
-		t.Errorf("cancelled after %v", d)
-	}
 	alive(t, c)
 	// A cancel that comes when nothing runs hits nothing that comes later.
 	send(t, r.place.Port, cancelRequest(pid, key))
@@ -62,7 +58,7 @@ func cancels(t *testing.T, r *rig) {
 	c.Close(context.Background())
 	send(t, r.place.Port, cancelRequest(pid, key)) // of a session that is over
 
-	if out := interrupted(t, r, "SELECT pg_sleep(20);", func() bool { return r.running("pg_sleep(20)") == 1 }); !strings.Contains(out, "57014") {
+	if out := interrupted(t, r, "SELECT pg_sleep(200);", func() bool { return r.running("pg_sleep(200)") == 1 }); !strings.Contains(out, "57014") {
 		t.Errorf("psql:\n%s", out)
 	}
 	pending := func() bool { list, err := r.holds(hold.Pending); return err == nil && len(list) == 1 }

@@ -166,7 +166,7 @@ func (g *gateway) start() *gateway {
 	case <-ready:
 	case <-g.done:
 		g.t.Fatalf("dragoman up ended:\n%s", g.log)
-	case <-time.After(60 * time.Second):
+	case <-time.After(3 * time.Minute):
 		g.t.Fatalf("dragoman up is not ready:\n%s", g.log)
 	}
 	return g

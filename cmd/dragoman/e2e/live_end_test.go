@@ -96,7 +96,7 @@ func (r *rig) running(words string) int {
 // TestExpiry: a session ends with its token.
 func TestExpiry(t *testing.T) {
 	r := clientsRig(t, pgserver.Newest, clientsRules)
-	const ttl = 3 * time.Second
+	const ttl = 8 * time.Second // enough to open a session, on a machine that stalls
 	began := time.Now()
 	p := r.place.as(strings.TrimSpace(r.must("token", "create", "--subject", "agent:short", "--group", "clients", "--ttl", ttl.String())))
 	c := p.connect(t)
@@ -104,7 +104,7 @@ func TestExpiry(t *testing.T) {
 	took, err := ended(t, c, began)
 	// The gateway's own timer and the control plane's word come at the same moment; either may be first.
 	wantFatal(t, err, "the session was ended")
-	if took < ttl-2*time.Second || took > ttl+5*time.Second {
+	if took < ttl-2*time.Second || took > ttl+30*time.Second {
 		t.Errorf("a token of %v ended the session after %v", ttl, took)
 	}
 	t.Logf("a token of %v ended the session after %v", ttl, took)

@@ -132,7 +132,7 @@ func TestTraces(t *testing.T) {
 	}
 	waited := time.Duration(spans["hold"].EndTimeUnixNano - spans["hold"].StartTimeUnixNano)
 	opened := time.Duration(spans["open db"].EndTimeUnixNano - spans["open db"].StartTimeUnixNano)
-	if waited < 50*time.Millisecond || opened <= 0 || opened > 10*time.Second {
+	if waited < 50*time.Millisecond || opened <= 0 || opened > time.Minute {
 		t.Errorf("the hold took %v, the opening %v", waited, opened)
 	}
 	t.Logf("opening %v, hold %v, session %v", opened, waited, time.Duration(spans["session db"].EndTimeUnixNano-spans["session db"].StartTimeUnixNano))

@@ -133,9 +133,13 @@ public class JdbcClient {
     static void cancel(Connection c) throws Exception {
         try (Statement s = c.createStatement()) {
             Timer timer = new Timer(true);
-            timer.schedule(new TimerTask() { public void run() { try { s.cancel(); } catch (SQLException e) { e.printStackTrace(); } } }, 500);
-            s.execute("SELECT pg_sleep(30)");
-            check(false, "not cancelled");
+            timer.schedule(new TimerTask() { public void run() { try { s.cancel(); } catch (SQLException e) { e.printStackTrace(); } } }, 500, 1000); // one that comes before the statement has begun hits nothing
+            try {
+                s.execute("SELECT pg_sleep(200)");
+                check(false, "not cancelled");
+            } finally {
+                timer.cancel();
+            }
         } catch (SQLException e) {
             check("57014".equals(e.getSQLState()), e);
         }
