@@ -109,9 +109,13 @@ func aliased(r *ast.TableRefsClause) bool {
 // onlyList reports whether a query is a list of values from one table and nothing else, so that what stood behind RETURNING was
 // that list.
 func onlyList(x *ast.SelectStmt) bool {
-	return x.Kind == ast.SelectStmtKindSelect && tableIn(x.From) != nil && !aliased(x.From) && x.Fields != nil && x.With == nil && x.Where == nil && x.GroupBy == nil &&
-		x.Having == nil && x.OrderBy == nil && x.Limit == nil && x.WindowSpecs == nil && x.LockInfo == nil && x.SelectIntoOpt == nil && !x.Distinct &&
-		len(x.TableHints) == 0
+	return tableIn(x.From) != nil && !aliased(x.From) && justFields(x)
+}
+
+// justFields reports whether a query has nothing but its list, wherever that is from.
+func justFields(x *ast.SelectStmt) bool {
+	return x.Kind == ast.SelectStmtKindSelect && x.Fields != nil && x.With == nil && x.Where == nil && x.GroupBy == nil && x.Having == nil && x.OrderBy == nil &&
+		x.Limit == nil && x.WindowSpecs == nil && x.LockInfo == nil && x.SelectIntoOpt == nil && !x.Distinct && len(x.TableHints) == 0
 }
 
 // returning takes a statement with RETURNING: what it returns is masked as what a query returns.

@@ -62,8 +62,12 @@ func (a *analysis) setValue(v *ast.VariableAssignment) value {
 }
 
 // extension reports whether an expression puts words behind a setting, as drivers do at a session's start:
-// CONCAT of settings and constants.
+// CONCAT of settings and constants, or a SELECT of it from nowhere.
 func extension(e ast.ExprNode) bool {
+	if q, ok := e.(*ast.SubqueryExpr); ok {
+		s, ok := q.Query.(*ast.SelectStmt)
+		return ok && justFields(s) && s.From == nil && len(s.Fields.Fields) == 1 && s.Fields.Fields[0].Expr != nil && extension(s.Fields.Fields[0].Expr)
+	}
 	f, ok := e.(*ast.FuncCallExpr)
 	if !ok || f.FnName.L != "concat" || f.Schema.L != "" {
 		return false
