@@ -18,6 +18,9 @@ type Request struct {
 	Flags     uint32 // of Open
 	Rest      []byte // attributes, undecoded
 	Extension string
+	// Excess says that there are bytes behind the data of a Write. Servers pass over them, and clients made with some versions of
+	// Go's package sftp send them, so they are no fault; Encode leaves them out.
+	Excess bool
 }
 
 // ParseRequest decodes a client's request.
@@ -37,6 +40,7 @@ func ParseRequest(p Packet) (Request, error) {
 		r.Handle, r.Offset, r.Length = d.text(), d.uint64(), d.uint32()
 	case Write:
 		r.Handle, r.Offset, r.Data = d.text(), d.uint64(), d.bytes()
+		r.Excess = len(d.rest()) > 0
 	case Lstat, Stat, Opendir, Remove, Rmdir, Realpath, Readlink:
 		r.Path = d.text()
 	case Setstat, Mkdir:
@@ -66,7 +70,7 @@ func ParseRequest(p Packet) (Request, error) {
 		return r, fmt.Errorf("%w: type %d", ErrMalformed, r.Type)
 	}
 	if d.bad || len(d.b) != 0 {
-		return r, ErrMalformed
+		return r, fmt.Errorf("%w: a request of type %d with %d bytes, of which %d are left over", ErrMalformed, r.Type, len(p), len(d.b))
 	}
 	return r, nil
 }

@@ -66,6 +66,19 @@ func TestRequests(t *testing.T) {
 	}
 }
 
+// TestExcess: what stands behind the data of a Write goes no further.
+func TestExcess(t *testing.T) {
+	q := Request{Type: Write, ID: 4, Handle: "h", Offset: 5, Data: []byte("data")}
+	wire := q.Encode()
+	r, err := ParseRequest(append(Packet(nil), append(wire[4:len(wire):len(wire)], "behind"...)...))
+	if err != nil || !r.Excess || string(r.Data) != "data" || !bytes.Equal(r.Encode(), wire) {
+		t.Errorf("%+v %v", r, err)
+	}
+	if r, err := ParseRequest(wire[4:]); err != nil || r.Excess {
+		t.Errorf("%+v %v", r, err)
+	}
+}
+
 func FuzzRequest(f *testing.F) {
 	for _, r := range requests {
 		f.Add(r.Encode())
@@ -82,7 +95,7 @@ func FuzzRequest(f *testing.F) {
 				_, _ = FilterVersion(p)
 				continue
 			}
-			if r, err := ParseRequest(p); err == nil && r.Extension != "" == false {
+			if r, err := ParseRequest(p); err == nil && r.Extension == "" && !r.Excess {
 				again := r.Encode()
 				if !bytes.Equal(again[4:], p) && r.Handle == "" && r.Path == "" {
 					continue // an empty handle is written as an empty path, which is the same

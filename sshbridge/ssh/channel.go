@@ -46,6 +46,7 @@ type sessionChannel struct {
 
 	proc    chan *process // the process, once it runs; closed when it does not
 	running *process
+	early   early
 	writing sync.Mutex // the client's stdout and stderr
 }
 
@@ -126,6 +127,9 @@ func (s *sessionChannel) setEnv(payload []byte) bool {
 
 // toProcess passes on what is about the running process.
 func (s *sessionChannel) toProcess(r *ssh.Request) bool {
+	if s.running == nil && r.Type == "signal" && s.early.keep(s.proc, r.Payload) {
+		return true
+	}
 	if s.running == nil {
 		select {
 		case s.running = <-s.proc:

@@ -16,7 +16,9 @@ func (s *sessionChannel) exec(command string) {
 		shell.OnTerminal(&act)
 	}
 	s.variables(&act)
-	p, err := s.c.pass(s.ctx, act, gate.Digest("exec", command, s.envText()), s.tell)
+	ctx, asked := s.early.asking(s.ctx)
+	p, err := s.c.pass(ctx, act, gate.Digest("exec", command, s.envText()), s.tell)
+	asked()
 	if err != nil {
 		s.fail(err.Error(), statusRefused)
 		return

@@ -58,7 +58,9 @@ func (s *sessionChannel) launch(p gate.Passed, request, what string) (*process, 
 		go ssh.DiscardRequests(reqs)
 		return nil, err
 	}
-	s.proc <- proc
+	for _, signal := range s.early.started(s.proc, proc) {
+		proc.request("signal", signal)
+	}
 	return proc, nil
 }
 

@@ -291,7 +291,7 @@ func (f *sftpSession) deny(id, code uint32, words string) error {
 // forward records a request and gives it to the target; its answer goes to the client, after then has seen it.
 func (f *sftpSession) forward(p gate.Passed, r *sftpwire.Request, shown []byte, then func(sftpwire.Response)) error {
 	wire := f.asked
-	if r.Handle == "" || r.Type == sftpwire.Extended { // the target gets a path that is real
+	if r.Handle == "" || r.Type == sftpwire.Extended || r.Excess { // the target gets a path that is real, and nothing that was not looked at
 		wire = r.Encode()
 	}
 	if shown == nil {

@@ -18,7 +18,9 @@ func (s *sessionChannel) shell() {
 		s.fail(s.c.refuse(act, "target.exec_only", "this target has no interactive shells", "give the command: ssh HOST COMMAND").Error(), statusRefused)
 		return
 	}
-	p, err := s.c.pass(s.ctx, act, gate.Digest("shell", s.envText()), s.tell)
+	ctx, asked := s.early.asking(s.ctx)
+	p, err := s.c.pass(ctx, act, gate.Digest("shell", s.envText()), s.tell)
+	asked()
 	if err != nil {
 		s.fail(err.Error(), statusRefused)
 		return

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"dragoman.dev/dragoman/internal/pgclients"
+	"dragoman.dev/dragoman/internal/sftpwire"
 )
 
 // TestSSHPrograms: JSch, dropbear's client, and PuTTY's do what they do with an sshd.
@@ -34,6 +35,24 @@ func TestSSHPrograms(t *testing.T) {
 	})
 	t.Run("dropbear", func(t *testing.T) { dropbear(t, r, token) })
 	t.Run("putty", func(t *testing.T) { putty(t, r, token) })
+	t.Run("excess", func(t *testing.T) { excess(t, r, token) })
+}
+
+// excess: some clients (rclone of Debian 12) send more than a packet says behind the data of a write; it goes no further.
+func excess(t *testing.T, r *sshRig, token string) {
+	c := r.dial(token)
+	defer c.Close()
+	f, path := newRawSFTP(t, c), filepath.Join(t.TempDir(), "made")
+	opened := f.do(sftpwire.Request{Type: sftpwire.Open, Path: path, Flags: sftpwire.FlagWrite | sftpwire.FlagCreate, Rest: []byte{0, 0, 0, 0}})
+	for i, text := range []string{"one ", "two ", "three"} {
+		if res := f.do(sftpwire.Request{Type: sftpwire.Write, Handle: opened.Handle, Offset: uint64(4 * i), Data: []byte(text), Rest: []byte("behind")}); res.Code != sftpwire.OK {
+			t.Errorf("%+v", res)
+		}
+	}
+	f.do(sftpwire.Request{Type: sftpwire.Close, Handle: opened.Handle})
+	if got, err := os.ReadFile(path); err != nil || string(got) != "one two three" {
+		t.Errorf("%q %v", got, err)
+	}
 }
 
 // other runs a client that is not OpenSSH, with a home of its own that knows the gateway's key.

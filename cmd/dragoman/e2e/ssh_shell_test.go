@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -238,6 +239,30 @@ func TestSSHHold(t *testing.T) {
 	})
 	if _, _, code := r.run("approvals", "approve", id, "--as", "user:boss@example.com", "--group", "leads"); code == 0 {
 		t.Error("a withdrawn hold was approved")
+	}
+	// So does a signal that would end the command; its connection goes on.
+	c := r.dial(token)
+	defer c.Close()
+	s, err := c.NewSession()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Start("touch " + file + "3"); err != nil {
+		t.Fatal(err)
+	}
+	id = hold()
+	if err := s.Signal(ssh.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	var exit *ssh.ExitError
+	if err := s.Wait(); !errors.As(err, &exit) || exit.ExitStatus() != 126 {
+		t.Errorf("%v", err)
+	}
+	if _, _, code := r.run("approvals", "approve", id, "--as", "user:boss@example.com", "--group", "leads"); code == 0 {
+		t.Error("a hold that a signal withdrew was approved")
+	}
+	if out, err := run(c, "echo on"); err != nil || out != "on\n" {
+		t.Errorf("%q %v", out, err)
 	}
 }
 
