@@ -36,7 +36,7 @@ func TestTheServerConforms(t *testing.T) {
 }
 
 func TestClient(t *testing.T) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Minute)
 	defer cancel()
 	s, err := Start(ctx, tools, "--json", "--pages")
 	if err != nil {

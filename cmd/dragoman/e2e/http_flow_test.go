@@ -4,9 +4,12 @@ import (
 	"bufio"
 	"compress/gzip"
 	"context"
+	"crypto/ed25519"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -160,6 +163,7 @@ func TestHTTPCredentials(t *testing.T) {
 	if len(part) != 3 {
 		t.Fatal(h)
 	}
+	g.verified(part)
 	// A token as Proxy-Authorization leaves Authorization to the target.
 	ask(t, "", "GET", url+"/customers", "", "Proxy-Authorization", "Bearer "+token, "Authorization", "Basic b3duOm93bg==")
 	if h := s.last(); h.Get("Authorization") != "Basic b3duOm93bg==" || h.Get("Proxy-Authorization") != "" {
@@ -180,6 +184,36 @@ func TestHTTPCredentials(t *testing.T) {
 		if strings.Contains(text, secret) {
 			t.Errorf("the record has %q", secret)
 		}
+	}
+}
+
+// verified checks a Dragoman-Identity by the keys that the API serves.
+func (g *gateway) verified(part []string) {
+	g.t.Helper()
+	var set struct {
+		Keys []struct{ Kid, X, Kty, Crv string }
+	}
+	var head struct{ Kid, Alg, Typ string }
+	var claims struct {
+		Sub, Aud string
+		Act      struct{ Sub string }
+	}
+	decode := func(s string) []byte {
+		b, err := base64.RawURLEncoding.DecodeString(s)
+		if err != nil {
+			g.t.Error(s, err)
+		}
+		return b
+	}
+	err := errors.Join(g.api("GET", "/v1/identity/jwks.json", nil, &set), json.Unmarshal(decode(part[0]), &head), json.Unmarshal(decode(part[1]), &claims))
+	good := 0
+	for _, k := range set.Keys {
+		if key := decode(k.X); k.Kid == head.Kid && k.Kty == "OKP" && k.Crv == "Ed25519" && len(key) == ed25519.PublicKeySize && ed25519.Verify(key, []byte(part[0]+"."+part[1]), decode(part[2])) {
+			good++
+		}
+	}
+	if err != nil || good != 1 || head.Alg != "EdDSA" || head.Typ != "dragoman-identity+jwt" || claims.Aud != "web" || claims.Sub != "user:alice@example.com" || claims.Act.Sub != "agent:ci-bot" {
+		g.t.Errorf("%v: %d keys fit; %+v %+v", err, good, head, claims)
 	}
 }
 

@@ -145,7 +145,7 @@ func compile(t *testing.T, specs ...mask.Spec) *mask.Plan {
 
 // The official suite passes through this package as it does without it, also while masks look at everything.
 func TestConformance(t *testing.T) {
-	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Minute)
 	defer cancel()
 	s, err := mcpserver.Start(ctx, tools)
 	if err != nil {
@@ -177,7 +177,7 @@ func TestConformance(t *testing.T) {
 
 // The SDK's client sees what it may: fewer tools, masked results, errors with data.
 func TestClient(t *testing.T) {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	plan := compile(t, mask.Spec{Name: "p", JSON: []string{"$.people[*].ssn"}, Opaque: mask.OpaqueAllow}, mask.Spec{Name: "t", Detectors: []string{"card", "email"}})
 	for _, args := range [][]string{{"--pages"}, {"--json"}} {
