@@ -35,13 +35,11 @@ func TestPage(t *testing.T) {
 	}
 	do("open the shell's session", chromedp.Navigate(base+"/sessions/"+shell), chromedp.WaitVisible(chromedp.CSS("#actions li")),
 		chromedp.Click(`//a[. = "Play its terminal"]`), chromedp.WaitVisible(chromedp.CSS("#terminal .ap-player")))
-	seek := func(to int) {
-		do("seek", chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`(() => { const s = document.getElementById("seek"); s.value = %d; s.dispatchEvent(new Event("input")) })(); undefined`, to)))
+	seek := func(to int) string { // each time that it is looked at: until the player has its recording, it goes nowhere
+		return fmt.Sprintf(`(() => { const s = document.getElementById("seek"); s.value = %d; s.dispatchEvent(new Event("input")); return document.querySelector("#terminal").innerText })()`, to)
 	}
-	seek(100)
-	awaitShown(t, admin, `document.querySelector("#terminal").innerText`, "last-99", "first-42") // cleared between
-	seek(40)
-	awaitShown(t, admin, `document.querySelector("#terminal").innerText`, "first-42", "last-99")
+	awaitShown(t, admin, seek(100), "last-99", "first-42") // cleared between
+	awaitShown(t, admin, seek(40), "first-42", "last-99")
 
 	const get = "GET /api/v1/namespaces/default/pods/shell"
 	call := shared.last(t, get+"\n")
