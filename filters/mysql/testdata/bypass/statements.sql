@@ -30,10 +30,14 @@ SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'x';
 TABLE customers;
 -- values-statement safe
 VALUES ROW((SELECT ssn FROM customers WHERE id=1));
--- returning block
+-- returning safe
 DELETE FROM customers WHERE id=99 RETURNING ssn;
--- insert-returning block
+-- insert-returning safe
 INSERT INTO notes (body) VALUES ('x') RETURNING (SELECT ssn FROM customers WHERE id=1);
+-- returning-upsert safe
+INSERT INTO customers (id) VALUES (1) ON DUPLICATE KEY UPDATE id = 1 RETURNING ssn, CONCAT(email, ''), card AS harmless, customers.*;
+-- returning-two-lists safe
+INSERT INTO notes (body) VALUES ('x') RETURNING id FROM customers UNION SELECT ssn;
 -- set-statement block
 SET STATEMENT sql_mode='' FOR SELECT ssn FROM customers;
 -- analyze-statement block
