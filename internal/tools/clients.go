@@ -29,7 +29,7 @@ var runtimes = []runtime{
 	{"psql", "postgresql-client"},                                   // the only psql that is built with TLS
 	{"/usr/sbin/sshd", "openssh-server"}, {"ssh", "openssh-client"}, // sshd wants to be started by its full path
 	{"dbclient", "dropbear-bin"}, {"plink", "putty-tools"}, {"rsync", "rsync"},
-	{"mariadb-install-db", "mariadb-server-core"}, {"mariadb", "mariadb-client"},
+	{"mariadb-install-db", "mariadb-server-core"}, {"mariadb", "mariadb-client"}, {"mariadb-dump", "mariadb-client"},
 	{"chromium", "chromium"},
 	{"curl", "curl"}, {"h2load", "nghttp2-client"}, {"wrk", "wrk"},
 	{"python3", "python3"}, {"pip3", "python3-pip"}, {"node", "nodejs"}, {"npm", "npm"}, {"java", "default-jdk-headless"}, {"mvn", "maven"},
