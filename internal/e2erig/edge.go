@@ -11,7 +11,6 @@ import (
 	"syscall"
 	"testing"
 
-	"dragoman.dev/dragoman/envoy"
 	"dragoman.dev/dragoman/internal/child"
 )
 
@@ -67,8 +66,14 @@ func (e *Edge) Start(t *testing.T, binary string) {
 	if err := os.WriteFile(at("boot.json"), []byte(boot), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	e.run(t, append(strings.Fields(env), envoy.EnvModules+"="+e.up.Bin, "GOMAXPROCS=4"), binary, "-c", at("boot.json"), "--concurrency", "1", "--use-dynamic-base-id", "--log-level", "warn")
-	e.run(t, strings.Fields(env), filepath.Join(e.up.Bin, "dragoman"), "bridge", "--state", at("state"))
+	vars := strings.Fields(env)
+	for i, v := range vars { // where the module is, each machine says for itself
+		if name, at, _ := strings.Cut(v, "="); strings.HasPrefix(at, "/folder/of/") {
+			vars[i] = name + "=" + e.up.Bin
+		}
+	}
+	e.run(t, append(vars, "GOMAXPROCS=4"), binary, "-c", at("boot.json"), "--concurrency", "1", "--use-dynamic-base-id", "--log-level", "warn")
+	e.run(t, vars, filepath.Join(e.up.Bin, "dragoman"), "bridge", "--state", at("state"))
 	if err := e.up.Await("the edge's bridge serves", func() bool { return e.Bridge(t).State == "serves" }); err != nil {
 		t.Fatal(err)
 	}
