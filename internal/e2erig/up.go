@@ -29,6 +29,11 @@ func New(limit time.Duration) (*Up, error) {
 	if bin == "" {
 		return nil, errors.New("DRAGOMAN_BIN is not set: make builds it and runs this")
 	}
+	return NewIn(bin, limit)
+}
+
+// NewIn is New for the binary and the module in another folder.
+func NewIn(bin string, limit time.Duration) (*Up, error) {
 	bin, err := filepath.Abs(bin)
 	if err != nil {
 		return nil, err

@@ -40,8 +40,7 @@ func (c *conn) open() error {
 		// Not which there are: nobody has proven anything yet.
 		return &gate.Refusal{Words: "say which target as the user name: TARGET, or LOGIN@TARGET"}
 	}
-	req := check.OpenRequest{Target: name, Token: c.info.Password}
-	c.info.Password = ""
+	req := check.OpenRequest{Target: name, Token: c.token()}
 	if len(req.Token) > identity.MaxToken {
 		return &gate.Refusal{Words: "the password is no Dragoman token"}
 	}
@@ -69,6 +68,20 @@ func (c *conn) open() error {
 	c.gate = &gate.Gate{Span: span, Judge: c.server.opt.Policy.Session(info.Identity, info.Target, span.Info()), Timeout: t.Hold,
 		Log: c.log.With("session", span.ID()), Now: c.server.opt.Now}
 	return nil
+}
+
+// tokenHead begins every token: a JSON object in base64.
+const tokenHead = "eyJ"
+
+// token takes the token that the client has shown. Windows' own client takes no password of more than 255 characters, and
+// tokens have more; there the first part of it stands as the user's domain.
+func (c *conn) token() string {
+	t := c.info.Password
+	if strings.HasPrefix(c.info.Domain, tokenHead) {
+		t = c.info.Domain + t
+	}
+	c.info.Password, c.info.Domain = "", ""
+	return t
 }
 
 // certificate is what the client's certificate proves: our own TLS has verified it, where the target has a client_ca.

@@ -33,7 +33,7 @@ const limit = 60 * time.Second
 type authorizer struct{}
 
 func (authorizer) Open(_ context.Context, req check.OpenRequest) (check.OpenResponse, error) {
-	if req.Token != "token" {
+	if req.Token != "token" && req.Token != "eyJhead.tail" {
 		return check.OpenResponse{}, &check.Refusal{Message: "who are you?"}
 	}
 	return check.OpenResponse{Session: ulid.New("ses_", time.Now()), Identity: identity.New("user:a", "agent:b"), Target: policy.Target{Name: req.Target, Protocol: "rdp"},

@@ -103,3 +103,17 @@ func TestNetworkLevelAuthentication(t *testing.T) {
 		}
 	}
 }
+
+// TestSplitToken: for a client that takes no password of more than 255 characters, the first part of the token is the domain.
+func TestSplitToken(t *testing.T) {
+	token := shared.token(t, "agent:split", "ops")
+	const most = 255
+	if len(token) <= most || len(token) > 2*most {
+		t.Fatalf("a token has %d characters", len(token))
+	}
+	at := len(token) - most
+	c := shared.connect(t, "desk", token[at:], "/d:"+token[:at])
+	shared.desktop(t, c)
+	c.close()
+	shared.last(t, "agent:split")
+}
