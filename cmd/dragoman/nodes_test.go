@@ -62,7 +62,7 @@ func TestTwoNodes(t *testing.T) {
 	ca.leaf("thief", "spiffe://example.org/node/thief")
 	r.up()
 	admin := r.sidecar("sidecar")
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	name := fmt.Sprintf("dragoman/127.0.0.1:%d", sc)
 	if err := admin.Ready(ctx, name); err != nil {

@@ -140,7 +140,7 @@ func (r *rig) up() *rig {
 // cli runs a command against it.
 func (r *rig) cli(args ...string) (stdout, stderr string, code int) {
 	r.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	var o, e bytes.Buffer
 	code = run(ctx, append(args, "-c", r.config), strings.NewReader(""), &o, &e)
@@ -175,7 +175,7 @@ func (r *rig) token(groups ...string) string {
 
 // connect opens a session through the gateway.
 func (r *rig) connect(port int, password string) (*pgx.Conn, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	c, err := pgx.Connect(ctx, fmt.Sprintf("postgres://agent:%s@127.0.0.1:%d/postgres?sslmode=disable&default_query_exec_mode=simple_protocol", password, port))
 	if err == nil {
