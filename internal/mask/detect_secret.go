@@ -167,11 +167,16 @@ func secretByte(b byte) bool {
 // random reports whether a value looks drawn rather than written: letters and
 // digits both, and an entropy over minEntropy.
 func random(v []byte) bool {
-	var count [256]uint16
 	letters, digits := false, false
 	for _, b := range v {
-		count[b]++
 		letters, digits = letters || isAlpha(b), digits || isDigit(b)
+	}
+	if !letters || !digits { // told at little cost: text can be made of names that secrets follow
+		return false
+	}
+	var count [256]uint16
+	for _, b := range v {
+		count[b]++
 	}
 	e := 0.0
 	for _, c := range count {
@@ -180,7 +185,7 @@ func random(v []byte) bool {
 			e -= p * math.Log2(p)
 		}
 	}
-	return letters && digits && e >= minEntropy
+	return e >= minEntropy
 }
 
 // pemAt checks for a PEM private key; it ends with its END line, or with the
