@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"dragoman.dev/dragoman/internal/pgdb"
 )
@@ -86,12 +87,18 @@ func (s *Postgres) Create(ctx context.Context, r Record) error {
 
 // Get implements Store.
 func (s *Postgres) Get(ctx context.Context, id string) (Record, error) {
+	if !storable(id) {
+		return Record{}, ErrNotFound
+	}
 	r, err := scan(s.db.SQL.QueryRowContext(ctx, `SELECT version, owner, body FROM hold WHERE id = $1`, id))
 	if errors.Is(err, sql.ErrNoRows) {
 		return Record{}, ErrNotFound
 	}
 	return r, err
 }
+
+// storable reports whether PostgreSQL takes a text; what it does not take names nothing that is there.
+func storable(s string) bool { return utf8.ValidString(s) && !strings.Contains(s, "\x00") }
 
 // Update implements Store.
 func (s *Postgres) Update(ctx context.Context, r Record) (int64, error) {
@@ -115,6 +122,9 @@ func (s *Postgres) Update(ctx context.Context, r Record) (int64, error) {
 
 // List implements Store.
 func (s *Postgres) List(ctx context.Context, f Filter) ([]Record, error) {
+	if !storable(f.Target) || !storable(f.Session) || !storable(f.Owner) {
+		return nil, nil
+	}
 	query, args := f.query()
 	for n := range args {
 		query = strings.Replace(query, "?", "$"+strconv.Itoa(n+1), 1)

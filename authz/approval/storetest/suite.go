@@ -69,6 +69,14 @@ func createGet(t *testing.T, s approval.Store) {
 	if err := s.Create(t.Context(), r); !errors.Is(err, approval.ErrExists) {
 		t.Errorf("twice: %v", err)
 	}
+	for _, id := range []string{"a\x00b", "\x00", "\xff"} { // as a path may have it
+		if _, err := s.Get(t.Context(), id); !errors.Is(err, approval.ErrNotFound) {
+			t.Errorf("%q: %v", id, err)
+		}
+		if list, err := s.List(t.Context(), approval.Filter{Session: id}); err != nil || len(list) > 0 {
+			t.Errorf("%q: %v %v", id, list, err)
+		}
+	}
 	if _, err := s.Get(t.Context(), "hld_none"); !errors.Is(err, approval.ErrNotFound) {
 		t.Errorf("none: %v", err)
 	}
