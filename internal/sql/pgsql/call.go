@@ -25,7 +25,7 @@ func (a *analysis) funcCall(c *pg.FuncCall, sc *scope) lineage {
 		schema = names[len(names)-2]
 	}
 	if name == "set_config" {
-		a.setConfig(c)
+		a.setConfig(c, sc)
 	}
 	a.patternCall(name, c.Args, args)
 	l := a.callNamed(schema, name, args)
@@ -196,36 +196,6 @@ func (a *analysis) operator(names []*pg.Node) {
 		if !f.Core && !harmless(f) {
 			a.use(f)
 		}
-	}
-}
-
-// setConfig is set_config(name, value, local): SET in an expression.
-func (a *analysis) setConfig(c *pg.FuncCall) {
-	a.literal = true
-	a.verb("set")
-	a.effect(sql.EffectNames)
-	name := "expression"
-	if len(c.Args) > 0 {
-		if s := c.Args[0].GetAConst().GetSval(); s != nil {
-			name = strings.ToLower(s.Sval)
-		}
-	}
-	a.setting(name)
-	if name == "expression" {
-		a.feature(action.FeatureOpaque)
-	}
-}
-
-// setting records that a setting is changed.
-func (a *analysis) setting(name string) {
-	name = strings.ToLower(name)
-	if old, ok := a.features[action.FeatureSetting].(string); ok && old != name {
-		name = old + "," + name
-	}
-	a.mark(action.FeatureSetting, name)
-	switch name {
-	case "role", "session_authorization", "expression":
-		a.feature(action.FeatureRole)
 	}
 }
 

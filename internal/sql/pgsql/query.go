@@ -129,6 +129,7 @@ func (a *analysis) values(lists []*pg.Node, sc *scope) rowset {
 
 func (a *analysis) simpleSelect(s *pg.SelectStmt, sc *scope, exists bool) rowset {
 	sc.source = a.from(s.FromClause, sc)
+	sc.setting = oneSetting(s, sc.source)
 	a.probe(a.expr(s.WhereClause, sc))
 	a.windows(s.WindowClause, sc)
 	distinct := len(s.DistinctClause) > 0

@@ -50,6 +50,7 @@ type scope struct {
 	source
 	ctes    map[string]*cte
 	windows map[string]lineage
+	setting string // the one that a query over pg_settings is about
 }
 
 func (sc *scope) cte(name string) *cte {

@@ -165,6 +165,7 @@ select * from pg_settings
 select * from pg_stat_get_activity(null)
 select * from pg_show_all_settings()
 select pg_catalog.set_config('search_path', '', false)
+select set_config(name, 'view', false) from pg_catalog.pg_settings where name = 'application_name'
 select current_setting('search_path')
 select last_value from seq
 select * from seq
