@@ -190,7 +190,7 @@ func TestSessionGroup(t *testing.T) {
 	}
 	for setting, want := range map[string]Verdict{
 		"application_name": Allow, "DateStyle": Allow, "TimeZone": Allow, "statement_timeout": Allow, "extra_float_digits": Allow,
-		"standard_conforming_strings": Block, "session_authorization": Block, "role": Block, "row_security": Allow, "restrict_nonsystem_relation_kind": Allow, "synchronize_seqscans": Allow, "session_replication_role": Block, "log_statement": Block, "": Block,
+		"standard_conforming_strings": Block, "session_authorization": Block, "role": Block, "row_security": Block, "restrict_nonsystem_relation_kind": Allow, "synchronize_seqscans": Allow, "session_replication_role": Block, "log_statement": Block, "": Block,
 		"jit": Allow, "all": Block, "timezone,datestyle": Allow, "timezone,role": Block, ",": Block,
 	} {
 		rule := map[Verdict]string{Allow: "session", Block: "default"}[want]

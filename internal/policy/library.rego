@@ -381,9 +381,8 @@ harmless_settings := {
 	"sql_warnings", "group_concat_max_len", "session_track_schema", "session_track_system_variables",
 	"session_track_state_change", "session_track_transaction_info", "session_track_gtids",
 	"jit", "plan_cache_mode", # how a plan is made; asyncpg turns jit off for its own queries
-	# pg_dump: the order of rows; an error instead of rows that row security would leave out; names in quotes; no views
-	# and foreign tables of others.
-	"synchronize_seqscans", "row_security", "quote_all_identifiers", "restrict_nonsystem_relation_kind",
+	# pg_dump: the order of rows; names in quotes; no views and foreign tables of others.
+	"synchronize_seqscans", "quote_all_identifiers", "restrict_nonsystem_relation_kind",
 }
 
 builtin_verdicts contains {
