@@ -41,7 +41,7 @@ func snippets(t *testing.T) []snippet {
 			open.body += line + "\n"
 		}
 	}
-	if len(out) != 13 {
+	if len(out) != 14 {
 		t.Fatalf("%d snippets", len(out))
 	}
 	return out
