@@ -138,18 +138,21 @@ func checkPage(t *testing.T, g *gateway) {
 			all += get(base + action)
 		}
 	}
+	text := pageTag.ReplaceAllString(all, "") // statements are in colours
 	for _, want := range []string{"DROP TABLE orders", "SELECT * FROM customers ORDER BY id LIMIT 3", "<td>1</td>", "42501"} {
-		if !strings.Contains(all, want) {
+		if !strings.Contains(text, want) && !strings.Contains(all, want) {
 			t.Errorf("the page does not show %q", want)
 		}
 	}
 	if regexp.MustCompile(`400000\d{10}`).MatchString(all) {
 		t.Error("the page shows a masked value")
 	}
-	if approvals := get(base + "/approvals"); !strings.Contains(approvals, "UPDATE orders SET quantity = 2 WHERE id = 7") {
+	if approvals := pageTag.ReplaceAllString(get(base+"/approvals"), ""); !strings.Contains(approvals, "UPDATE orders SET quantity = 2 WHERE id = 7") {
 		t.Errorf("the page shows no hold:\n%s", approvals)
 	}
 }
+
+var pageTag = regexp.MustCompile(`<[^>]*>`)
 
 // awaitHold waits for the one pending hold and returns its id.
 func awaitHold(t testing.TB, g *gateway) string {
