@@ -1,6 +1,7 @@
 package ssh
 
 import (
+	"io"
 	"net"
 	"sync"
 	"time"
@@ -53,6 +54,14 @@ func (c *corked) together(n int, write func() error) error {
 	c.hold()
 	defer c.release()
 	return write()
+}
+
+// whole writes a message to a channel on the connection.
+func (c *corked) whole(to io.Writer, b []byte) error {
+	return c.together(len(b), func() error {
+		_, err := to.Write(b)
+		return err
+	})
 }
 
 // Write writes b at once, or takes it in; what was written before goes before it.

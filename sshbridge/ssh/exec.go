@@ -16,9 +16,7 @@ func (s *sessionChannel) exec(command string) {
 		shell.OnTerminal(&act)
 	}
 	s.variables(&act)
-	ctx, asked := s.early.asking(s.ctx)
-	p, err := s.c.pass(ctx, act, gate.Digest("exec", command, s.envText()), s.tell)
-	asked()
+	p, err := s.ask(act, gate.Digest("exec", command, s.envText()))
 	if err != nil {
 		s.fail(err.Error(), statusRefused)
 		return
@@ -26,6 +24,13 @@ func (s *sessionChannel) exec(command string) {
 	s.c.running.Add(1)
 	defer s.c.running.Add(-1)
 	s.run(p, "exec", command, false)
+}
+
+// ask asks whether something may run. A signal that would end it withdraws the question.
+func (s *sessionChannel) ask(act action.Action, digest string) (gate.Passed, error) {
+	ctx, asked := s.early.asking(s.ctx)
+	defer asked()
+	return s.c.pass(ctx, act, digest, s.tell)
 }
 
 // run starts something on the target and waits for its end. The lines of a shell are judged.

@@ -189,11 +189,7 @@ func (p *process) send(b, shown []byte) bool {
 		p.lost(err)
 		return false
 	}
-	err := p.s.c.sent.together(len(b), func() error {
-		_, err := p.target.Write(b)
-		return err
-	})
-	return err == nil
+	return p.s.c.sent.whole(p.target, b) == nil
 }
 
 // output moves one stream of the process to the client: masked, recorded, delivered.
@@ -242,10 +238,7 @@ func (p *process) deliver(b []byte, to io.Writer, form headForm) error {
 		p.s.writing.Lock()
 		defer p.s.writing.Unlock()
 	}
-	return p.s.c.raw.together(len(b), func() error {
-		_, err := to.Write(b)
-		return err
-	})
+	return p.s.c.raw.whole(to, b)
 }
 
 // copyChunks moves pieces of a chunk, and of several when there is much.

@@ -243,10 +243,7 @@ func (f *sftpSession) sendWire(wire []byte, answer func(sftpwire.Packet)) error 
 	f.pending[f.next] = answer
 	f.next++
 	f.mu.Unlock()
-	return f.s.c.sent.together(len(wire), func() error {
-		_, err := f.target.Write(wire)
-		return err
-	})
+	return f.s.c.sent.whole(f.target, wire)
 }
 
 // ask is send for those who can wait.
@@ -277,10 +274,7 @@ func (f *sftpSession) deliver(ordinal uint64, packet, shown []byte) error {
 	}
 	f.s.writing.Lock()
 	defer f.s.writing.Unlock()
-	return f.s.c.raw.together(len(packet), func() error {
-		_, err := f.s.client.Write(packet)
-		return err
-	})
+	return f.s.c.raw.whole(f.s.client, packet)
 }
 
 // deny answers a request that does not go to the target.

@@ -18,9 +18,7 @@ func (s *sessionChannel) shell() {
 		s.fail(s.c.refuse(act, "target.exec_only", "this target has no interactive shells", "give the command: ssh HOST COMMAND").Error(), statusRefused)
 		return
 	}
-	ctx, asked := s.early.asking(s.ctx)
-	p, err := s.c.pass(ctx, act, gate.Digest("shell", s.envText()), s.tell)
-	asked()
+	p, err := s.ask(act, gate.Digest("shell", s.envText()))
 	if err != nil {
 		s.fail(err.Error(), statusRefused)
 		return
