@@ -53,17 +53,19 @@ func (s *stream) word() bool {
 	if s.ordinal != 0 {
 		return true
 	}
-	act := s.maskedAction()
-	payload, err := record.AppendAction(make([]byte, 0, 1<<10), &act, &s.d)
-	if err == nil {
-		err = s.wordOthers()
-	}
-	if err != nil {
+	if err := s.inWords(); err != nil {
 		s.wordless(err)
 		return false
 	}
-	s.worded = payload
 	return true
+}
+
+func (s *stream) inWords() (err error) {
+	act := s.maskedAction()
+	if s.worded, err = record.AppendAction(make([]byte, 0, 1<<10), &act, &s.d); err != nil {
+		return err
+	}
+	return s.wordOthers()
 }
 
 // wordless refuses an action that cannot be written down: what is recorded is that it was there, and blocked.

@@ -1,6 +1,7 @@
 package http
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/envoyproxy/envoy/contrib/golang/common/go/api"
@@ -129,10 +130,15 @@ func conditional(name string) (known, any bool) {
 	return false, name == "if" || strings.HasSuffix(name, "-if-match") || strings.HasSuffix(name, "-if-none-match")
 }
 
+func isConditional(f header.Field) bool {
+	_, some := conditional(f.Name)
+	return some
+}
+
 // conditions opens the tags that the request has, where what comes is masked. One that is not the gateway's own matches nothing.
 func (s *stream) conditions() *problem {
 	s.unsealed = nil
-	if s.plan == nil || !s.plan.Content() {
+	if s.plan == nil || !s.plan.Content() || !slices.ContainsFunc(s.fields, isConditional) {
 		return nil
 	}
 	out := make(header.List, 0, len(s.fields))
@@ -184,16 +190,13 @@ func unmatched(why string) *problem {
 
 // upFields are the request's fields with the target's own tags. An MCP server is told of none.
 func (s *stream) upFields() header.List {
-	if s.rpc == nil && s.unsealed != nil {
+	switch {
+	case s.rpc != nil:
+		return slices.DeleteFunc(slices.Clone(s.fields), isConditional)
+	case s.unsealed != nil:
 		return s.unsealed
 	}
-	out := make(header.List, 0, len(s.fields))
-	for _, f := range s.fields {
-		if _, some := conditional(f.Name); !some {
-			out = append(out, f)
-		}
-	}
-	return out
+	return s.fields
 }
 
 // asClientHas puts the sealed tags back, for the record.

@@ -62,11 +62,7 @@ func (s *stream) wordRefused() {
 	if s.ordinal != 0 {
 		return
 	}
-	act := s.maskedAction()
-	var err error
-	if s.worded, err = record.AppendAction(nil, &act, &s.d); err == nil {
-		err = s.wordOthers()
-	}
+	err := s.inWords()
 	if err == nil {
 		return
 	}
@@ -74,7 +70,7 @@ func (s *stream) wordRefused() {
 	if s.rpc != nil {
 		s.rpc.list = nil
 	}
-	act = undecodable(s.head.Method())
+	act := undecodable(s.head.Method())
 	d := policy.Decision{Verdict: policy.Block, Rule: s.d.Rule, Revision: s.d.Revision}
 	if s.worded, err = record.AppendAction(nil, &act, &d); err != nil {
 		s.worded = nil
