@@ -79,9 +79,7 @@ func (q *asked) decide(ctx context.Context) (HTTPRequest, *check.Refusal) {
 func (q *asked) unclear(why, hint string) *check.Refusal {
 	q.log.Warn("an ext_authz request is denied: "+why, "rule", "http.decode")
 	q.d = policy.Decision{Verdict: policy.Block, Rule: "http.decode", Reason: why}
-	act := action.Action{Kind: action.KindHTTP, Verbs: []string{}, Reads: []action.Object{}, Writes: []action.Object{}, Functions: []action.Function{},
-		Features: map[string]any{action.FeatureUnparsed: true}, Params: []action.Param{}, Fingerprint: "undecodable", Text: q.http.GetMethod()}
-	if err := q.rec.Action(act, q.d); err != nil {
+	if err := q.rec.Action(action.Undecodable(action.KindHTTP, q.http.GetMethod()), q.d); err != nil {
 		return q.lost(err)
 	}
 	return &check.Refusal{Code: check.CodeForbidden, Rule: "http.decode", Message: why, Hint: hint}

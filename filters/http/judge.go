@@ -58,9 +58,7 @@ func (s *stream) understand() {
 
 // undecodable is what policy and the record see of a request that cannot be understood.
 func undecodable(text string) action.Action {
-	return action.Action{Kind: action.KindHTTP, Verbs: []string{}, Reads: []action.Object{}, Writes: []action.Object{},
-		Functions: []action.Function{}, Features: map[string]any{action.FeatureUnparsed: true},
-		Text: short(text, 16<<10), Params: []action.Param{}, Fingerprint: "undecodable"}
+	return action.Undecodable(action.KindHTTP, short(text, 16<<10))
 }
 
 // gathered judges once all is there that is to be judged.

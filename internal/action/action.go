@@ -117,6 +117,12 @@ func Connect(target, user, database string) Action {
 		Text: fmt.Sprintf("connect to %s (user %q, database %q)", target, user, database)}
 }
 
+// Undecodable is a request that could not be understood; text is what is told of it.
+func Undecodable(kind, text string) Action {
+	return Action{Kind: kind, Verbs: []string{}, Reads: []Object{}, Writes: []Object{}, Functions: []Function{},
+		Features: map[string]any{FeatureUnparsed: true}, Text: text, Params: []Param{}, Fingerprint: "undecodable"}
+}
+
 // Has reports whether the feature is present and not false.
 func (a *Action) Has(feature string) bool {
 	v, ok := a.Features[feature]
