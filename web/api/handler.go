@@ -34,14 +34,15 @@ func New(b Backend, a Access) http.Handler {
 	mux.HandleFunc("/", func(w http.ResponseWriter, req *http.Request) {
 		h.fail(w, req, fmt.Errorf("%w: no such path or method; see /openapi.json", ErrNotFound))
 	})
-	return headers(mux)
+	// For browsers that are led to an answer which is for programs.
+	return Headers("default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'", mux)
 }
 
-// headers are for browsers that are led to an answer which is for programs.
-func headers(next http.Handler) http.Handler {
+// Headers tells browsers what they may make of what is answered: what the content security policy says, and nothing for other sites.
+func Headers(policy string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
-		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")
+		h.Set("Content-Security-Policy", policy)
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("X-Content-Type-Options", "nosniff")

@@ -54,17 +54,14 @@ func New(b api.Backend, logins *Logins, provider *OIDC, console Console) http.Ha
 	})
 	// Forms are taken from our own pages only, whatever the browser: the origin is compared, and beside it each form has its login's own secret.
 	forms := http.NewCrossOriginProtection()
-	return headers(forms.Handler(mux))
+	return api.Headers(policyHeader, headers(forms.Handler(mux)))
 }
 
+// headers are those that only pages have.
 func headers(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
-		h.Set("Content-Security-Policy", policyHeader)
-		h.Set("Referrer-Policy", "no-referrer")
-		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
-		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("X-Frame-Options", "DENY") // for browsers that do not know frame-ancestors
 		next.ServeHTTP(w, r)
 	})
