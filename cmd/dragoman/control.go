@@ -177,7 +177,7 @@ func (c *control) openRecords(ctx context.Context) error {
 	if c.access, err = access.Open(access.Options{Dir: c.cfg.AccessDir(), Ingest: c.records, Node: accessNode, Log: c.log, Now: time.Now}); err != nil {
 		return err
 	}
-	c.onClose(c.closeAccess)
+	c.closes(c.access, "records of who read what")
 	if err := c.openRequests(); err != nil {
 		return err
 	}
@@ -285,15 +285,17 @@ func (c *control) pushPolicy(ctx context.Context, b policy.Bundle, e *policy.Eng
 	return nil
 }
 
-// closeAccess gives what was read to the store. With replicas, all of which may be stopping, that may fail: then it waits in
-// the spool for the next start.
-func (c *control) closeAccess() error {
-	err := c.access.Close()
-	if err != nil && c.cfg.Replicas.Set() {
-		c.log.Warn("records of who read what wait in the spool", "err", err)
-		return nil
-	}
-	return err
+// closes gives what a log still has to the store when the control plane stops. With replicas, all of which may be stopping, that
+// may fail: then it waits in the spool for the next start. what it has is for the log.
+func (c *control) closes(l *access.Log, what string) {
+	c.onClose(func() error {
+		err := l.Close()
+		if err != nil && c.cfg.Replicas.Set() {
+			c.log.Warn(what+" wait in the spool", "err", err)
+			return nil
+		}
+		return err
+	})
 }
 
 // accessNode is the node of the access log's records: no Envoy can have this name.

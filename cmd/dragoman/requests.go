@@ -15,14 +15,7 @@ func (c *control) openRequests() (err error) {
 	if err != nil {
 		return err
 	}
-	c.onClose(func() error {
-		err := c.requests.Close()
-		if err != nil && c.cfg.Replicas.Set() { // as with reads: it waits in the spool for the next start
-			c.log.Warn("records of requests wait in the spool", "err", err)
-			return nil
-		}
-		return err
-	})
+	c.closes(c.requests, "records of requests")
 	return nil
 }
 
