@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/net/netutil"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 
@@ -163,7 +164,7 @@ func (c *control) serveAdmin(ctx context.Context, sys api.System, more page.Cons
 	if err != nil {
 		return fmt.Errorf("admin.listen: %w", err)
 	}
-	l = limited(l, adminLimits.conns)
+	l = netutil.LimitListener(l, adminLimits.conns)
 	if a := c.cfg.Admin.TLS; a.Cert != "" {
 		conf, err := serverTLS(a.Cert, a.Key)
 		if err != nil {

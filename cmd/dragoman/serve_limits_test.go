@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/net/netutil"
 	"google.golang.org/grpc"
 )
 
@@ -35,7 +36,7 @@ func TestSlowClients(t *testing.T) {
 			fmt.Fprintln(w, "over")
 		}
 	}), limits{header: 300 * time.Millisecond, body: 300 * time.Millisecond, idle: time.Minute, conns: 2})
-	go s.Serve(limited(l, 2))
+	go s.Serve(netutil.LimitListener(l, 2))
 	defer s.Close()
 	dial := func(request string) (net.Conn, *bufio.Reader) {
 		c, err := net.Dial("tcp", l.Addr().String())
