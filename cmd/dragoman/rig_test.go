@@ -3,17 +3,9 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
 	"io"
-	"math/big"
-	"net"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -26,6 +18,7 @@ import (
 	"dragoman.dev/dragoman/envoy/envoytest"
 	"dragoman.dev/dragoman/internal/localserver"
 	"dragoman.dev/dragoman/internal/pgserver"
+	"dragoman.dev/dragoman/internal/testca"
 )
 
 // rig is a folder with a config, and `dragoman up` on it.
@@ -195,48 +188,31 @@ func freePort(t *testing.T) int {
 
 // authority writes certificates into the rig's folder.
 type authority struct {
-	r    *rig
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
+	*testca.Authority
+	r *rig
 }
 
 func (r *rig) newAuthority(name string) *authority {
 	r.t.Helper()
-	a := &authority{r: r}
-	a.key, _ = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	tmpl := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, IsCA: true, BasicConstraintsValid: true,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageCertSign}
-	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, &a.key.PublicKey, a.key)
+	a, err := testca.New(name)
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	a.cert, _ = x509.ParseCertificate(der)
-	r.write(name+".crt", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})))
-	return a
+	r.write(name+".crt", a.PEM())
+	return &authority{a, r}
 }
 
 // leaf writes NAME.crt and NAME.key.
 func (a *authority) leaf(name, spiffe string) {
 	a.r.t.Helper()
-	key, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	tmpl := &x509.Certificate{SerialNumber: big.NewInt(time.Now().UnixNano()), DNSNames: []string{"localhost", name + ".example.com"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth}}
+	names := []string{"localhost", name + ".example.com", "127.0.0.1"}
 	if spiffe != "" {
-		u, err := url.Parse(spiffe)
-		if err != nil {
-			a.r.t.Fatal(err)
-		}
-		tmpl.URIs = []*url.URL{u}
+		names = append(names, spiffe)
 	}
-	der, err := x509.CreateCertificate(rand.Reader, tmpl, a.cert, &key.PublicKey, a.key)
+	cert, key, err := a.Issue(pkix.Name{}, names...)
 	if err != nil {
 		a.r.t.Fatal(err)
 	}
-	pk, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		a.r.t.Fatal(err)
-	}
-	a.r.write(name+".crt", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})))
-	a.r.write(name+".key", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pk})))
+	a.r.write(name+".crt", cert)
+	a.r.write(name+".key", key)
 }

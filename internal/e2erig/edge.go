@@ -1,6 +1,7 @@
 package e2erig
 
 import (
+	"crypto/x509/pkix"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,12 +13,12 @@ import (
 	"testing"
 
 	"dragoman.dev/dragoman/internal/child"
+	"dragoman.dev/dragoman/internal/testca"
 )
 
 // Edge is a node "edge" of a gateway, with an Envoy and a bridge of its own, as docs/operations.md says.
 type Edge struct {
 	up      *Up
-	mesh    *mesh
 	control string
 	dir     string // below the gateway's
 }
@@ -31,21 +32,21 @@ type Bridge struct {
 
 // NewEdge prepares a node, before the configuration is written.
 func (u *Up) NewEdge() (*Edge, error) {
-	m, err := newMesh()
+	mesh, err := testca.New("mesh") // by which a control plane and its nodes know each other
 	if err != nil {
 		return nil, err
 	}
-	e := &Edge{up: u, mesh: m, control: fmt.Sprintf("127.0.0.1:%d", FreePort()), dir: filepath.Join(u.Dir, "edge")}
-	cert, key, err := m.issue("spiffe://example.org/control")
+	e := &Edge{up: u, control: fmt.Sprintf("127.0.0.1:%d", FreePort()), dir: filepath.Join(u.Dir, "edge")}
+	cert, key, err := mesh.Issue(pkix.Name{CommonName: "control"}, "spiffe://example.org/control", "127.0.0.1")
 	if err != nil {
 		return nil, err
 	}
-	nodeCert, nodeKey, err := m.issue("spiffe://example.org/node/edge")
+	nodeCert, nodeKey, err := mesh.Issue(pkix.Name{CommonName: "edge"}, "spiffe://example.org/node/edge", "127.0.0.1")
 	if err != nil {
 		return nil, err
 	}
-	return e, u.Write(map[string]string{"control.crt": cert, "control.key": key, "mesh.crt": m.pem(),
-		"edge/ca.crt": m.pem(), "edge/node.crt": nodeCert, "edge/node.key": nodeKey})
+	return e, u.Write(map[string]string{"control.crt": cert, "control.key": key, "mesh.crt": mesh.PEM(),
+		"edge/ca.crt": mesh.PEM(), "edge/node.crt": nodeCert, "edge/node.key": nodeKey})
 }
 
 // In is a Head with the node in it.

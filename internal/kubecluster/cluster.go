@@ -15,6 +15,7 @@ import (
 
 	"dragoman.dev/dragoman/internal/child"
 	"dragoman.dev/dragoman/internal/localserver"
+	"dragoman.dev/dragoman/internal/testca"
 )
 
 //go:embed node.sh
@@ -28,7 +29,7 @@ type Cluster struct {
 	CAFile     string
 	AuditLog   string // JSON lines of audit.k8s.io/v1, level Metadata
 	Tools      Tools
-	ca         authority
+	ca         *testca.Authority
 	node       *child.Child
 }
 
@@ -214,7 +215,7 @@ func (c *Cluster) Pod(ctx context.Context, namespace, name string, command ...st
 
 // ClientCert makes a client certificate that the API server believes: a user and its groups. PEM.
 func (c *Cluster) ClientCert(user string, groups ...string) (cert, key []byte, err error) {
-	return c.ca.issue(user, groups...)
+	return c.issue(user, groups...)
 }
 
 // freePorts finds ports for each.

@@ -6,69 +6,27 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/pem"
-	"math/big"
-	"net"
-	"net/url"
 	"os"
 	"path/filepath"
-	"time"
+	"strings"
+
+	"dragoman.dev/dragoman/internal/testca"
 )
 
-// authority is what signs every certificate of the cluster.
-type authority struct {
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
-}
-
-func pemOf(kind string, der []byte) []byte {
-	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
-}
-
-func newAuthority() (authority, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return authority{}, err
+// issue makes a certificate and key, PEM, for a server on loopback and for a client. A name may be a workload's.
+func (c *Cluster) issue(name string, groups ...string) (cert, key []byte, err error) {
+	names := []string{"localhost", "127.0.0.1"}
+	if strings.HasPrefix(name, "spiffe://") {
+		names = append(names, name)
 	}
-	now := time.Now()
-	t := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "kubecluster"}, NotBefore: now.Add(-time.Hour), NotAfter: now.Add(48 * time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature}
-	der, err := x509.CreateCertificate(rand.Reader, t, t, &key.PublicKey, key)
-	if err != nil {
-		return authority{}, err
-	}
-	cert, err := x509.ParseCertificate(der)
-	return authority{cert, key}, err
-}
-
-// issue makes a certificate and key, PEM, for a server on loopback and for a client.
-func (a authority) issue(name string, groups ...string) (cert, key []byte, err error) {
-	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return nil, nil, err
-	}
-	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 120))
-	if err != nil {
-		return nil, nil, err
-	}
-	t := &x509.Certificate{SerialNumber: serial, Subject: pkix.Name{CommonName: name, Organization: groups}, NotBefore: a.cert.NotBefore, NotAfter: a.cert.NotAfter,
-		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}}
-	if u, err := url.Parse(name); err == nil && u.Scheme == "spiffe" { // a workload's name
-		t.URIs = []*url.URL{u}
-	}
-	der, err := x509.CreateCertificate(rand.Reader, t, a.cert, &k.PublicKey, a.key)
-	if err != nil {
-		return nil, nil, err
-	}
-	kder, err := x509.MarshalPKCS8PrivateKey(k)
-	return pemOf("CERTIFICATE", der), pemOf("PRIVATE KEY", kder), err
+	one, private, err := c.ca.Issue(pkix.Name{CommonName: name, Organization: groups}, names...)
+	return []byte(one), []byte(private), err
 }
 
 // writePKI writes everybody's keys.
 func (c *Cluster) writePKI() error {
 	var err error
-	if c.ca, err = newAuthority(); err != nil {
+	if c.ca, err = testca.New("kubecluster"); err != nil {
 		return err
 	}
 	dir := filepath.Join(c.Dir, "pki")
@@ -87,10 +45,10 @@ func (c *Cluster) writePKI() error {
 	if err != nil {
 		return err
 	}
-	files := map[string][]byte{"ca.crt": pemOf("CERTIFICATE", c.ca.cert.Raw), "sa.key": pemOf("PRIVATE KEY", private), "sa.pub": pemOf("PUBLIC KEY", public)}
+	files := map[string][]byte{"ca.crt": []byte(c.ca.PEM()), "sa.key": []byte(testca.PEM("PRIVATE KEY", private)), "sa.pub": []byte(testca.PEM("PUBLIC KEY", public))}
 	for name, subject := range map[string][]string{"admin": {"admin", "system:masters"}, "apiserver": {"kube-apiserver"},
 		"kubelet": {"system:node:localhost", "system:nodes"}, "kclient": {"apiserver-kubelet-client", "system:masters"}} {
-		cert, key, err := c.ca.issue(subject[0], subject[1:]...)
+		cert, key, err := c.issue(subject[0], subject[1:]...)
 		if err != nil {
 			return err
 		}
