@@ -3,6 +3,7 @@
 package proc
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -124,4 +125,26 @@ func Child(pid int, name string) int {
 		}
 	}
 	return 0
+}
+
+// Rest waits until a process uses less than a fortieth of a core: what it had to do in the end is done. The error says that it goes on
+// for two minutes.
+func Rest(ctx context.Context, pid int) error {
+	const look, little = 200 * time.Millisecond, 5 * time.Millisecond
+	for range 600 {
+		before, err := CPU(pid)
+		if err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(look):
+		}
+		after, err := CPU(pid)
+		if err != nil || after-before < little {
+			return err
+		}
+	}
+	return fmt.Errorf("process %d does not come to rest", pid)
 }

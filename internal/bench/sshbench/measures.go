@@ -109,7 +109,7 @@ func (m *measures) copy(ctx context.Context, r *rig, c *copying, peer string) er
 	if err != nil {
 		return err
 	}
-	if err := r.quiet(ctx); err != nil {
+	if err := proc.Rest(ctx, r.gateway.PID()); err != nil {
 		return err
 	}
 	rest, err := r.cpu()
@@ -165,26 +165,6 @@ func (r *rig) cpu() (u used, err error) {
 	}
 	u.gateway, err = proc.CPU(r.gateway.PID())
 	return u, err
-}
-
-// quiet waits until all records are taken in: the gateway uses less than a hundredth of a core.
-func (r *rig) quiet(ctx context.Context) error {
-	for range 600 {
-		before, err := r.cpu()
-		if err != nil {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(200 * time.Millisecond):
-		}
-		after, err := r.cpu()
-		if err != nil || after.gateway-before.gateway < 5*time.Millisecond {
-			return err
-		}
-	}
-	return fmt.Errorf("the gateway does not come to rest")
 }
 
 // key is the median time, in ms, in which a byte comes back from cat on a terminal.
