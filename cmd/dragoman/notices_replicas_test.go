@@ -5,22 +5,18 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"log/slog"
 	"maps"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"dragoman.dev/dragoman/authz/approval"
-	"dragoman.dev/dragoman/internal/config"
 	"dragoman.dev/dragoman/internal/hold"
 	"dragoman.dev/dragoman/internal/holdnotice"
 	"dragoman.dev/dragoman/internal/identity"
-	"dragoman.dev/dragoman/internal/sqlitedb"
 )
 
 // TestNoticesOnce: of two replicas that see the same holds, one tells of each: that in which it waits.
@@ -39,35 +35,13 @@ func TestNoticesOnce(t *testing.T) {
 	}))
 	defer place.Close()
 	t.Setenv("NOTICE_SECRET", "a-secret-of-more-than-twenty-letters")
-	cfg, err := config.Parse([]byte(`
+	cfg, store := noticeRig(t, `
 approvals:
   notify: [{name: pager, kind: webhook, url: "`+place.URL+`", secret: "env:NOTICE_SECRET"}]
-targets: [{name: shop, address: "db:1", listen: "127.0.0.1:2", credentials: {user: u}}]
-policy: {dir: p}
-`), filepath.Join(t.TempDir(), "dragoman.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	db, err := sqlitedb.Open(filepath.Join(t.TempDir(), "state.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	store, err := approval.NewSQLite(t.Context(), db)
-	if err != nil {
-		t.Fatal(err)
-	}
+`)
 	var replicas []*control
 	for i := range 2 {
-		c := &control{cfg: cfg, log: slog.New(slog.DiscardHandler)}
-		if c.approvals, err = approval.New(t.Context(), store, approval.Config{Owner: fmt.Sprint(i), Now: time.Now, Log: c.log}); err != nil {
-			t.Fatal(err)
-		}
-		c.onClose(func() error { c.approvals.Close(); return nil })
-		if err := c.openNotices(); err != nil {
-			t.Fatal(err)
-		}
-		replicas = append(replicas, c)
+		replicas = append(replicas, noticesOf(t, cfg, store, fmt.Sprint(i)))
 	}
 	var ended sync.WaitGroup
 	for i, c := range replicas {
@@ -127,24 +101,10 @@ func TestNoticesOfTheDead(t *testing.T) {
 	}))
 	defer place.Close()
 	t.Setenv("NOTICE_SECRET", "a-secret-of-more-than-twenty-letters")
-	cfg, err := config.Parse([]byte(`
+	cfg, store := noticeRig(t, `
 approvals:
   notify: [{name: pager, kind: webhook, url: "`+place.URL+`", secret: "env:NOTICE_SECRET"}]
-targets: [{name: shop, address: "db:1", listen: "127.0.0.1:2", credentials: {user: u}}]
-policy: {dir: p}
-`), filepath.Join(t.TempDir(), "dragoman.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	db, err := sqlitedb.Open(filepath.Join(t.TempDir(), "state.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	store, err := approval.NewSQLite(t.Context(), db)
-	if err != nil {
-		t.Fatal(err)
-	}
+`)
 	wait := func(n int, owner string, deadline time.Duration) hold.Hold {
 		h := hold.Hold{ID: replicaHold(n), Session: "ses_1", Target: "shop", Identity: identity.New("user:alice@example.com"), Digest: strings.Repeat("ab", 32), Decisions: []hold.Decision{},
 			Rule: "r", Approvers: []string{"dba"}, State: hold.Pending, Quorum: 1, Created: time.Now().Add(-time.Hour), Deadline: time.Now().Add(deadline)}
@@ -158,15 +118,7 @@ policy: {dir: p}
 	wait(2, "restarted", 5*time.Minute)
 	var replicas []*control
 	for _, owner := range []string{"a", "b", "restarted"} {
-		c := &control{cfg: cfg, log: slog.New(slog.DiscardHandler)}
-		if c.approvals, err = approval.New(t.Context(), store, approval.Config{Owner: owner, Left: c.leaves(), Now: time.Now, Log: c.log}); err != nil {
-			t.Fatal(err)
-		}
-		c.onClose(func() error { c.approvals.Close(); return nil })
-		if err := c.openNotices(); err != nil {
-			t.Fatal(err)
-		}
-		replicas = append(replicas, c)
+		replicas = append(replicas, noticesOf(t, cfg, store, owner))
 	}
 	var both sync.WaitGroup
 	for _, c := range replicas[:2] {

@@ -33,35 +33,14 @@ func TestSlack(t *testing.T) {
 	}))
 	defer slack.Close()
 	t.Setenv("SLACK_SIGNING", "the-signing-secret-of-the-app")
-	cfg, err := config.Parse([]byte(`
+	cfg, store := noticeRig(t, `
 admin: {listen: "127.0.0.1:1"}
 approvals:
   notify: [{name: team, kind: slack, url: "`+slack.URL+`", secret: "env:SLACK_SIGNING", team: T1, people: [
     {slack: UDANA, subject: "user:dana@example.com", groups: [dba]}, {slack: UALICE, subject: "user:alice@example.com", groups: [dba]}]}]
-targets: [{name: shop, address: "db:1", listen: "127.0.0.1:2", credentials: {user: u}}]
-policy: {dir: p}
-`), filepath.Join(t.TempDir(), "dragoman.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	db, err := sqlitedb.Open(filepath.Join(t.TempDir(), "state.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	store, err := approval.NewSQLite(t.Context(), db)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := &control{cfg: cfg, log: slog.New(slog.DiscardHandler)}
+`)
+	c := noticesOf(t, cfg, store, "test")
 	defer func() { _ = c.close() }()
-	if c.approvals, err = approval.New(t.Context(), store, approval.Config{Owner: "test", Now: time.Now, Log: c.log}); err != nil {
-		t.Fatal(err)
-	}
-	c.onClose(func() error { c.approvals.Close(); return nil })
-	if err := c.openNotices(); err != nil {
-		t.Fatal(err)
-	}
 	digest := strings.Repeat("ab", 32)
 	h := hold.Hold{ID: "hld_" + strings.Repeat("a", 26), Session: "ses_1", Target: "shop", Identity: identity.New("user:alice@example.com", "agent:bot"), Digest: digest,
 		Rule: "r", Approvers: []string{"dba"}, Deadline: time.Now().Add(5 * time.Minute), Action: action.Action{Kind: action.KindSQL, Verbs: []string{"update"}, Text: "UPDATE t SET a = 'hidden'"}}
@@ -128,4 +107,40 @@ func get(h http.Handler, path string) int {
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
 	return w.Code
+}
+
+// noticeRig is a configuration with one target, and a store of holds that ends with the test.
+func noticeRig(t *testing.T, text string) (*config.Config, approval.Store) {
+	t.Helper()
+	cfg, err := config.Parse([]byte(text+`targets: [{name: shop, address: "db:1", listen: "127.0.0.1:2", credentials: {user: u}}]
+policy: {dir: p}
+`), filepath.Join(t.TempDir(), "dragoman.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	db, err := sqlitedb.Open(filepath.Join(t.TempDir(), "state.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	store, err := approval.NewSQLite(t.Context(), db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cfg, store
+}
+
+// noticesOf is a control plane that tells of the holds in a store. Whoever calls it closes it.
+func noticesOf(t *testing.T, cfg *config.Config, store approval.Store, owner string) *control {
+	t.Helper()
+	c := &control{cfg: cfg, log: slog.New(slog.DiscardHandler)}
+	var err error
+	if c.approvals, err = approval.New(t.Context(), store, approval.Config{Owner: owner, Left: c.leaves(), Now: time.Now, Log: c.log}); err != nil {
+		t.Fatal(err)
+	}
+	c.onClose(func() error { c.approvals.Close(); return nil })
+	if err := c.openNotices(); err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
