@@ -2,6 +2,7 @@ package e2erig
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -11,7 +12,9 @@ import (
 	"syscall"
 	"time"
 
+	"dragoman.dev/dragoman/internal/bench/proc"
 	"dragoman.dev/dragoman/internal/child"
+	"dragoman.dev/dragoman/internal/localserver"
 )
 
 // Up is a gateway in a folder of its own that all tests of a package share, since what stands behind it takes long to start.
@@ -62,20 +65,25 @@ func (u *Up) Write(files map[string]string) error {
 
 // Launch runs `dragoman up`, also again, until it is ready.
 func (u *Up) Launch() error {
-	log, err := os.Create(u.log)
+	process, err := localserver.Start(context.Background(), exec.Command(filepath.Join(u.Bin, "dragoman"), "up", "-c", u.Config), u.log, syscall.SIGTERM,
+		localserver.SaysLine(u.log, "ready"))
 	if err != nil {
 		return err
 	}
-	defer log.Close()
-	cmd := exec.Command(filepath.Join(u.Bin, "dragoman"), "up", "-c", u.Config)
-	cmd.Stdout, cmd.Stderr = log, log
-	if u.process, err = child.Start(cmd, syscall.SIGTERM); err != nil {
-		return err
+	u.process = process
+	return nil
+}
+
+// Strike kills Envoy (0), dragoman, whose Envoy goes with it (1), or both (2), and starts what does not start again by itself.
+func (u *Up) Strike(what int) error {
+	if pid := proc.Child(u.process.PID(), "envoy"); what != 1 && pid != 0 {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
 	}
-	return u.Await("ready", func() bool {
-		b, _ := os.ReadFile(u.log)
-		return bytes.Contains(b, []byte("\nready\n")) || bytes.HasPrefix(b, []byte("ready\n"))
-	})
+	if what == 0 {
+		return nil
+	}
+	u.process.End(syscall.SIGKILL, u.Limit)
+	return u.Launch()
 }
 
 // Await waits for a condition as long as the gateway runs.

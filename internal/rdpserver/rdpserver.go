@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"dragoman.dev/dragoman/internal/child"
+	"dragoman.dev/dragoman/internal/localserver"
 )
 
 // Server is a running RDP server.
@@ -47,45 +48,9 @@ func (s *Server) Stop() error {
 	return os.RemoveAll(s.Dir)
 }
 
-// limit bounds the wait for a server.
-const limit = 60 * time.Second
-
-// awaitPort waits until somebody listens.
-func (s *Server) awaitPort(ctx context.Context, log string) error {
-	return s.await(ctx, log, func() bool {
-		c, err := net.Dial("tcp", s.Address())
-		if err == nil {
-			c.Close()
-		}
-		return err == nil
-	})
-}
-
-func (s *Server) await(ctx context.Context, log string, is func() bool) error {
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	for !is() {
-		text := func() []byte { b, _ := os.ReadFile(log); return b }
-		select {
-		case <-s.process.Done():
-			return fmt.Errorf("rdpserver: it ended: %v\n%s", s.process.Wait(), text())
-		case <-ctx.Done():
-			return fmt.Errorf("rdpserver: not ready: %w\n%s", ctx.Err(), text())
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
-	return nil
-}
-
-// start runs a command whose words go to a file, in a scratch folder.
-func (s *Server) start(cmd *exec.Cmd, log string) error {
-	f, err := os.Create(log)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	cmd.Stdout, cmd.Stderr = f, f
-	s.process, err = child.Start(cmd, syscall.SIGKILL)
+// start runs a command, whose words go to a file, until the server is ready.
+func (s *Server) start(ctx context.Context, cmd *exec.Cmd, log string, ready func() bool) (err error) {
+	s.process, err = localserver.Start(ctx, cmd, log, syscall.SIGKILL, ready)
 	return err
 }
 
@@ -127,6 +92,9 @@ func certificate(cert, key string) error {
 	return errors.Join(os.WriteFile(cert, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o644),
 		os.WriteFile(key, pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: raw}), 0o600))
 }
+
+// limit bounds the wait for a display.
+const limit = 60 * time.Second
 
 // Display is an X server without a screen.
 type Display struct {

@@ -36,11 +36,8 @@ func launchShadow(ctx context.Context, d *Display) (*Server, error) {
 	log := filepath.Join(dir, "out.log")
 	cmd := exec.Command("freerdp-shadow-cli", fmt.Sprintf("/port:%d", s.Port), "/bind-address:127.0.0.1", "/sec:nla", "/sam-file:"+file, "/auth")
 	cmd.Env = append(d.Env(), "HOME="+dir, "XDG_CONFIG_HOME="+dir)
-	if err := s.start(cmd, log); err != nil {
+	if err := s.start(ctx, cmd, log, localserver.Answers(s.Address())); err != nil {
 		return s, fmt.Errorf("rdpserver: %w (the package freerdp2-shadow-x11)", err)
-	}
-	if err := s.awaitPort(ctx, log); err != nil {
-		return s, err
 	}
 	s.Cert, err = glob(filepath.Join(dir, "freerdp", "shadow", "shadow.crt"))
 	return s, err

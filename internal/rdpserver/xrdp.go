@@ -67,17 +67,9 @@ func (x *Xrdp) launch(ctx context.Context) (*Server, error) {
 		return s, err
 	}
 	log := filepath.Join(dir, "out.log")
-	err = s.start(exec.Command("unshare", "--mount", "--pid", "--fork", "--kill-child=SIGKILL", "--mount-proc", "sh", "-c", inside, "sh", dir), log)
-	if err != nil {
-		return s, err
-	}
-	if err := s.awaitPort(ctx, log); err != nil {
-		return s, err
-	}
-	return s, s.await(ctx, log, func() bool {
-		b, _ := os.ReadFile(filepath.Join(dir, "run", "sesman.log"))
-		return strings.Contains(string(b), "starting xrdp-sesman")
-	})
+	inside := exec.Command("unshare", "--mount", "--pid", "--fork", "--kill-child=SIGKILL", "--mount-proc", "sh", "-c", inside, "sh", dir)
+	listens, managed := localserver.Answers(s.Address()), localserver.Says(filepath.Join(dir, "run", "sesman.log"), "starting xrdp-sesman")
+	return s, s.start(ctx, inside, log, func() bool { return managed() && listens() })
 }
 
 func (x *Xrdp) configure(ctx context.Context, s *Server, manager int) error {

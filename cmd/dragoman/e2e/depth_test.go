@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"dragoman.dev/dragoman/internal/bench/proc"
 	"dragoman.dev/dragoman/internal/pgserver"
 )
 
@@ -21,7 +22,7 @@ func TestDepth(t *testing.T) {
 		Config: "targets:\n" + target("pg", port, db, "postgres") + "policy:\n  dir: policy\n",
 		Files:  map[string]string{"pg-password": db.Password + "\n", "policy/rules.yaml": allowAll},
 	}).start()
-	pid := childOf(g.cmd.Process.Pid, "envoy")
+	pid := proc.Child(g.cmd.Process.Pid, "envoy")
 	p := place{Port: port, User: "agent", Password: g.token("analysts"), Database: "postgres"}
 	c := p.connect(t)
 	ctx := context.Background()
@@ -44,7 +45,7 @@ func TestDepth(t *testing.T) {
 			}
 		}
 	}
-	if now := childOf(g.cmd.Process.Pid, "envoy"); now != pid {
+	if now := proc.Child(g.cmd.Process.Pid, "envoy"); now != pid {
 		t.Errorf("Envoy died: it was %d and is %d", pid, now)
 	}
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"dragoman.dev/dragoman/internal/bench/proc"
 	"dragoman.dev/dragoman/internal/e2erig"
 	"dragoman.dev/dragoman/internal/pgserver"
 	"dragoman.dev/dragoman/internal/record"
@@ -111,45 +112,15 @@ func hammer(p place, worker int, stop <-chan struct{}, answered *atomic.Int64) {
 // strike kills Envoy (0), dragoman (1; its Envoy goes with it) or both (2) and brings back what does not come back by itself.
 func strike(t *testing.T, g *gateway, what int) {
 	t.Helper()
-	envoyPid := childOf(g.cmd.Process.Pid, "envoy")
-	switch what {
-	case 0:
-		if envoyPid != 0 {
-			syscall.Kill(envoyPid, syscall.SIGKILL)
-		}
-		return
-	case 1:
-		g.cmd.Process.Kill()
-	case 2:
-		if envoyPid != 0 {
-			syscall.Kill(envoyPid, syscall.SIGKILL)
-		}
-		g.cmd.Process.Kill()
+	if pid := proc.Child(g.cmd.Process.Pid, "envoy"); what != 1 && pid != 0 {
+		syscall.Kill(pid, syscall.SIGKILL)
 	}
+	if what == 0 {
+		return
+	}
+	g.cmd.Process.Kill()
 	<-g.done
 	g.start()
-}
-
-// childOf finds the child process of that name.
-func childOf(parent int, name string) int {
-	dirs, _ := filepath.Glob("/proc/[0-9]*/stat")
-	for _, d := range dirs {
-		b, err := os.ReadFile(d)
-		if err != nil {
-			continue
-		}
-		s := string(b)
-		open, end := strings.IndexByte(s, '('), strings.LastIndexByte(s, ')')
-		if open < 0 || end < 0 {
-			continue
-		}
-		fields := strings.Fields(s[end+1:])
-		if ppid, _ := strconv.Atoi(fields[1]); ppid == parent && strings.HasPrefix(s[open+1:end], name) {
-			pid, _ := strconv.Atoi(strings.TrimSpace(s[:open]))
-			return pid
-		}
-	}
-	return 0
 }
 
 // recorded is the set of markers in request frames, in whatever file below the data folder.

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"dragoman.dev/dragoman/internal/bench/proc"
 	"dragoman.dev/dragoman/internal/pgserver"
 )
 
@@ -85,7 +86,7 @@ func TestStreams(t *testing.T) {
 	execSQL(t, r.db, "clients", "CREATE UNLOGGED TABLE big (line text); ALTER TABLE big ALTER line SET STORAGE EXTERNAL")
 	ctx := context.Background()
 	c := r.place.connect(t)
-	pid := childOf(r.cmd.Process.Pid, "envoy")
+	pid := proc.Child(r.cmd.Process.Pid, "envoy")
 	const size = 1 << 30
 	grown := func(name string, f func() int64) {
 		began := time.Now()
@@ -138,7 +139,7 @@ func TestStreams(t *testing.T) {
 func TestSlowReader(t *testing.T) {
 	r := clientsRig(t, pgserver.Newest, clientsRules)
 	s := r.session(t)
-	pid := childOf(r.cmd.Process.Pid, "envoy")
+	pid := proc.Child(r.cmd.Process.Pid, "envoy")
 	growth := peak(t, pid, func() {
 		s.raw(t, query("SELECT repeat('x', 100000) FROM generate_series(1, 20000)")) // 2 GB
 		time.Sleep(3 * time.Second)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"dragoman.dev/dragoman/internal/bench/proc"
 	"dragoman.dev/dragoman/internal/pgserver"
 )
 
@@ -20,7 +21,7 @@ func TestEnvoyRestart(t *testing.T) {
 	if _, err := c.Exec(context.Background(), "SELECT 'before the death'"); err != nil {
 		t.Fatal(err)
 	}
-	pid := childOf(r.cmd.Process.Pid, "envoy")
+	pid := proc.Child(r.cmd.Process.Pid, "envoy")
 	if pid == 0 {
 		t.Fatal("no Envoy")
 	}

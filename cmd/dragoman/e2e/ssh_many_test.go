@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"dragoman.dev/dragoman/internal/bench/proc"
 )
 
 // held is a session that stays open, with a cat on the target.
@@ -72,7 +74,7 @@ func TestSSHManySessions(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer first.c.Close()
-	gateway, envoy := r.cmd.Process.Pid, childOf(r.cmd.Process.Pid, "envoy")
+	gateway, envoy := r.cmd.Process.Pid, proc.Child(r.cmd.Process.Pid, "envoy")
 	before := [2]int64{rss(t, gateway), rss(t, envoy)}
 	began := time.Now()
 	all := make([]*held, n)

@@ -25,6 +25,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/remotecommand"
 
+	"dragoman.dev/dragoman/internal/bench/proc"
 	"dragoman.dev/dragoman/internal/bench/report"
 )
 
@@ -46,20 +47,13 @@ func both(b *testing.B) (direct, through *rest.Config) {
 }
 
 // cpu is what Envoy and dragoman have used so far.
-func (r *rig) cpu() time.Duration {
-	var ticks int64
-	for _, pid := range []int{r.Process().PID(), childOf(r.Process().PID(), "envoy")} {
-		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-		if err != nil {
-			continue
-		}
-		_, rest, _ := strings.Cut(string(b), ") ")
-		for _, f := range strings.Fields(rest)[11:13] {
-			n, _ := strconv.ParseInt(f, 10, 64)
-			ticks += n
+func (r *rig) cpu() (all time.Duration) {
+	for _, pid := range []int{r.Process().PID(), proc.Child(r.Process().PID(), "envoy")} {
+		if used, err := proc.CPU(pid); err == nil {
+			all += used
 		}
 	}
-	return time.Duration(ticks) * 10 * time.Millisecond
+	return all
 }
 
 // figures are the lines of the table, by what was measured.

@@ -9,11 +9,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -65,7 +62,9 @@ func TestZKill(t *testing.T) {
 	})
 	for round := range 3 {
 		answers(t, &answered)
-		shared.strike(t, round)
+		if err := shared.Strike(round); err != nil {
+			t.Fatal(err)
+		}
 	}
 	answers(t, &answered)
 	close(stop)
@@ -114,40 +113,6 @@ func answers(t *testing.T, n *atomic.Int64) {
 			t.Fatal("nothing is answered")
 		}
 	}
-}
-
-// strike kills Envoy (0), dragoman (1) or both (2), and starts what does not start again by itself.
-func (r *rig) strike(t *testing.T, what int) {
-	t.Helper()
-	if pid := childOf(r.Process().PID(), "envoy"); what != 1 && pid != 0 {
-		_ = syscall.Kill(pid, syscall.SIGKILL)
-	}
-	if what == 0 {
-		return
-	}
-	r.Process().End(syscall.SIGKILL, limit)
-	if err := r.Launch(); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// childOf finds the child process whose name begins so.
-func childOf(parent int, name string) int {
-	list, _ := filepath.Glob("/proc/[0-9]*/stat")
-	for _, path := range list {
-		b, err := os.ReadFile(path)
-		if err != nil {
-			continue
-		}
-		id, rest, _ := strings.Cut(string(b), " (")
-		comm, rest, _ := strings.Cut(rest, ") ")
-		fields := strings.Fields(rest)
-		if len(fields) > 1 && fields[1] == strconv.Itoa(parent) && strings.HasPrefix(comm, name) {
-			pid, _ := strconv.Atoi(id)
-			return pid
-		}
-	}
-	return 0
 }
 
 // recorded are the sets of markers in actions and requests, and in responses.

@@ -12,11 +12,9 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
-	"dragoman.dev/dragoman/internal/bench/proc"
 	"dragoman.dev/dragoman/internal/e2erig"
 	"dragoman.dev/dragoman/internal/rdpclient"
 	"dragoman.dev/dragoman/internal/rdpkeys"
@@ -81,7 +79,9 @@ func TestZKill(t *testing.T) {
 	for what := range 3 {
 		goesOn()
 		t.Logf("after %v: strike %d", time.Since(began).Round(time.Millisecond), what)
-		strike(t, what)
+		if err := shared.Strike(what); err != nil {
+			t.Fatal(err)
+		}
 	}
 	goesOn()
 	close(stop)
@@ -122,21 +122,6 @@ func running(stop <-chan struct{}) bool {
 		return false
 	default:
 		return true
-	}
-}
-
-// strike kills Envoy (0), dragoman (1) or both (2), and starts what does not start again by itself.
-func strike(t *testing.T, what int) {
-	t.Helper()
-	if pid := proc.Child(shared.Process().PID(), "envoy"); what != 1 && pid != 0 {
-		_ = syscall.Kill(pid, syscall.SIGKILL)
-	}
-	if what == 0 {
-		return
-	}
-	shared.Process().End(syscall.SIGKILL, limit)
-	if err := shared.Launch(); err != nil {
-		t.Fatal(err)
 	}
 }
 
